@@ -1,0 +1,61 @@
+/** A question for agents, and what each region answered. */
+
+import type { FoundAgent, TagConstraint } from "./agent.ts";
+import type { RegionId } from "./ids.ts";
+
+/** What is asked of one region; the same on every node, so it is also what travels abroad. */
+export interface RegionQuery {
+  readonly capability: string;
+  readonly tags: readonly TagConstraint[];
+  /** A version constraint in Masterminds syntax; empty means any. */
+  readonly version: string;
+  readonly namespace?: string;
+  readonly health: "healthy" | "any";
+  /** Most agents to answer with, 1 to 1,000. */
+  readonly limit: number;
+  /** Continue after this agent in the order of `compareFound`. */
+  readonly after?: SortKey;
+}
+
+/** The place of an agent in an answer: score descending, version descending, agent id, function name, region ascending. */
+export interface SortKey {
+  readonly score: number;
+  readonly version: string;
+  readonly id: string;
+  readonly functionName: string;
+  readonly region: string;
+}
+
+export interface LookupQuery extends RegionQuery {
+  /** `region`: only this node's region. */
+  readonly scope: "region" | "federation";
+  /** Only this region. */
+  readonly region?: RegionId;
+  readonly consistency: "stale" | "linearizable";
+  /** Data older than this is fetched anew, or refused with a label; absent means any age will do. */
+  readonly maxStalenessMs?: number;
+}
+
+/** Where a region's part of the answer came from, or why there is none (P9). */
+export interface RegionAnswer {
+  readonly region: RegionId;
+  /** `local`: this node's own region. `live`: asked now. `cached`: kept, vouched for by the summary. `none`: see `error`, or nothing matches by its summary. */
+  readonly source: "local" | "live" | "cached" | "none";
+  /** The revision of the region that the answer shows. */
+  readonly revision: number;
+  /** Upper bound, in milliseconds, of how old the data may be. */
+  readonly stalenessMs: number;
+  readonly agents: readonly FoundAgent[];
+  /** More agents match than were answered. */
+  readonly hasMore: boolean;
+  /** Why this region's agents are missing. Absent together with `source: "none"` means its fresh summary shows no match. */
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+export interface LookupAnswer {
+  readonly agents: readonly FoundAgent[];
+  /** False when a region that may have matching agents did not answer. */
+  readonly complete: boolean;
+  readonly regions: readonly RegionAnswer[];
+  readonly next?: SortKey;
+}

@@ -1,0 +1,99 @@
+/**
+ * The messages of a Raft group (Ongaro 2014; names as in the paper and etcd-io/raft).
+ *
+ * Indexes and terms are integers, 0 to 2^53 - 1. The codec refuses anything else at the door (R15).
+ */
+
+import type { ClusterId, NodeId, NodeName } from "./ids.ts";
+
+/** What an entry carries: nothing (opens a term), a command for the state machine, or a new configuration. */
+export type EntryKind = "empty" | "command" | "membership";
+
+export interface LogEntry {
+  readonly index: number;
+  readonly term: number;
+  readonly kind: EntryKind;
+  readonly data: Uint8Array;
+}
+
+/** Who votes. A joint configuration needs a majority of `voters` and of `outgoing` (Ongaro 2014, §4.3). */
+export interface Membership {
+  readonly voters: readonly Member[];
+  /** The voters being left behind while a change is under way; empty otherwise. */
+  readonly outgoing: readonly Member[];
+  /** Receive the log, do not count. */
+  readonly learners: readonly Member[];
+}
+
+export interface Member {
+  readonly id: NodeId;
+  readonly name: NodeName;
+}
+
+/** What must be on disk before anything that depends on it leaves (R1). */
+export interface HardState {
+  readonly term: number;
+  readonly votedFor: NodeId | null;
+  readonly commit: number;
+}
+
+/** Identifies a command of one proposer, so that a retry is applied once (Ongaro 2014, §6.3). */
+export interface ProposalId {
+  readonly session: string;
+  readonly sequence: number;
+}
+
+interface Envelope {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly term: number;
+}
+
+export type RaftMessage = Envelope &
+  (
+    | { readonly type: "preVote" | "vote"; readonly lastIndex: number; readonly lastTerm: number; readonly isTransfer: boolean }
+    | { readonly type: "preVoteResponse" | "voteResponse"; readonly granted: boolean }
+    | {
+        readonly type: "append";
+        readonly prevIndex: number;
+        readonly prevTerm: number;
+        readonly commit: number;
+        readonly entries: readonly LogEntry[];
+      }
+    | {
+        readonly type: "appendResponse";
+        readonly accepted: boolean;
+        /** Accepted: the last index proved to match. Rejected: the `prevIndex` that was refused. */
+        readonly index: number;
+        /** Rejected: the follower's best guess where the logs may agree (R33). */
+        readonly hintIndex: number;
+        readonly hintTerm: number;
+      }
+    | {
+        readonly type: "heartbeat";
+        /** Never above what this follower is known to hold (R30). */
+        readonly commit: number;
+        /** Counts read rounds; 0 when no read waits (R54). */
+        readonly readRound: number;
+      }
+    | { readonly type: "heartbeatResponse"; readonly readRound: number }
+    | { readonly type: "snapshotResponse"; readonly accepted: boolean; readonly index: number }
+    | { readonly type: "propose"; readonly entries: readonly Uint8Array[] }
+    | { readonly type: "proposeRefused"; readonly reason: "not-leader" | "overloaded"; readonly leader: NodeId | null; readonly proposals: readonly ProposalId[] }
+    | { readonly type: "readIndex"; readonly requests: readonly number[] }
+    | { readonly type: "readIndexResponse"; readonly requests: readonly number[]; readonly index: number; readonly refused: boolean }
+    | { readonly type: "timeoutNow"; readonly lastIndex: number }
+    | { readonly type: "transferLeadership"; readonly target: NodeId | null }
+  );
+
+/** Travels before the chunks of a snapshot. */
+export interface SnapshotHeader {
+  readonly cluster: ClusterId;
+  /** The leader's term. */
+  readonly term: number;
+  /** The state shows all entries up to this one. */
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  /** The configuration in force at `lastIndex`. */
+  readonly membership: Membership;
+}
