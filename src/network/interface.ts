@@ -4,9 +4,9 @@
  * Every peer named here is admitted: it proved the shared key, and its federation, cluster and protocol version fit.
  */
 
-import { AtollError } from "../util/errors.ts";
 import type { ClusterId, NodeId, NodeName, RegionId } from "../types/ids.ts";
 import type { RaftMessage, SnapshotHeader } from "../types/raft.ts";
+import { AtollError } from "../util/errors.ts";
 
 export interface PeerInfo {
   readonly nodeId: NodeId;

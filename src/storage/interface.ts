@@ -5,9 +5,9 @@
  * `RaftStorage` is the meaning: one log, one hard state, one replicated state, always changed together in one synced batch.
  */
 
-import { AtollError } from "../util/errors.ts";
-import type { HardState, LogEntry, Membership, SnapshotHeader } from "../types/raft.ts";
 import type { ClusterId } from "../types/ids.ts";
+import type { HardState, LogEntry, Membership, SnapshotHeader } from "../types/raft.ts";
+import { AtollError } from "../util/errors.ts";
 
 export type WriteOperation =
   | { readonly type: "put"; readonly key: Uint8Array; readonly value: Uint8Array }
@@ -60,7 +60,11 @@ export interface RaftWrite {
   /** Contiguous. Whatever the log held from the first one's index on is replaced. */
   readonly entries?: readonly LogEntry[];
   /** Changes of the replicated state, with the index of the last command they show. */
-  readonly state?: { readonly writes: readonly StateWrite[]; readonly appliedIndex: number; readonly membership: Membership };
+  readonly state?: {
+    readonly writes: readonly StateWrite[];
+    readonly appliedIndex: number;
+    readonly membership: Membership;
+  };
   /** Forgets entries up to and including this one. Must not pass the durable applied index (R42). */
   readonly compactTo?: { readonly index: number; readonly term: number };
 }

@@ -51,7 +51,12 @@ interface Envelope {
 
 export type RaftMessage = Envelope &
   (
-    | { readonly type: "preVote" | "vote"; readonly lastIndex: number; readonly lastTerm: number; readonly isTransfer: boolean }
+    | {
+        readonly type: "preVote" | "vote";
+        readonly lastIndex: number;
+        readonly lastTerm: number;
+        readonly isTransfer: boolean;
+      }
     | { readonly type: "preVoteResponse" | "voteResponse"; readonly granted: boolean }
     | {
         readonly type: "append";
@@ -79,9 +84,19 @@ export type RaftMessage = Envelope &
     | { readonly type: "heartbeatResponse"; readonly readRound: number }
     | { readonly type: "snapshotResponse"; readonly accepted: boolean; readonly index: number }
     | { readonly type: "propose"; readonly entries: readonly Uint8Array[] }
-    | { readonly type: "proposeRefused"; readonly reason: "not-leader" | "overloaded"; readonly leader: NodeId | null; readonly proposals: readonly ProposalId[] }
+    | {
+        readonly type: "proposeRefused";
+        readonly reason: "not-leader" | "overloaded";
+        readonly leader: NodeId | null;
+        readonly proposals: readonly ProposalId[];
+      }
     | { readonly type: "readIndex"; readonly requests: readonly number[] }
-    | { readonly type: "readIndexResponse"; readonly requests: readonly number[]; readonly index: number; readonly refused: boolean }
+    | {
+        readonly type: "readIndexResponse";
+        readonly requests: readonly number[];
+        readonly index: number;
+        readonly refused: boolean;
+      }
     | { readonly type: "timeoutNow"; readonly lastIndex: number }
     | { readonly type: "transferLeadership"; readonly target: NodeId | null }
   );

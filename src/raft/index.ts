@@ -1,0 +1,84 @@
+/**
+ * The public face of a region's consensus group.
+ *
+ * Who uses it sees commands go in and applied results come out; terms, logs and messages stay inside.
+ */
+
+import type { StateRecord, StateWrite } from "../storage/interface.ts";
+import type { NodeId } from "../types/ids.ts";
+import type { Membership } from "../types/raft.ts";
+import { AtollError } from "../util/errors.ts";
+
+/** The replicated state. Deterministic: two replicas that apply the same commands hold the same state. */
+export interface StateMachine {
+  /**
+   * Applies one committed command. Synchronous; no clock, no random source.
+   *
+   * @param index - log index of the command; becomes the revision of what it changes
+   * @returns `result` for the proposer (a msgpack value, kept for retries: small), and the records that changed
+   */
+  apply(command: Uint8Array, index: number): { readonly result: unknown; readonly writes: readonly StateWrite[] };
+  /** Forgets everything and takes these records instead: at start, and when a snapshot arrives. */
+  restore(records: AsyncIterable<readonly StateRecord[]>): Promise<void>;
+}
+
+export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
+
+export interface GroupStatus {
+  readonly role: Role;
+  readonly term: number;
+  /** Null while no leader of the current term is known. */
+  readonly leader: NodeId | null;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly lastIndex: number;
+  /** Where the log begins: entries up to here live only in the state. */
+  readonly logStartIndex: number;
+  readonly membership: Membership;
+  /**
+   * Upper bound, in milliseconds, of how far the applied state may lag behind the region: time since this node last
+   * proved that it had applied all that a leader knew committed. Grows while the leader is away.
+   */
+  readonly stalenessMs: number;
+  /** Milliseconds since the last sign of a leader; 0 on a leader that hears a quorum; Infinity before the first one. */
+  readonly sinceLeaderMs: number;
+}
+
+export interface ConsensusGroup {
+  readonly self: NodeId;
+  /**
+   * Proposes a command on whichever node leads, and resolves once this node has applied it; so whatever is read here
+   * afterwards shows it (P3). Retried through leader changes and applied exactly once.
+   *
+   * @param options.timeoutMs - how long to wait in all
+   * @throws RaftError
+   *   NO_LEADER         nothing was proposed; retry after the election
+   *   OUTCOME_UNKNOWN   proposed, then the wait ended; the command may still be applied
+   *   COMMAND_TOO_LARGE, OVERLOADED, STOPPED   nothing was proposed
+   */
+  propose(command: Uint8Array, options: { timeoutMs: number }): Promise<{ index: number; result: unknown }>;
+  /**
+   * Resolves once this node has applied everything that was committed when it was called (ReadIndex; Ongaro 2014, §6.4).
+   *
+   * @throws RaftError NO_LEADER, STOPPED
+   */
+  readBarrier(options: { timeoutMs: number }): Promise<void>;
+  /**
+   * Proves by a quorum round that this node leads now, in the returned term.
+   *
+   * @throws RaftError NO_LEADER when it does not lead or could not prove it in time
+   */
+  confirmLeadership(options: { timeoutMs: number }): Promise<{ term: number }>;
+  status(): GroupStatus;
+  /** Called after role, term or leader changed. */
+  onStatusChange(listener: (status: GroupStatus) => void): () => void;
+}
+
+export type RaftErrorDetail =
+  | { readonly code: "NO_LEADER"; readonly waitedMs: number }
+  | { readonly code: "OUTCOME_UNKNOWN"; readonly waitedMs: number }
+  | { readonly code: "COMMAND_TOO_LARGE"; readonly bytes: number; readonly bytesMax: number }
+  | { readonly code: "OVERLOADED"; readonly waitingBytes: number; readonly waitingBytesMax: number }
+  | { readonly code: "STOPPED" };
+
+export class RaftError extends AtollError<RaftErrorDetail> {}

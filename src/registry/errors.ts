@@ -1,0 +1,30 @@
+/** What a registration, renewal or lookup can be refused with. The HTTP faces turn codes into status codes. */
+
+import type { AgentId, RegionId } from "../types/ids.ts";
+import { AtollError } from "../util/errors.ts";
+
+export type RegistryErrorDetail =
+  /** No leader within the wait: nothing was written. Another region may take the agent. */
+  | { readonly code: "NO_LEADER"; readonly region: RegionId; readonly waitedMs: number }
+  /** Proposed, then the wait ended: it may still be applied. Registering again is safe. */
+  | { readonly code: "OUTCOME_UNKNOWN"; readonly region: RegionId; readonly waitedMs: number }
+  | { readonly code: "OVERLOADED"; readonly region: RegionId }
+  | { readonly code: "STOPPING"; readonly region: RegionId }
+  /** Known to be absent, never said in doubt (F18). */
+  | { readonly code: "UNKNOWN_AGENT"; readonly agentId: AgentId }
+  /** The lease ended or another one began: register again (F21). */
+  | { readonly code: "LEASE_LOST"; readonly agentId: AgentId; readonly incarnation: number | null }
+  | { readonly code: "RECORD_TOO_LARGE"; readonly field: string; readonly bytes: number; readonly bytesMax: number }
+  /** A field is over a limit that only the registry knows, or does not fit another field. */
+  | { readonly code: "INVALID_RECORD"; readonly field: string; readonly reason: string }
+  | { readonly code: "TOO_MANY_AGENTS"; readonly agents: number; readonly agentsMax: number }
+  | { readonly code: "UNKNOWN_REGION"; readonly region: RegionId }
+  /** `max_staleness_ms` can not be kept, or a linearizable answer can not be had, for this node's own region. */
+  | {
+      readonly code: "TOO_STALE";
+      readonly region: RegionId;
+      readonly stalenessMs: number;
+      readonly maxStalenessMs: number;
+    };
+
+export class RegistryError extends AtollError<RegistryErrorDetail> {}
