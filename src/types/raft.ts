@@ -78,6 +78,8 @@ export type RaftMessage = Envelope &
         readonly type: "heartbeat";
         /** Never above what this follower is known to hold (R30). */
         readonly commit: number;
+        /** All that the leader knows committed: tells how stale the follower is, never what it may apply. */
+        readonly leaderCommit: number;
         /** Counts read rounds; 0 when no read waits (R54). */
         readonly readRound: number;
       }
