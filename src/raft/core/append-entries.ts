@@ -1,0 +1,44 @@
+/**
+ * The follower's side of replication (Ongaro 2014, §3.5).
+ *
+ * Nothing is acknowledged before it is on disk: every positive answer is a promise (R2).
+ */
+
+import type { RaftMessage } from "../../types/raft.ts";
+import { promise, type RaftState } from "./state.ts";
+
+type Append = Extract<RaftMessage, { type: "append" }>;
+type Heartbeat = Extract<RaftMessage, { type: "heartbeat" }>;
+
+/** Takes over the leader's entries, or says where the logs may agree. The sender is the leader of our term. */
+export function onAppend(state: RaftState, message: Append): void {
+  const { log } = state;
+  const { from, prevIndex, prevTerm } = message;
+  if (prevIndex < log.commit) {
+    // What is committed agrees with every leader, so it counts as matched although it may be compacted (R31).
+    return promise(
+      state,
+      { type: "appendResponse", accepted: true, index: log.commit, hintIndex: 0, hintTerm: 0 },
+      from,
+    );
+  }
+  if (!log.has(prevIndex, prevTerm)) {
+    const hint = log.hintBelow(prevIndex, prevTerm);
+    const body = { type: "appendResponse", accepted: false, index: prevIndex } as const;
+    return promise(state, { ...body, hintIndex: hint.index, hintTerm: hint.term }, from);
+  }
+  const written = log.merge(message.entries);
+  if (written !== undefined) {
+    state.outbox.entriesFrom = Math.min(state.outbox.entriesFrom ?? written, written);
+  }
+  const proven = prevIndex + message.entries.length;
+  // Only what this message proved is the leader's for certain; our tail behind it may be another's (R30).
+  log.commitTo(Math.min(message.commit, proven));
+  promise(state, { type: "appendResponse", accepted: true, index: proven, hintIndex: 0, hintTerm: 0 }, from);
+}
+
+/** A sign of life, with as much of the commit index as the leader knows us to hold. */
+export function onHeartbeat(state: RaftState, message: Heartbeat): void {
+  state.log.commitTo(Math.min(message.commit, state.log.lastIndex));
+  promise(state, { type: "heartbeatResponse", readRound: message.readRound }, message.from);
+}

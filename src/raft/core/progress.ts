@@ -1,0 +1,130 @@
+/**
+ * What a leader knows of one peer, and how eagerly it sends (R34).
+ *
+ *   probe      where the logs agree is not known: one append at a time, paced by answers and heartbeats
+ *   replicate  they agree: appends are pipelined up to the window
+ *   snapshot   the entries it needs are compacted: nothing but heartbeats until the snapshot is in
+ */
+
+export interface Window {
+  /** Most appends under way to one peer. */
+  readonly messagesMax: number;
+  /** Most bytes under way to one peer. */
+  readonly bytesMax: number;
+}
+
+export class Progress {
+  #state: "probe" | "replicate" | "snapshot" = "probe";
+  /** Last index the peer is proven to hold; grows only from acknowledgements of this term (R32). */
+  match = 0;
+  /** Next entry to send. */
+  next: number;
+  /** The highest commit index the peer was told. */
+  commitSent = 0;
+  /** When it last answered, on the core's clock. */
+  heardAt: number;
+  /** Answers read rounds up to this one (R54). */
+  readRound = 0;
+  #isProbeSent = false;
+  /** Last index and size of each append under way, oldest first. */
+  #inflight: { readonly lastIndex: number; readonly bytes: number }[] = [];
+  #inflightBytes = 0;
+  readonly #window: Window;
+
+  constructor(next: number, now: number, window: Window) {
+    this.next = next;
+    this.heardAt = now;
+    this.#window = window;
+  }
+
+  get state(): "probe" | "replicate" | "snapshot" {
+    return this.#state;
+  }
+
+  /** Whether an append may leave now. */
+  get isPaused(): boolean {
+    if (this.#state === "probe") return this.#isProbeSent;
+    if (this.#state === "snapshot") return true;
+    return this.#inflight.length >= this.#window.messagesMax || this.#inflightBytes >= this.#window.bytesMax;
+  }
+
+  /** Notes an append that just left. */
+  sent(lastIndex: number, entryCount: number, bytes: number): void {
+    if (this.#state === "probe") {
+      this.#isProbeSent = true;
+      return;
+    }
+    if (entryCount === 0) return;
+    this.next = lastIndex + 1;
+    this.#inflight.push({ lastIndex, bytes });
+    this.#inflightBytes += bytes;
+  }
+
+  /** @returns whether the peer is now known to hold more than before */
+  accepted(index: number): boolean {
+    this.#release(index);
+    const hasGrown = index > this.match;
+    this.match = Math.max(this.match, index);
+    this.next = Math.max(this.next, this.match + 1);
+    if (this.#state === "probe") this.becomeReplicate();
+    // Any snapshot that reaches the log again is enough (R46).
+    else if (this.#state === "snapshot" && hasGrown) this.becomeProbe();
+    return hasGrown;
+  }
+
+  /**
+   * Goes back to where the logs may agree.
+   *
+   * @returns false for an answer to an append that no longer matters
+   */
+  rejected(refusedIndex: number, hint: number): boolean {
+    if (this.#state === "replicate") {
+      if (refusedIndex <= this.match) return false;
+      this.becomeProbe();
+      return true;
+    }
+    if (this.#state === "snapshot" || this.next - 1 !== refusedIndex) return false;
+    this.next = Math.max(Math.min(refusedIndex, hint + 1), this.match + 1);
+    this.#isProbeSent = false;
+    return true;
+  }
+
+  /** A heartbeat was answered, so the peer lives: one more append may go, whatever was lost before (R35). */
+  reopen(): void {
+    this.#isProbeSent = false;
+    if (this.#state === "replicate" && this.isPaused) this.#release(this.#inflight[0]!.lastIndex);
+  }
+
+  becomeProbe(): void {
+    this.#state = "probe";
+    this.#isProbeSent = false;
+    this.next = this.match + 1;
+    this.#forgetInflight();
+  }
+
+  becomeReplicate(): void {
+    this.#state = "replicate";
+    this.#isProbeSent = false;
+    this.next = this.match + 1;
+    this.#forgetInflight();
+  }
+
+  becomeSnapshot(): void {
+    this.#state = "snapshot";
+    this.#forgetInflight();
+  }
+
+  #release(upTo: number): void {
+    let count = 0;
+    while (count < this.#inflight.length && this.#inflight[count]!.lastIndex <= upTo) {
+      this.#inflightBytes -= this.#inflight[count]!.bytes;
+      count++;
+    }
+    if (count > 0) this.#inflight.splice(0, count);
+  }
+
+  #forgetInflight(): void {
+    this.#inflight = [];
+    this.#inflightBytes = 0;
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The leader's side of replication (Ongaro 2014, §3.5, §3.6; pipelining §10.2).
+ *
+ * The leader's own disk write runs beside the sends, and counts for the quorum only when it is done (R3).
+ */
+
+import type { NodeId } from "../../types/ids.ts";
+import type { EntryKind, LogEntry, RaftMessage } from "../../types/raft.ts";
+import { entryBytes } from "./log.ts";
+import type { Progress } from "./progress.ts";
+import { committedIndex, isQuorum } from "./quorum.ts";
+import { becomeFollower, isVoter, type RaftState, send } from "./state.ts";
+import { advanceTransfer } from "./transfer.ts";
+
+type AppendResponse = Extract<RaftMessage, { type: "appendResponse" }>;
+
+/** Appends to the leader's log and sends to whoever can take more. */
+export function appendAsLeader(
+  state: RaftState,
+  proposals: readonly { readonly kind: EntryKind; readonly data: Uint8Array }[],
+): void {
+  const { log, term } = state;
+  const first = log.lastIndex + 1;
+  const entries = proposals.map(({ kind, data }, i): LogEntry => ({ index: first + i, term, kind, data }));
+  log.append(entries);
+  for (const entry of entries) state.uncommittedBytes += entryBytes(entry);
+  if (state.unstableSince === 0) state.unstableSince = state.now;
+  state.outbox.entriesFrom = Math.min(state.outbox.entriesFrom ?? first, first);
+  for (const [id, progress] of state.progress) sendAppends(state, id, progress);
+}
+
+/** Sends all that the peer's window takes. A peer that needs compacted entries gets a snapshot instead. */
+export function sendAppends(state: RaftState, id: NodeId, progress: Progress): void {
+  while (!progress.isPaused) {
+    const hasEntries = progress.next <= state.log.lastIndex;
+    const isCommitNews = progress.commitSent < Math.min(state.log.commit, state.log.lastIndex);
+    const isProbe = progress.state === "probe";
+    if (!hasEntries && !isCommitNews && !isProbe) return;
+    if (!sendAppend(state, id, progress)) return;
+    if (!hasEntries) return;
+  }
+}
+
+function sendAppend(state: RaftState, id: NodeId, progress: Progress): boolean {
+  const { log } = state;
+  const prevIndex = progress.next - 1;
+  const prevTerm = log.termAt(prevIndex);
+  if (prevTerm === undefined) {
+    progress.becomeSnapshot();
+    state.outbox.snapshotsFor.add(id);
+    return false;
+  }
+  const entries = log.slice(progress.next, state.options.appendBytesMax);
+  const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+  send(state, { type: "append", prevIndex, prevTerm, commit: log.commit, entries }, id);
+  progress.commitSent = Math.min(log.commit, prevIndex + entries.length);
+  progress.sent(prevIndex + entries.length, entries.length, bytes);
+  return true;
+}
+
+export function onAppendResponse(state: RaftState, response: AppendResponse): void {
+  const progress = state.progress.get(response.from);
+  if (progress === undefined) return;
+  progress.heardAt = state.now;
+  if (response.accepted) {
+    // An acknowledgement of what we never sent would be another leader's (R32).
+    if (response.index > state.log.lastIndex) return;
+    if (progress.accepted(response.index)) {
+      advanceCommit(state);
+      advanceTransfer(state, response.from);
+    }
+  } else {
+    const hint = state.log.hintBelow(response.hintIndex, response.hintTerm);
+    progress.rejected(response.index, hint.index);
+  }
+  sendAppends(state, response.from, progress);
+}
+
+/** This member's disk holds everything up to an entry. */
+export function onPersisted(state: RaftState, index: number, term: number): void {
+  state.log.stableTo(index, term);
+  if (state.role !== "leader") return;
+  state.unstableSince = state.log.stable >= state.log.lastIndex ? 0 : state.now;
+  advanceCommit(state);
+}
+
+/** Commits what a quorum holds, if it is of this leader's own term (§3.6.2, R27). */
+function advanceCommit(state: RaftState): void {
+  const { log } = state;
+  const matchOf = (id: NodeId) => (id === state.self ? log.stable : (state.progress.get(id)?.match ?? 0));
+  const index = committedIndex(state.membership, matchOf);
+  if (index <= log.commit || log.termAt(index) !== state.term) return;
+  const before = log.commit;
+  log.commitTo(index);
+  state.uncommittedBytes = Math.max(0, state.uncommittedBytes - log.bytesBetween(before, index));
+  for (const [id, progress] of state.progress) sendAppends(state, id, progress);
+}
+
+export function broadcastHeartbeat(state: RaftState): void {
+  state.heartbeatDue = state.now + state.options.heartbeatMs;
+  const { commit } = state.log;
+  const readRound = state.activeRead?.round ?? 0;
+  for (const [id, progress] of state.progress) {
+    const body = { type: "heartbeat", leaderCommit: commit, readRound } as const;
+    send(state, { ...body, commit: Math.min(commit, progress.match) }, id);
+  }
+}
+
+export function onHeartbeatResponse(state: RaftState, from: NodeId): void {
+  const progress = state.progress.get(from);
+  if (progress === undefined) return;
+  progress.heardAt = state.now;
+  if (progress.match < state.log.lastIndex) {
+    progress.reopen();
+    sendAppends(state, from, progress);
+  }
+}
+
+/** A leader that a quorum no longer answers, or whose own disk hangs, leads nobody (R14, R22, R24). */
+export function stepDownIfPowerless(state: RaftState): void {
+  const { electionMsMax } = state.options;
+  const isHeard = (id: NodeId) => {
+    if (id === state.self) return true;
+    const progress = state.progress.get(id);
+    return progress !== undefined && state.now - progress.heardAt < electionMsMax;
+  };
+  const isAlone = state.progress.size === 0;
+  const hasStalledDisk = !isAlone && state.unstableSince > 0 && state.now - state.unstableSince > 2 * electionMsMax;
+  if (!isQuorum(state.membership, isHeard) || hasStalledDisk || !isVoter(state))
+    becomeFollower(state, state.term, null);
+}

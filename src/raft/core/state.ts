@@ -1,0 +1,258 @@
+/**
+ * The state of one member, and the only ways its role changes.
+ *
+ * The core is deterministic: what happens depends on this state and the event alone. Time arrives inside events, random
+ * numbers come from a generator that belongs to the state. It is changed in place rather than copied (docs/adr/0002), by
+ * one event at a time, and no function here waits for anything (R58).
+ */
+
+import type { NodeId } from "../../types/ids.ts";
+import type { HardState, LogEntry, Membership, RaftMessage } from "../../types/raft.ts";
+import { invariant } from "../../util/errors.ts";
+import type { Random } from "../../util/random.ts";
+import type { Role } from "../index.ts";
+import { RaftLog } from "./log.ts";
+import { Progress, type Window } from "./progress.ts";
+import { peersOf, votersOf } from "./quorum.ts";
+
+export interface CoreOptions {
+  readonly heartbeatMs: number;
+  /** A follower that heard no leader for a random time from this ... */
+  readonly electionMsMin: number;
+  /** ... to this stands for election. */
+  readonly electionMsMax: number;
+  /** Entries of one append, in bytes; at least one entry goes. */
+  readonly appendBytesMax: number;
+  readonly window: Window;
+  /** Committed entries handed out at a time. */
+  readonly committedPage: number;
+}
+
+/** A read that waits for proof of leadership; `from` asked, under a number of its own. */
+export interface ReadRequest {
+  readonly from: NodeId;
+  readonly request: number;
+}
+
+/** Reads that one round of heartbeats confirms together (R54). */
+export interface ReadRound {
+  readonly round: number;
+  readonly index: number;
+  readonly requests: readonly ReadRequest[];
+}
+
+/** What an event left to be done. Taken by `takeReady`. */
+export interface Outbox {
+  entriesFrom: number | undefined;
+  messages: RaftMessage[];
+  promises: RaftMessage[];
+  snapshotsFor: Set<NodeId>;
+  readsReady: { readonly request: number; readonly index: number }[];
+  readsFailed: number[];
+}
+
+export interface RaftState {
+  readonly self: NodeId;
+  readonly options: CoreOptions;
+  readonly random: Random;
+  /** Monotonic milliseconds, as of the last event. */
+  now: number;
+  term: number;
+  votedFor: NodeId | null;
+  role: Role;
+  leader: NodeId | null;
+  readonly log: RaftLog;
+  membership: Membership;
+
+  /** When this member stands for election unless it hears a leader first. */
+  electionDeadline: number;
+  /** When a leader of the current term was last heard; stickiness is measured from here (R23). */
+  leaderHeardAt: number;
+  /** Until when a leader whose process is known to be gone justifies quick further attempts. */
+  leaderGoneUntil: number;
+
+  /** Votes of this campaign by voter; a repeated packet changes nothing (R19). */
+  votes: Map<NodeId, boolean>;
+  /** This campaign was asked for by the former leader, so stickiness does not hold it up (R23). */
+  isTransferCampaign: boolean;
+
+  /** As leader, by peer. */
+  progress: Map<NodeId, Progress>;
+  heartbeatDue: number;
+  /** First index of this leader's own term: older entries commit only together with it (R27), reads wait for it (R53). */
+  termStartIndex: number;
+  /** Since when this leader's own disk is behind; 0 when it is not (R14). */
+  unstableSince: number;
+  /** Bytes of entries that this leader appended and that are not yet committed (R38). */
+  uncommittedBytes: number;
+  transfer: { readonly target: NodeId; readonly deadline: number } | null;
+
+  readRound: number;
+  activeRead: ReadRound | null;
+  waitingReads: ReadRequest[];
+
+  /** What was last handed out to be persisted. */
+  persistedHardState: HardState;
+  outbox: Outbox;
+}
+
+export interface InitialState {
+  readonly hardState: HardState;
+  readonly start: { readonly index: number; readonly term: number };
+  readonly entries: readonly LogEntry[];
+  readonly appliedIndex: number;
+  readonly membership: Membership;
+}
+
+export function createState(
+  self: NodeId,
+  initial: InitialState,
+  options: CoreOptions,
+  random: Random,
+  now: number,
+): RaftState {
+  const state: RaftState = {
+    self,
+    options,
+    random,
+    now,
+    term: initial.hardState.term,
+    votedFor: initial.hardState.votedFor,
+    role: "follower",
+    leader: null,
+    log: new RaftLog({
+      start: initial.start,
+      entries: initial.entries,
+      commit: Math.max(initial.hardState.commit, initial.appliedIndex),
+      applied: initial.appliedIndex,
+    }),
+    membership: initial.membership,
+    electionDeadline: 0,
+    leaderHeardAt: Number.NEGATIVE_INFINITY,
+    leaderGoneUntil: Number.NEGATIVE_INFINITY,
+    votes: new Map(),
+    isTransferCampaign: false,
+    progress: new Map(),
+    heartbeatDue: Number.POSITIVE_INFINITY,
+    termStartIndex: Number.POSITIVE_INFINITY,
+    unstableSince: 0,
+    uncommittedBytes: 0,
+    transfer: null,
+    readRound: 0,
+    activeRead: null,
+    waitingReads: [],
+    persistedHardState: initial.hardState,
+    outbox: emptyOutbox(),
+  };
+  redrawElectionDeadline(state);
+  return state;
+}
+
+export function emptyOutbox(): Outbox {
+  return {
+    entriesFrom: undefined,
+    messages: [],
+    promises: [],
+    snapshotsFor: new Set(),
+    readsReady: [],
+    readsFailed: [],
+  };
+}
+
+/** Redrawn at each role change and each sign of a leader, so that two members do not stay in step (§3.4, R25). */
+export function redrawElectionDeadline(state: RaftState): void {
+  const { electionMsMin, electionMsMax } = state.options;
+  state.electionDeadline = state.now + electionMsMin + state.random.next() * (electionMsMax - electionMsMin);
+}
+
+export function isVoter(state: RaftState, id: NodeId = state.self): boolean {
+  return votersOf(state.membership).includes(id);
+}
+
+/** The other voters, in order of id. */
+export function otherVoters(state: RaftState): NodeId[] {
+  return votersOf(state.membership).filter((id) => id !== state.self);
+}
+
+/** Follows `leader`, or nobody yet. A vote given in the same term stays given (R17). */
+export function becomeFollower(state: RaftState, term: number, leader: NodeId | null): void {
+  invariant(term >= state.term, "terms never go back");
+  if (term > state.term) {
+    state.term = term;
+    state.votedFor = null;
+  }
+  leaveLeadership(state);
+  state.role = "follower";
+  state.leader = leader;
+  state.votes = new Map();
+  redrawElectionDeadline(state);
+}
+
+/** Asks whether an election could be won, and changes nothing that others or a restart would see (§9.6). */
+export function becomePreCandidate(state: RaftState): void {
+  state.role = "pre-candidate";
+  state.leader = null;
+  state.votes = new Map([[state.self, true]]);
+  state.isTransferCampaign = false;
+  redrawElectionDeadline(state);
+}
+
+export function becomeCandidate(state: RaftState, isTransfer: boolean): void {
+  state.role = "candidate";
+  state.leader = null;
+  state.term += 1;
+  state.votedFor = state.self;
+  state.votes = new Map([[state.self, true]]);
+  state.isTransferCampaign = isTransfer;
+  redrawElectionDeadline(state);
+}
+
+export function becomeLeader(state: RaftState): void {
+  state.role = "leader";
+  state.leader = state.self;
+  state.votes = new Map();
+  state.progress = new Map();
+  for (const id of peersOf(state.membership)) {
+    if (id === state.self) continue;
+    state.progress.set(id, new Progress(state.log.lastIndex + 1, state.now, state.options.window));
+  }
+  state.heartbeatDue = state.now;
+  state.termStartIndex = state.log.lastIndex + 1;
+  state.unstableSince = 0;
+  state.uncommittedBytes = 0;
+  state.leaderGoneUntil = Number.NEGATIVE_INFINITY;
+}
+
+function leaveLeadership(state: RaftState): void {
+  state.progress = new Map();
+  state.heartbeatDue = Number.POSITIVE_INFINITY;
+  state.termStartIndex = Number.POSITIVE_INFINITY;
+  state.unstableSince = 0;
+  state.uncommittedBytes = 0;
+  state.transfer = null;
+  for (const read of [...(state.activeRead?.requests ?? []), ...state.waitingReads]) refuseRead(state, read);
+  state.activeRead = null;
+  state.waitingReads = [];
+}
+
+/** A read that was not confirmed is answered so, never left to time out (R54). */
+export function refuseRead(state: RaftState, read: ReadRequest): void {
+  if (read.from === state.self) {
+    state.outbox.readsFailed.push(read.request);
+    return;
+  }
+  send(state, { type: "readIndexResponse", requests: [read.request], index: 0, refused: true }, read.from);
+}
+
+type Body<Message> = Message extends RaftMessage ? Omit<Message, "from" | "to" | "term"> : never;
+export type MessageBody = Body<RaftMessage>;
+
+/** Leaves at once: true whatever this member's disk still has to write. */
+export function send(state: RaftState, body: MessageBody, to: NodeId, term: number = state.term): void {
+  state.outbox.messages.push({ ...body, from: state.self, to, term } as RaftMessage);
+}
+
+/** Leaves only once everything decided before it is on disk (R1, R2). */
+export function promise(state: RaftState, body: MessageBody, to: NodeId, term: number = state.term): void {
+  state.outbox.promises.push({ ...body, from: state.self, to, term } as RaftMessage);
+}

@@ -1,0 +1,153 @@
+/**
+ * The group's way to its disk: one write at a time, everything that waits shares the next (group commit, R37).
+ *
+ * A batch holds hard state, log entries, and the effects of the commands applied so far together with their index, so the
+ * state on disk is at any moment exactly that of some log index (R7). Effects alone are in no hurry: the log has them. They
+ * go with the next log write, or after `flushMs`.
+ */
+
+import type { RaftStorage, RaftWrite, StateWrite } from "../storage/interface.ts";
+import type { HardState, LogEntry, Membership, RaftMessage } from "../types/raft.ts";
+import type { CancelTimer, Clock } from "../util/clock.ts";
+import type { Ready } from "./core/step.ts";
+
+export interface PersisterParts {
+  readonly storage: RaftStorage;
+  readonly clock: Clock;
+  readonly flushMs: number;
+  readonly takeSessionWrites: () => readonly StateWrite[];
+  /** Everything handed over before the write began is on disk. */
+  readonly onWritten: (done: { promises: readonly RaftMessage[]; last: LogEntry | undefined }) => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+export class Persister {
+  readonly #parts: PersisterParts;
+  #hardState: HardState | undefined;
+  #entries: LogEntry[] = [];
+  #promises: RaftMessage[] = [];
+  #compactTo: { index: number; term: number } | undefined;
+  /** The newest value of each changed record of the replicated state. */
+  #effects = new Map<string, unknown>();
+  #applied: { index: number; membership: Membership } | undefined;
+  #durableApplied = 0;
+  #writing: Promise<void> | null = null;
+  #cancelFlush: CancelTimer | null = null;
+  #isStopped = false;
+
+  constructor(parts: PersisterParts) {
+    this.#parts = parts;
+  }
+
+  /** The state on disk shows all commands up to this index. */
+  get durableApplied(): number {
+    return this.#durableApplied;
+  }
+
+  /** Takes over what a `Ready` wants persisted, and the promises that wait for it. */
+  add(ready: Pick<Ready, "hardState" | "entries" | "promises">): void {
+    if (ready.hardState !== null) this.#hardState = ready.hardState;
+    const first = ready.entries[0];
+    if (first !== undefined) {
+      // A newer leader may have replaced entries that still wait here.
+      while (this.#entries.length > 0 && this.#entries.at(-1)!.index >= first.index) this.#entries.pop();
+      for (const entry of ready.entries) this.#entries.push(entry);
+    }
+    for (const message of ready.promises) this.#promises.push(message);
+  }
+
+  effects(writes: readonly StateWrite[]): void {
+    for (const { key, value } of writes) this.#effects.set(key, value);
+  }
+
+  applied(index: number, membership: Membership): void {
+    this.#applied = { index, membership };
+  }
+
+  compact(index: number, term: number): void {
+    this.#compactTo = { index, term };
+  }
+
+  /** Starts a write if one is due and none is under way; promises that depend on nothing leave at once. */
+  kick(): void {
+    if (this.#writing !== null || this.#isStopped) return;
+    if (this.#hardState !== undefined || this.#entries.length > 0) {
+      this.#startWrite();
+      return;
+    }
+    if (this.#promises.length > 0) {
+      const promises = this.#promises;
+      this.#promises = [];
+      this.#parts.onWritten({ promises, last: undefined });
+    }
+    if (this.#applied !== undefined && this.#cancelFlush === null) {
+      this.#cancelFlush = this.#parts.clock.schedule(this.#parts.flushMs, () => {
+        this.#cancelFlush = null;
+        if (this.#writing === null && !this.#isStopped && this.#applied !== undefined) this.#startWrite();
+      });
+    }
+  }
+
+  /** Resolves when nothing is being written; what waits meanwhile stays waiting. */
+  async idle(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
+  }
+
+  /** A snapshot replaced the state up to `index`, on disk as well. */
+  discardEffects(index: number): void {
+    this.#effects.clear();
+    this.#applied = undefined;
+    this.#compactTo = undefined;
+    this.#entries = [];
+    this.#durableApplied = index;
+  }
+
+  /** Writes what is left and refuses more. */
+  async stop(): Promise<void> {
+    this.#cancelFlush?.();
+    await this.idle();
+    if (!this.#isStopped && this.#applied !== undefined) this.#startWrite();
+    this.#isStopped = true;
+    await this.idle();
+  }
+
+  #startWrite(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = null;
+    const batch = this.#takeBatch();
+    const promises = this.#promises;
+    this.#promises = [];
+    const last = batch.entries?.at(-1);
+    this.#writing = this.#parts.storage.write(batch).then(
+      () => {
+        this.#writing = null;
+        if (batch.state !== undefined) this.#durableApplied = batch.state.appliedIndex;
+        this.#parts.onWritten({ promises, last });
+        this.kick();
+      },
+      (error) => {
+        this.#writing = null;
+        this.#isStopped = true;
+        this.#parts.onFailed(error);
+      },
+    );
+  }
+
+  #takeBatch(): RaftWrite {
+    const batch: { -readonly [Field in keyof RaftWrite]: RaftWrite[Field] } = {};
+    if (this.#hardState !== undefined) batch.hardState = this.#hardState;
+    if (this.#entries.length > 0) batch.entries = this.#entries;
+    if (this.#applied !== undefined) {
+      const writes = [...this.#effects].map(([key, value]): StateWrite => ({ key, value }));
+      writes.push(...this.#parts.takeSessionWrites());
+      batch.state = { writes, appliedIndex: this.#applied.index, membership: this.#applied.membership };
+    }
+    if (this.#compactTo !== undefined) batch.compactTo = this.#compactTo;
+    this.#hardState = undefined;
+    this.#entries = [];
+    this.#effects = new Map();
+    this.#applied = undefined;
+    this.#compactTo = undefined;
+    return batch;
+  }
+}

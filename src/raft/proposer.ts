@@ -1,0 +1,277 @@
+/**
+ * This node's own proposals, from the call to the outcome.
+ *
+ * A proposal is done when this node applied it, whoever led meanwhile, so the answer needs no message of its own and the
+ * caller reads its own write (P3). Until then it is sent again after each change of leader and after a silence; the
+ * session (`sessions.ts`) makes repetition harmless.
+ */
+
+import type { ProposalId } from "../types/raft.ts";
+import type { CancelTimer, Clock } from "../util/clock.ts";
+import { RaftError } from "./index.ts";
+import { type Envelope, encodeEnvelope, type Outcome, type SessionVerdict } from "./sessions.ts";
+
+/** Commands of one message to the leader, in bytes. */
+const SUBMIT_BYTES_MAX = 512 * 1024;
+
+export interface ProposerParts {
+  readonly options: { readonly commandBytesMax: number; readonly waitingBytesMax: number };
+  readonly clock: Clock;
+  /** Unique for this start of this node. */
+  readonly nonce: string;
+  /** Hands commands to whoever leads. */
+  readonly submit: (commands: readonly Uint8Array[]) => "submitted" | "no-leader" | "overloaded";
+  /** A proposal unanswered for this long is sent again. */
+  readonly resendMs: number;
+}
+
+interface Waiting {
+  readonly sequence: number;
+  readonly command: Uint8Array;
+  readonly beganAt: number;
+  readonly cancelTimeout: CancelTimer;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: RaftError) => void;
+  encoded: Uint8Array | undefined;
+  /** When it last left. */
+  sentAt: number;
+  /** It left at least once, so it may have been applied even if we never hear of it. */
+  wasSent: boolean;
+}
+
+export class Proposer {
+  readonly #parts: ProposerParts;
+  /** In order of sequence. */
+  readonly #waiting = new Map<number, Waiting>();
+  /** Those of them that are not under way, in order of sequence. */
+  #unsent = new Map<number, Waiting>();
+  #waitingBytes = 0;
+  #nextSequence = 1;
+  #session: string | undefined;
+  #opening = 0;
+  #openSentAt: number | undefined;
+  #isFlushScheduled = false;
+  #cancelResend: CancelTimer | null = null;
+
+  constructor(parts: ProposerParts) {
+    this.#parts = parts;
+  }
+
+  propose(command: Uint8Array, timeoutMs: number): Promise<Outcome> {
+    const { commandBytesMax, waitingBytesMax } = this.#parts.options;
+    if (command.length > commandBytesMax) {
+      const detail = { code: "COMMAND_TOO_LARGE", bytes: command.length, bytesMax: commandBytesMax } as const;
+      return Promise.reject(new RaftError("the command does not fit the log", detail));
+    }
+    if (this.#waitingBytes + command.length > waitingBytesMax) {
+      const detail = { code: "OVERLOADED", waitingBytes: this.#waitingBytes, waitingBytesMax } as const;
+      return Promise.reject(new RaftError("too many proposals wait for their outcome", detail));
+    }
+    return new Promise((resolve, reject) => {
+      const sequence = this.#nextSequence++;
+      this.#waitingBytes += command.length;
+      this.#add({
+        sequence,
+        command,
+        beganAt: this.#parts.clock.now(),
+        cancelTimeout: this.#parts.clock.schedule(timeoutMs, () => this.#timedOut(sequence)),
+        resolve,
+        reject,
+        encoded: undefined,
+        sentAt: 0,
+        wasSent: false,
+      });
+    });
+  }
+
+  #add(waiting: Waiting): void {
+    this.#waiting.set(waiting.sequence, waiting);
+    this.#unsent.set(waiting.sequence, waiting);
+    this.#scheduleFlush();
+  }
+
+  /** A session was opened; ours, if it bears our mark. */
+  opened(nonce: string, session: string): void {
+    if (nonce !== this.#openNonce() || this.#session !== undefined) return;
+    this.#session = session;
+    this.#scheduleFlush();
+  }
+
+  /** A command was applied or found applied before; ours, if it is of our session and still waits. */
+  settled(envelope: Extract<Envelope, { kind: "command" }>, verdict: SessionVerdict): void {
+    if (envelope.session !== this.#session) return;
+    const waiting = this.#waiting.get(envelope.sequence);
+    if (waiting === undefined) return;
+    this.#forget(waiting);
+    if (verdict.type === "outcome") waiting.resolve(verdict.outcome);
+    else this.#sessionLost(waiting);
+  }
+
+  /** The leader took none of these: it does not lead, or it has too much to do. */
+  refused(proposals: readonly ProposalId[], isOverloaded: boolean): void {
+    for (const { session, sequence } of proposals) {
+      if (session === this.#openNonce()) this.#openSentAt = undefined;
+      const waiting = session === this.#session ? this.#waiting.get(sequence) : undefined;
+      if (waiting === undefined) continue;
+      if (!isOverloaded) {
+        this.#unsent.set(sequence, waiting);
+        continue;
+      }
+      this.#forget(waiting);
+      waiting.reject(overloaded(this.#waitingBytes, this.#parts.options.waitingBytesMax));
+    }
+    this.#armResend();
+  }
+
+  /** A leader is known, perhaps a new one: what the former one did not get to commit must reach it. */
+  leaderChanged(): void {
+    this.#unsent = new Map(this.#waiting);
+    this.#openSentAt = undefined;
+    this.#scheduleFlush();
+  }
+
+  /** A snapshot skipped entries that may have settled our proposals. */
+  reviewAll(outcomeOf: (id: ProposalId) => Outcome | undefined): void {
+    if (this.#session === undefined) return;
+    for (const waiting of [...this.#waiting.values()]) {
+      const outcome = outcomeOf({ session: this.#session, sequence: waiting.sequence });
+      if (outcome === undefined) continue;
+      this.#forget(waiting);
+      waiting.resolve(outcome);
+    }
+    this.leaderChanged();
+  }
+
+  stop(): void {
+    this.#cancelResend?.();
+    for (const waiting of [...this.#waiting.values()]) {
+      this.#forget(waiting);
+      waiting.reject(
+        waiting.wasSent ? this.#unknown(waiting) : new RaftError("this node is stopping", { code: "STOPPED" }),
+      );
+    }
+  }
+
+  #openNonce(): string {
+    return `${this.#parts.nonce}/${this.#opening}`;
+  }
+
+  /** Proposals of one turn leave together. */
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    queueMicrotask(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#unsent.size === 0) return;
+    this.#armResend();
+    if (this.#session === undefined) return this.#openSession();
+    let batch: Waiting[] = [];
+    let bytes = 0;
+    for (const waiting of this.#unsent.values()) {
+      waiting.encoded ??= this.#encode(waiting);
+      if (batch.length > 0 && bytes + waiting.encoded.length > SUBMIT_BYTES_MAX) {
+        if (!this.#submit(batch)) return;
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(waiting);
+      bytes += waiting.encoded.length;
+    }
+    if (batch.length > 0) this.#submit(batch);
+  }
+
+  #submit(batch: readonly Waiting[]): boolean {
+    const outcome = this.#parts.submit(batch.map((waiting) => waiting.encoded!));
+    if (outcome === "overloaded") {
+      for (const waiting of batch) {
+        this.#forget(waiting);
+        waiting.reject(overloaded(this.#waitingBytes, this.#parts.options.waitingBytesMax));
+      }
+      return true;
+    }
+    if (outcome === "no-leader") return false;
+    const now = this.#parts.clock.now();
+    for (const waiting of batch) {
+      waiting.sentAt = now;
+      waiting.wasSent = true;
+      this.#unsent.delete(waiting.sequence);
+    }
+    return true;
+  }
+
+  #encode(waiting: Waiting): Uint8Array {
+    const { sequence, command } = waiting;
+    const answeredBelow: number = this.#waiting.keys().next().value ?? sequence;
+    return encodeEnvelope({ kind: "command", session: this.#session!, sequence, answeredBelow, command });
+  }
+
+  #openSession(): void {
+    if (this.#openSentAt !== undefined) return;
+    const outcome = this.#parts.submit([encodeEnvelope({ kind: "open", nonce: this.#openNonce() })]);
+    if (outcome === "submitted") this.#openSentAt = this.#parts.clock.now();
+  }
+
+  /** Looks again while anything waits: a message or its answer may have been lost. */
+  #armResend(): void {
+    if (this.#cancelResend !== null || this.#waiting.size === 0) return;
+    const { clock, resendMs } = this.#parts;
+    this.#cancelResend = clock.schedule(resendMs / 4, () => {
+      this.#cancelResend = null;
+      const before = clock.now() - resendMs;
+      if (this.#openSentAt !== undefined && this.#openSentAt <= before) this.#openSentAt = undefined;
+      for (const waiting of this.#waiting.values()) {
+        if (waiting.wasSent && waiting.sentAt <= before) this.#unsent.set(waiting.sequence, waiting);
+      }
+      this.#flush();
+    });
+  }
+
+  #timedOut(sequence: number): void {
+    const waiting = this.#waiting.get(sequence);
+    if (waiting === undefined) return;
+    this.#forget(waiting);
+    const waitedMs = this.#waitedMs(waiting);
+    if (waiting.wasSent) waiting.reject(this.#unknown(waiting));
+    else waiting.reject(new RaftError("no leader within the wait", { code: "NO_LEADER", waitedMs }));
+  }
+
+  /** Another thousand sessions were opened since ours was used. What it proposed may or may not have been applied. */
+  #sessionLost(waiting: Waiting): void {
+    waiting.reject(this.#unknown(waiting));
+    this.#session = undefined;
+    this.#openSentAt = undefined;
+    this.#opening += 1;
+    for (const other of [...this.#waiting.values()].filter(({ wasSent }) => wasSent)) {
+      this.#forget(other);
+      other.reject(this.#unknown(other));
+    }
+    this.#unsent = new Map(this.#waiting);
+    for (const other of this.#unsent.values()) other.encoded = undefined;
+    this.#scheduleFlush();
+  }
+
+  #unknown(waiting: Waiting): RaftError {
+    const detail = { code: "OUTCOME_UNKNOWN", waitedMs: this.#waitedMs(waiting) } as const;
+    return new RaftError("proposed, but whether it was applied is not known", detail);
+  }
+
+  #waitedMs(waiting: Waiting): number {
+    return Math.round(this.#parts.clock.now() - waiting.beganAt);
+  }
+
+  #forget(waiting: Waiting): void {
+    waiting.cancelTimeout();
+    this.#waiting.delete(waiting.sequence);
+    this.#unsent.delete(waiting.sequence);
+    this.#waitingBytes -= waiting.command.length;
+  }
+}
+
+function overloaded(waitingBytes: number, waitingBytesMax: number): RaftError {
+  return new RaftError("the leader has too much to do", { code: "OVERLOADED", waitingBytes, waitingBytesMax });
+}

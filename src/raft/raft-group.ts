@@ -1,0 +1,527 @@
+/**
+ * One Raft group: drives the pure core (`core/step.ts`) for a single region.
+ *
+ * The core decides, this module performs. For every `Ready` of the core it
+ *   1. sends what does not depend on the disk: a leader's appends leave while its own write is still under way,
+ *   2. writes hard state, entries and the effects of applied commands as one synced batch (`persister.ts`),
+ *   3. sends the promises, votes and acknowledgements, that the batch makes true (Ongaro 2014, §3.8),
+ *   4. applies what is committed and answers those who wait for it.
+ * Whatever arrives during a write shares the next one: that is the group commit.
+ *
+ * A failed write or a broken invariant ends the group for good (R8): `onFatal` is told, once.
+ *
+ * Elsewhere: proposals and reads of this node (`proposer.ts`, `reads.ts`), snapshots (`snapshot-exchange.ts`), what a
+ * command means (`registry/`), how bytes travel (`network/`).
+ */
+
+import type { RaftTransport } from "../network/interface.ts";
+import { type RaftStorage, type StateRecord, StorageError } from "../storage/interface.ts";
+import type { ClusterId, NodeId } from "../types/ids.ts";
+import type { LogEntry, RaftMessage } from "../types/raft.ts";
+import type { CancelTimer, Clock } from "../util/clock.ts";
+import { repeat } from "../util/clock.ts";
+import type { Logger } from "../util/logger.ts";
+import type { Random } from "../util/random.ts";
+import { peersOf, votersOf } from "./core/quorum.ts";
+import { type CoreOptions, createState, type RaftState } from "./core/state.ts";
+import { acceptsProposals, type RaftEvent, step, takeReady } from "./core/step.ts";
+import { type ConsensusGroup, type GroupStatus, RaftError, type StateMachine } from "./index.ts";
+import { Persister } from "./persister.ts";
+import { Proposer } from "./proposer.ts";
+import { Reads } from "./reads.ts";
+import { decodeEnvelope, proposalIdOf, SESSION_PREFIX, SessionTable } from "./sessions.ts";
+import { type CommitInstall, type InstalledSnapshot, SnapshotExchange } from "./snapshot-exchange.ts";
+
+export interface RaftGroupOptions extends CoreOptions {
+  /** Largest command, in bytes. */
+  readonly commandBytesMax: number;
+  /** Bytes of proposals of this node that wait for their outcome, and of entries this leader has not committed yet. */
+  readonly waitingBytesMax: number;
+  /** Compaction begins above this many entries ... */
+  readonly logEntriesMax: number;
+  /** ... or bytes ... */
+  readonly logBytesMax: number;
+  /** ... and leaves this many for peers that are a little behind. */
+  readonly logTailEntries: number;
+  /** Effects of applied commands reach the disk with the next log write, or after this long by themselves. */
+  readonly effectsFlushMs: number;
+}
+
+export const RAFT_DEFAULTS: RaftGroupOptions = {
+  heartbeatMs: 50,
+  electionMsMin: 300,
+  electionMsMax: 600,
+  appendBytesMax: 1024 * 1024,
+  window: { messagesMax: 64, bytesMax: 8 * 1024 * 1024 },
+  committedPage: 512,
+  commandBytesMax: 1024 * 1024,
+  waitingBytesMax: 64 * 1024 * 1024,
+  logEntriesMax: 20_000,
+  logBytesMax: 64 * 1024 * 1024,
+  logTailEntries: 4_000,
+  effectsFlushMs: 200,
+};
+
+export interface RaftGroupParts {
+  readonly self: NodeId;
+  readonly cluster: ClusterId;
+  readonly storage: RaftStorage;
+  readonly transport: RaftTransport;
+  readonly stateMachine: StateMachine;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The group can not go on; the node must stop. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+export class RaftGroup implements ConsensusGroup {
+  readonly self: NodeId;
+  readonly #parts: RaftGroupParts;
+  readonly #options: RaftGroupOptions;
+  readonly #sessions = new SessionTable();
+  readonly #persister: Persister;
+  readonly #proposer: Proposer;
+  readonly #reads: Reads;
+  readonly #snapshots: SnapshotExchange;
+  readonly #listeners = new Set<(status: GroupStatus) => void>();
+  #state: RaftState;
+  #appliedIndex: number;
+  #freshness = { at: Number.NEGATIVE_INFINITY, pendingIndex: 0, pendingAt: Number.NEGATIVE_INFINITY };
+  #lastTickAt: number;
+  #cancelTick: CancelTimer = () => {};
+  #isPumpScheduled = false;
+  /** Events wait here while a snapshot replaces the log under the core. */
+  #held: RaftEvent[] | null = null;
+  #isStopped = false;
+  #announced: { role: string; term: number; leader: NodeId | null };
+
+  /**
+   * Opens the group from what is on disk and takes part in it.
+   *
+   * @throws StorageError CORRUPT: the log or the state is damaged; nothing was voted or served on it
+   */
+  static async start(parts: RaftGroupParts, options: RaftGroupOptions): Promise<RaftGroup> {
+    const recovered = await parts.storage.load();
+    if (recovered === null) throw new Error("the region must be founded before its group starts");
+    const state = createState(
+      parts.self,
+      {
+        hardState: recovered.hardState,
+        start: recovered.logStart,
+        entries: recovered.entries,
+        appliedIndex: recovered.appliedIndex,
+        membership: recovered.membership,
+      },
+      options,
+      parts.random,
+      parts.clock.now(),
+    );
+    const group = new RaftGroup(parts, options, state);
+    await group.#restoreState();
+    group.#begin();
+    return group;
+  }
+
+  private constructor(parts: RaftGroupParts, options: RaftGroupOptions, state: RaftState) {
+    const { clock, storage, transport, logger } = parts;
+    this.self = parts.self;
+    this.#parts = parts;
+    this.#options = options;
+    this.#state = state;
+    this.#appliedIndex = state.log.applied;
+    this.#lastTickAt = clock.now();
+    this.#announced = { role: state.role, term: state.term, leader: state.leader };
+    this.#persister = new Persister({
+      storage,
+      clock,
+      flushMs: options.effectsFlushMs,
+      takeSessionWrites: () => this.#sessions.takeWrites(),
+      onWritten: (done) => this.#guard(() => this.#onWritten(done)),
+      onFailed: (error) => this.#fail(error),
+    });
+    this.#proposer = new Proposer({
+      options,
+      clock,
+      nonce: `${parts.self}/${Math.floor(parts.random.next() * 2 ** 53)}`,
+      submit: (commands) => this.#submit(commands),
+      resendMs: options.electionMsMax,
+    });
+    this.#reads = new Reads({
+      clock,
+      retryMs: options.heartbeatMs * 4,
+      ask: (requests) => this.#dispatch({ type: "read", now: clock.now(), requests }),
+    });
+    this.#snapshots = new SnapshotExchange({
+      cluster: parts.cluster,
+      storage,
+      transport,
+      clock,
+      logger,
+      retryMs: options.electionMsMax,
+    });
+  }
+
+  #begin(): void {
+    const { clock, transport, cluster } = this.#parts;
+    transport.start(cluster, {
+      onMessage: (from, message) => this.#onMessage(from, message),
+      onSnapshot: (from, header, chunks) =>
+        this.#snapshots.receive(from, header, chunks, this.#state, (commit) => this.#installSnapshot(commit)),
+      onPeerGone: (peer) => this.#dispatch({ type: "peerGone", now: clock.now(), peer }),
+      onPeerUp: () => {},
+    });
+    const intervalMs = this.#options.heartbeatMs / 2;
+    this.#cancelTick = repeat(clock, intervalMs, () => {
+      const late = clock.now() - this.#lastTickAt - intervalMs;
+      // After a stall the sockets are read first: a heartbeat that lies in the buffer must count (R59).
+      clock.afterIo(() => this.#tick(late));
+    });
+    // A region of one has nobody to wait for.
+    const voters = votersOf(this.#state.membership);
+    if (voters.length === 1 && voters[0] === this.self) this.#state.electionDeadline = clock.now();
+    this.#tick(0);
+  }
+
+  #tick(lateMs: number): void {
+    const now = this.#parts.clock.now();
+    this.#lastTickAt = now;
+    const ownLagMs = lateMs > this.#options.heartbeatMs / 2 ? lateMs : 0;
+    this.#dispatch({ type: "tick", now, ownLagMs });
+  }
+
+  // ------------------------------------------------------------------ what others of this node ask for
+
+  async propose(command: Uint8Array, options: { timeoutMs: number }): Promise<{ index: number; result: unknown }> {
+    if (this.#isStopped) throw stopped();
+    return this.#proposer.propose(command, options.timeoutMs);
+  }
+
+  async readBarrier(options: { timeoutMs: number }): Promise<void> {
+    if (this.#isStopped) throw stopped();
+    await this.#reads.wait(options.timeoutMs);
+  }
+
+  async confirmLeadership(options: { timeoutMs: number }): Promise<{ term: number }> {
+    if (this.#isStopped) throw stopped();
+    const { term, role } = this.#state;
+    if (role !== "leader") throw notLeader(0);
+    await this.#reads.wait(options.timeoutMs);
+    if (this.#state.role !== "leader" || this.#state.term !== term) throw notLeader(options.timeoutMs);
+    return { term };
+  }
+
+  /**
+   * Hands leadership to `target`, or to the member that is furthest along.
+   *
+   * @returns whether another member leads now; false when this node did not lead, or nobody took over within one election timeout
+   */
+  async transferLeadership(target: NodeId | null = null): Promise<boolean> {
+    const { clock } = this.#parts;
+    if (this.#state.role !== "leader") return false;
+    const handedOver = new Promise<boolean>((resolve) => {
+      const cancel = clock.schedule(2 * this.#options.electionMsMax, () => finish(false));
+      const unsubscribe = this.onStatusChange(({ leader }) => {
+        if (leader !== null && leader !== this.self) finish(true);
+      });
+      const finish = (isDone: boolean) => {
+        cancel();
+        unsubscribe();
+        resolve(isDone);
+      };
+    });
+    this.#dispatch({ type: "transfer", now: clock.now(), target });
+    return handedOver;
+  }
+
+  status(): GroupStatus {
+    const { role, term, leader, log, membership } = this.#state;
+    return {
+      role,
+      term,
+      leader,
+      commitIndex: log.commit,
+      appliedIndex: this.#appliedIndex,
+      lastIndex: log.lastIndex,
+      logStartIndex: log.startIndex,
+      membership,
+      stalenessMs: this.#stalenessMs(),
+      sinceLeaderMs: this.#sinceLeaderMs(),
+    };
+  }
+
+  onStatusChange(listener: (status: GroupStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Stops taking part; what was applied is on disk when it resolves. Hand leadership over first. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#cancelTick();
+    this.#proposer.stop();
+    this.#reads.stop();
+    this.#snapshots.stop();
+    await this.#persister.stop();
+  }
+
+  // ------------------------------------------------------------------ events in
+
+  #onMessage(from: NodeId, message: RaftMessage): void {
+    // Only the members of this region speak Raft with us, whoever else may be connected.
+    if (!peersOf(this.#state.membership).includes(from)) return;
+    if (message.type === "propose") return this.#onForwarded(from, message.entries);
+    if (message.type === "proposeRefused") {
+      return this.#proposer.refused(message.proposals, message.reason === "overloaded");
+    }
+    this.#dispatch({ type: "message", now: this.#parts.clock.now(), message });
+  }
+
+  /** Proposals of another member, which believes that we lead. */
+  #onForwarded(from: NodeId, commands: readonly Uint8Array[]): void {
+    const state = this.#state;
+    const isOverloaded = state.uncommittedBytes > this.#options.waitingBytesMax;
+    if (acceptsProposals(state) && !isOverloaded && this.#held === null) {
+      return this.#dispatch({ type: "propose", now: this.#parts.clock.now(), commands });
+    }
+    const reason = acceptsProposals(state) ? "overloaded" : "not-leader";
+    const envelope = { from: this.self, to: from, term: state.term } as const;
+    const proposals = commands.map(proposalIdOf);
+    this.#parts.transport.send({ ...envelope, type: "proposeRefused", reason, leader: state.leader, proposals });
+  }
+
+  /** This node's own proposals: into the log when it leads, else to the leader. @returns whether they are on their way */
+  #submit(commands: readonly Uint8Array[]): "submitted" | "no-leader" | "overloaded" {
+    const state = this.#state;
+    if (this.#held !== null) return "no-leader";
+    if (state.role === "leader") {
+      if (state.transfer !== null) return "no-leader";
+      if (state.uncommittedBytes > this.#options.waitingBytesMax) return "overloaded";
+      this.#dispatch({ type: "propose", now: this.#parts.clock.now(), commands });
+      return "submitted";
+    }
+    if (state.leader === null) return "no-leader";
+    const envelope = { from: this.self, to: state.leader, term: state.term } as const;
+    this.#parts.transport.send({ ...envelope, type: "propose", entries: commands });
+    return "submitted";
+  }
+
+  #dispatch(event: RaftEvent): void {
+    if (this.#isStopped) return;
+    if (this.#held !== null) {
+      this.#held.push(event);
+      return;
+    }
+    this.#guard(() => {
+      step(this.#state, event);
+      if (event.type === "message") this.#noteFreshness(event.message);
+    });
+    this.#schedulePump();
+  }
+
+  /** What a burst of messages leaves to do is done once, after the burst. */
+  #schedulePump(): void {
+    if (this.#isPumpScheduled) return;
+    this.#isPumpScheduled = true;
+    queueMicrotask(() => {
+      this.#isPumpScheduled = false;
+      if (!this.#isStopped && this.#held === null) this.#guard(() => this.#pump());
+    });
+  }
+
+  // ------------------------------------------------------------------ Ready out
+
+  #pump(): void {
+    const { transport, clock } = this.#parts;
+    const ready = takeReady(this.#state);
+    for (const message of ready.messages) transport.send(message);
+    this.#persister.add(ready);
+    for (const entry of ready.committed) this.#apply(entry);
+    for (const { request, index } of ready.readsReady) this.#reads.confirmed(request, index, this.#appliedIndex);
+    for (const request of ready.readsFailed) this.#reads.refused(request);
+    for (const peer of ready.snapshotsFor) this.#sendSnapshot(peer);
+    this.#compact();
+    this.#persister.kick();
+    this.#announce();
+    // A long backlog is applied page by page, with everything else in between (R39).
+    if (ready.committed.length === this.#options.committedPage) clock.afterIo(() => this.#schedulePump());
+  }
+
+  #onWritten(done: { promises: readonly RaftMessage[]; last: LogEntry | undefined }): void {
+    for (const message of done.promises) this.#parts.transport.send(message);
+    if (done.last === undefined) return;
+    this.#dispatch({ type: "persisted", now: this.#parts.clock.now(), index: done.last.index, term: done.last.term });
+  }
+
+  #apply(entry: LogEntry): void {
+    this.#appliedIndex = entry.index;
+    if (entry.kind === "command") this.#applyCommand(entry);
+    this.#persister.applied(entry.index, this.#state.membership);
+    this.#reads.applied(entry.index);
+    const { pendingIndex, pendingAt } = this.#freshness;
+    if (entry.index >= pendingIndex) this.#freshness.at = Math.max(this.#freshness.at, pendingAt);
+  }
+
+  #applyCommand(entry: LogEntry): void {
+    const envelope = decodeEnvelope(entry.data);
+    if (envelope.kind === "open") {
+      this.#proposer.opened(envelope.nonce, this.#sessions.open(entry.index));
+      return;
+    }
+    const verdict = this.#sessions.once(envelope, entry.index, () => {
+      const { result, writes } = this.#parts.stateMachine.apply(envelope.command, entry.index);
+      this.#persister.effects(writes);
+      return result;
+    });
+    this.#proposer.settled(envelope, verdict);
+  }
+
+  /** Forgets entries that live on in the durable state, when there are many (R42). */
+  #compact(): void {
+    const { log } = this.#state;
+    const { logEntriesMax, logBytesMax, logTailEntries } = this.#options;
+    const count = log.lastIndex - log.startIndex;
+    const isLong = count > logEntriesMax;
+    if (!isLong && log.bytes <= logBytesMax) return;
+    const tail = isLong ? logTailEntries : Math.min(logTailEntries, count >> 1);
+    const index = Math.min(this.#persister.durableApplied, log.lastIndex - tail);
+    if (index <= log.startIndex) return;
+    log.compactTo(index);
+    this.#persister.compact(index, log.termAt(index)!);
+  }
+
+  // ------------------------------------------------------------------ snapshots
+
+  #sendSnapshot(peer: NodeId): void {
+    const done = (lastIndex: number, installed: boolean) =>
+      this.#dispatch({ type: "snapshotSent", now: this.#parts.clock.now(), peer, lastIndex, installed });
+    this.#snapshots.send(peer, this.#state.term, done);
+  }
+
+  /**
+   * Replaces state and log. Messages wait meanwhile: between the two there is no log they could be checked against.
+   *
+   * @throws StorageError CORRUPT: the snapshot came damaged and nothing changed
+   */
+  async #installSnapshot(commit: CommitInstall): Promise<void> {
+    this.#held = [];
+    try {
+      await this.#persister.idle();
+      const { term, votedFor } = this.#state;
+      const snapshot = await commit({ term, votedFor });
+      if (snapshot !== null) await this.#adoptSnapshot(snapshot);
+    } catch (error) {
+      const isUnchanged = error instanceof StorageError && error.detail.code === "CORRUPT";
+      if (!isUnchanged) this.#fail(error);
+      throw error;
+    } finally {
+      const events = this.#held ?? [];
+      this.#held = null;
+      for (const event of events) this.#dispatch(event);
+      this.#schedulePump();
+    }
+  }
+
+  async #adoptSnapshot(snapshot: InstalledSnapshot): Promise<void> {
+    this.#persister.discardEffects(snapshot.lastIndex);
+    await this.#restoreState().catch((cause) => {
+      throw new Error("the state could not be read back from an installed snapshot", { cause });
+    });
+    this.#appliedIndex = snapshot.lastIndex;
+    step(this.#state, { type: "snapshotInstalled", now: this.#parts.clock.now(), ...snapshot });
+    this.#reads.applied(snapshot.lastIndex);
+    this.#proposer.reviewAll((id) => this.#sessions.outcomeOf(id));
+  }
+
+  async #restoreState(): Promise<void> {
+    const { storage, stateMachine } = this.#parts;
+    const sessions: StateRecord[] = [];
+    async function* withoutSessions() {
+      for await (const page of storage.readState()) {
+        const rest = page.filter((record) => !record[0].startsWith(SESSION_PREFIX));
+        if (rest.length < page.length) sessions.push(...page.filter((record) => record[0].startsWith(SESSION_PREFIX)));
+        yield rest;
+      }
+    }
+    await stateMachine.restore(withoutSessions());
+    this.#sessions.restore(sessions);
+  }
+
+  // ------------------------------------------------------------------ how things stand
+
+  /** A follower is fresh as of the moment a leader told a commit index that we had applied, or have by now. */
+  #noteFreshness(message: RaftMessage): void {
+    if (message.type !== "heartbeat" && message.type !== "append") return;
+    if (this.#state.leader !== message.from) return;
+    const commit = message.type === "heartbeat" ? message.leaderCommit : message.commit;
+    const now = this.#parts.clock.now();
+    if (this.#appliedIndex >= commit) this.#freshness.at = now;
+    else if (this.#appliedIndex >= this.#freshness.pendingIndex) {
+      this.#freshness.pendingIndex = commit;
+      this.#freshness.pendingAt = now;
+    }
+  }
+
+  #stalenessMs(): number {
+    const state = this.#state;
+    const now = this.#parts.clock.now();
+    const isUpToDate = state.role === "leader" && state.log.commit >= state.termStartIndex;
+    if (!isUpToDate) return now - this.#freshness.at;
+    // A leader's own state is current as long as a quorum answers it; measured, not assumed.
+    return this.#sinceQuorumMs(now);
+  }
+
+  #sinceLeaderMs(): number {
+    const state = this.#state;
+    const now = this.#parts.clock.now();
+    if (state.role === "leader") return this.#sinceQuorumMs(now);
+    return state.leader === null ? Number.POSITIVE_INFINITY : now - state.leaderHeardAt;
+  }
+
+  /** How long ago the slowest member of the fastest quorum was heard. */
+  #sinceQuorumMs(now: number): number {
+    const { membership, progress } = this.#state;
+    const ages = votersOf(membership).map((id) => (id === this.self ? 0 : now - (progress.get(id)?.heardAt ?? 0)));
+    return ages.sort((a, b) => a - b)[Math.floor(ages.length / 2)] ?? 0;
+  }
+
+  #announce(): void {
+    const { role, term, leader } = this.#state;
+    const before = this.#announced;
+    if (role === before.role && term === before.term && leader === before.leader) return;
+    this.#announced = { role, term, leader };
+    const isNews = leader !== before.leader;
+    if (isNews) this.#parts.logger.info({ code: "RAFT_LEADER", term, leader, role }, "the region's leader changed");
+    if (leader !== null) this.#proposer.leaderChanged();
+    if (leader !== null) this.#reads.leaderChanged();
+    const status = this.status();
+    for (const listener of this.#listeners) listener(status);
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#cancelTick();
+    this.#proposer.stop();
+    this.#reads.stop();
+    this.#snapshots.stop();
+    this.#parts.onFatal(error);
+  }
+}
+
+function stopped(): RaftError {
+  return new RaftError("this node is stopping", { code: "STOPPED" });
+}
+
+function notLeader(waitedMs: number): RaftError {
+  return new RaftError("this node does not lead its region", { code: "NO_LEADER", waitedMs });
+}
