@@ -6,7 +6,7 @@
 
 import type { StateRecord, StateWrite } from "../storage/interface.ts";
 import type { NodeId } from "../types/ids.ts";
-import type { Membership } from "../types/raft.ts";
+import type { Membership, Role } from "../types/raft.ts";
 import { AtollError } from "../util/errors.ts";
 
 /** The replicated state. Deterministic: two replicas that apply the same commands hold the same state. */
@@ -21,8 +21,6 @@ export interface StateMachine {
   /** Forgets everything and takes these records instead: at start, and when a snapshot arrives. */
   restore(records: AsyncIterable<readonly StateRecord[]>): Promise<void>;
 }
-
-export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 
 export interface GroupStatus {
   readonly role: Role;

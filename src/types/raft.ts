@@ -6,6 +6,8 @@
 
 import type { ClusterId, NodeId, NodeName } from "./ids.ts";
 
+export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
+
 /** What an entry carries: nothing (opens a term), a command for the state machine, or a new configuration. */
 export type EntryKind = "empty" | "command" | "membership";
 

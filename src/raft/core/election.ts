@@ -22,6 +22,7 @@ import {
 } from "./state.ts";
 
 type VoteRequest = Extract<RaftMessage, { type: "vote" | "preVote" }>;
+type TimeoutNow = Extract<RaftMessage, { type: "timeoutNow" }>;
 type VoteResponse = Extract<RaftMessage, { type: "voteResponse" | "preVoteResponse" }>;
 
 /** The election timeout passed without a leader. */
@@ -97,6 +98,12 @@ export function onPeerGone(state: RaftState, peer: NodeId): void {
     .filter((id) => id !== peer)
     .indexOf(state.self);
   state.electionDeadline = state.now + Math.max(0, rank) * (state.options.heartbeatMs / 2);
+}
+
+/** The leader asks us to take over: the term is its own, and our log must be as long as it was told (R57). */
+export function onTimeoutNow(state: RaftState, message: TimeoutNow): void {
+  if (state.leader !== message.from || !isVoter(state) || state.log.lastIndex < message.lastIndex) return;
+  campaign(state, true);
 }
 
 /** Others may see the closed connection a moment later and refuse until then. */

@@ -7,10 +7,9 @@
  */
 
 import type { NodeId } from "../../types/ids.ts";
-import type { HardState, LogEntry, Membership, RaftMessage } from "../../types/raft.ts";
+import type { HardState, LogEntry, Membership, RaftMessage, Role } from "../../types/raft.ts";
 import { invariant } from "../../util/errors.ts";
 import type { Random } from "../../util/random.ts";
-import type { Role } from "../index.ts";
 import { RaftLog } from "./log.ts";
 import { Progress, type Window } from "./progress.ts";
 import { peersOf, votersOf } from "./quorum.ts";

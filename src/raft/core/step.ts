@@ -8,7 +8,15 @@ import type { NodeId } from "../../types/ids.ts";
 import type { HardState, LogEntry, Membership, RaftMessage } from "../../types/raft.ts";
 import { invariant } from "../../util/errors.ts";
 import { onAppend, onHeartbeat } from "./append-entries.ts";
-import { isSticky, onElectionTimeout, onPeerGone, onPreVote, onVote, onVoteResponse } from "./election.ts";
+import {
+  isSticky,
+  onElectionTimeout,
+  onPeerGone,
+  onPreVote,
+  onTimeoutNow,
+  onVote,
+  onVoteResponse,
+} from "./election.ts";
 import { onReadAnswer, onReadIndexResponse, requestReads, startReadRound } from "./read-index.ts";
 import {
   appendAsLeader,
@@ -20,7 +28,7 @@ import {
 } from "./replication.ts";
 import { onSnapshotInstalled, onSnapshotSent } from "./snapshot.ts";
 import { becomeFollower, emptyOutbox, type RaftState, redrawElectionDeadline, send } from "./state.ts";
-import { onTimeoutNow, transferLeadership } from "./transfer.ts";
+import { transferLeadership } from "./transfer.ts";
 
 export type RaftEvent = { readonly now: number } & (
   | {

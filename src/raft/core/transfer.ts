@@ -5,8 +5,6 @@
  */
 
 import type { NodeId } from "../../types/ids.ts";
-import type { RaftMessage } from "../../types/raft.ts";
-import { campaign } from "./election.ts";
 import { isVoter, otherVoters, type RaftState, send } from "./state.ts";
 
 /** Begins to hand over to `target`, or to the voter that is furthest along. Does nothing when nobody else can lead. */
@@ -24,12 +22,6 @@ export function advanceTransfer(state: RaftState, peer: NodeId): void {
   if (state.transfer?.target !== peer) return;
   const { lastIndex } = state.log;
   if (state.progress.get(peer)!.match === lastIndex) send(state, { type: "timeoutNow", lastIndex }, peer);
-}
-
-/** The leader asks us to take over: the term is its own, and our log must be as long as it was told (R57). */
-export function onTimeoutNow(state: RaftState, message: Extract<RaftMessage, { type: "timeoutNow" }>): void {
-  if (state.leader !== message.from || !isVoter(state) || state.log.lastIndex < message.lastIndex) return;
-  campaign(state, true);
 }
 
 function furthestVoter(state: RaftState): NodeId | undefined {
