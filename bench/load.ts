@@ -1,0 +1,85 @@
+/**
+ * A closed loop of HTTP clients: each sends its next request when the last was answered.
+ *
+ * Right for throughput and for the latency of an unloaded server; it hides stalls by waiting for them, so failover is
+ * measured with fixed arrival times instead.
+ */
+
+import { build, type Histogram } from "hdr-histogram-js";
+import { Agent, type Dispatcher } from "undici";
+
+export interface Request {
+  readonly origin: string;
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+export interface LoadResult {
+  readonly phase: string;
+  readonly clients: number;
+  readonly requests: number;
+  readonly failed: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/**
+ * Runs `clients` loops until `count` requests are done.
+ *
+ * @param next - the i-th request, from 0
+ */
+export async function closedLoop(
+  phase: string,
+  { clients, count }: { clients: number; count: number },
+  next: (i: number) => Request,
+): Promise<LoadResult> {
+  const agent = new Agent({ connections: clients, pipelining: 1, headersTimeout: 30_000 });
+  const microseconds = build({ lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3 });
+  let issued = 0;
+  let failed = 0;
+  const began = performance.now();
+  const client = async () => {
+    while (issued < count) {
+      const request = next(issued++);
+      const sentAt = performance.now();
+      const isOk = await send(agent, request);
+      microseconds.recordValue(Math.max(1, Math.round((performance.now() - sentAt) * 1_000)));
+      if (!isOk) failed++;
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, client));
+  const seconds = (performance.now() - began) / 1_000;
+  await agent.close();
+  return { phase, clients, requests: count, failed, perSecond: count / seconds, ...percentiles(microseconds) };
+}
+
+/** Runs `next` through a throw-away loop first, so that code is compiled and connections are warm. */
+export async function warmUp(clients: number, count: number, next: (i: number) => Request): Promise<void> {
+  await closedLoop("warm-up", { clients, count }, next);
+}
+
+async function send(agent: Dispatcher, { origin, method, path, body }: Request): Promise<boolean> {
+  try {
+    const response = await agent.request({
+      origin,
+      method,
+      path,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    });
+    await response.body.dump();
+    return response.statusCode < 300;
+  } catch {
+    // Counted by the caller; a benchmark goes on.
+    return false;
+  }
+}
+
+function percentiles(microseconds: Histogram): { p50Ms: number; p99Ms: number; maxMs: number } {
+  const at = (percentile: number) => microseconds.getValueAtPercentile(percentile) / 1_000;
+  return { p50Ms: at(50), p99Ms: at(99), maxMs: microseconds.maxValue / 1_000 };
+}
