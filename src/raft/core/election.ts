@@ -79,10 +79,10 @@ export function onVoteResponse(state: RaftState, response: VoteResponse): void {
   if (hasWon(state)) {
     if (state.role === "pre-candidate") campaign(state, false);
     else lead(state);
-  } else if (hasLost(state)) {
-    becomeFollower(state, state.term, null);
-    tryAgainSoonIfLeaderIsGone(state);
+    return;
   }
+  if (hasLost(state)) becomeFollower(state, state.term, null);
+  if (!response.granted) tryAgainSoonIfLeaderIsGone(state);
 }
 
 /**
@@ -97,7 +97,8 @@ export function onPeerGone(state: RaftState, peer: NodeId): void {
   const rank = votersOf(state.membership)
     .filter((id) => id !== peer)
     .indexOf(state.self);
-  state.electionDeadline = state.now + Math.max(0, rank) * (state.options.heartbeatMs / 2);
+  if (rank === 0) return onElectionTimeout(state);
+  state.electionDeadline = state.now + rank * (state.options.heartbeatMs / 2);
 }
 
 /** The leader asks us to take over: the term is its own, and our log must be as long as it was told (R57). */
@@ -106,11 +107,12 @@ export function onTimeoutNow(state: RaftState, message: TimeoutNow): void {
   campaign(state, true);
 }
 
-/** Others may see the closed connection a moment later and refuse until then. */
+/** Others may see the closed connection a moment later and refuse until then; the dead one will never answer. */
 function tryAgainSoonIfLeaderIsGone(state: RaftState): void {
   if (state.now >= state.leaderGoneUntil) return;
   const { heartbeatMs } = state.options;
-  state.electionDeadline = state.now + heartbeatMs * (0.25 + 0.5 * state.random.next());
+  const soon = state.now + heartbeatMs * (0.25 + 0.5 * state.random.next());
+  state.electionDeadline = Math.min(state.electionDeadline, soon);
 }
 
 function hasWon(state: RaftState): boolean {
