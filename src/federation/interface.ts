@@ -4,7 +4,12 @@ import type { RegionId } from "../types/ids.ts";
 import type { RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { SummaryEntry, SummaryNode } from "../types/summary.ts";
 
-/** This node's own region, as the federation reads it. */
+/**
+ * This node's own region, as the federation reads it.
+ *
+ * An entry's revision advances with every command that could change an answer about that capability: kept answers abroad
+ * are judged by it.
+ */
 export interface LocalRegion {
   readonly region: RegionId;
   /** True on the node that publishes. */
@@ -12,11 +17,17 @@ export interface LocalRegion {
   term(): number;
   /** Applied log index that `entries` shows. */
   revision(): number;
+  /** Upper bound, in milliseconds, of how far the applied state lags behind the region; a summary is as old as this. */
+  stalenessMs(): number;
   agents(): number;
+  /** All members of the region, this node included: only these are believed when they answer for it. */
   nodes(): readonly SummaryNode[];
   entries(): Iterable<SummaryEntry>;
   entry(name: string): SummaryEntry | undefined;
-  /** After commands were applied: the capability names they touched, and the new revision. */
+  /**
+   * After commands were applied, before anything else can read the new state: the capability names they touched, and the
+   * new revision. After a snapshot replaced the state: every name that was there or is there now.
+   */
   onChange(listener: (names: ReadonlySet<string>, revision: number) => void): () => void;
   /** With `linearizable`, after a read barrier. */
   lookup(query: RegionQuery, consistency: "stale" | "linearizable"): Promise<RegionAnswer>;
@@ -48,4 +59,72 @@ export interface RemoteRegionStatus {
   readonly breaker: "closed" | "half-open" | "open";
   /** Why messages in its name are refused, when they are. */
   readonly distrust?: string;
+}
+
+/** What the registry asks of other regions: its own port in this folder's words, joined in the node. */
+export interface RemoteLookup {
+  /** One answer for every other region of the federation (or for `only`), whatever happened there; never rejects for one. */
+  lookup(
+    query: RegionQuery,
+    options: { only?: RegionId; consistency: "stale" | "linearizable"; maxStalenessMs?: number },
+  ): Promise<readonly RegionAnswer[]>;
+  /** True for every region that may hold agents: pinned, configured, or linked now. */
+  knows(region: RegionId): boolean;
+}
+
+/** Small facts of this node that survive a restart, such as the region keys it trusts. */
+export interface Facts {
+  get(name: string): Uint8Array | undefined;
+  put(name: string, value: Uint8Array): Promise<void>;
+}
+
+/** The options this folder reads; all times in milliseconds. */
+export interface FederationConfig {
+  /** Changes of one capability within this time are published once. */
+  readonly coalesceMs: number;
+  /** Between two signed headers of the leader. */
+  readonly headerIntervalMs: number;
+  /** Between two digest comparisons with each region, jittered by half. */
+  readonly pullIntervalMs: number;
+  /** A region that has not answered a lookup by then is left out of the answer, and named. */
+  readonly lookupDeadlineMs: number;
+  /** A summary proved longer ago than this vouches for nothing. */
+  readonly summaryFreshMs: number;
+  /** Region to Ed25519 public key, 64 hex digits. Wins over what first contact learned. */
+  readonly pins: Readonly<Record<string, string>>;
+}
+
+export const FEDERATION_DEFAULTS: FederationConfig = {
+  coalesceMs: 5,
+  headerIntervalMs: 1_000,
+  pullIntervalMs: 10_000,
+  lookupDeadlineMs: 1_000,
+  summaryFreshMs: 3_000,
+  pins: {},
+};
+
+/** Why something said in a region's name was dropped. */
+export type Refusal =
+  | "oversized"
+  | "malformed"
+  | "unpinned"
+  | "foreign"
+  | "bad-signature"
+  | "key-mismatch"
+  | "cluster-mismatch"
+  | "stale"
+  | "contradiction"
+  | "too-many"
+  | "wrong-region";
+
+export type PullOutcome = "in-sync" | "repaired" | "behind" | "failed";
+
+/** What is counted. Labels are bounded: reasons are listed here, regions are the pinned ones. */
+export interface FederationMetrics {
+  published(bytes: number): void;
+  refused(reason: Refusal): void;
+  /** Held digests differ from the newest signed header. */
+  gap(region: RegionId): void;
+  pulled(region: RegionId, outcome: PullOutcome): void;
+  lookedUp(region: RegionId, source: RegionAnswer["source"], elapsedMs: number): void;
 }

@@ -1,0 +1,133 @@
+/**
+ * Looks for agents in all other regions: each answers from its summary, from a kept answer, or is asked; and each is
+ * reported, also when it could not be asked (P9).
+ *
+ * A summary that is fresh and complete here stands for a question: it rules out a region without a match, and vouches for a
+ * kept answer that is newer than the capability's last change. Where no node is linked, nothing is vouched for: a kept
+ * answer may still be given, labelled as not confirmed.
+ *
+ * Elsewhere: how one region is asked (`region-client.ts`), what the summary shows (`summary-table.ts`).
+ */
+
+import { NetworkError } from "../network/interface.ts";
+import type { RegionId } from "../types/ids.ts";
+import type { RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { Clock } from "../util/clock.ts";
+import { AtollError } from "../util/errors.ts";
+import type { FederationConfig, FederationMetrics, RemoteLookup } from "./interface.ts";
+import { type CachedAnswer, LookupCache } from "./lookup-cache.ts";
+import type { RegionClient } from "./region-client.ts";
+import type { SummaryTable } from "./summary-table.ts";
+
+export interface FederatedLookupOptions {
+  /** Every other region that may hold agents. */
+  readonly regions: () => readonly RegionId[];
+  readonly clientOf: (region: RegionId) => RegionClient;
+  readonly table: SummaryTable;
+  readonly clock: Clock;
+  readonly config: Pick<FederationConfig, "summaryFreshMs">;
+  readonly metrics: FederationMetrics;
+}
+
+type LookupOptions = Parameters<RemoteLookup["lookup"]>[1];
+
+export class FederatedLookup implements RemoteLookup {
+  readonly #options: FederatedLookupOptions;
+  readonly #cache = new LookupCache();
+
+  constructor(options: FederatedLookupOptions) {
+    this.#options = options;
+  }
+
+  knows(region: RegionId): boolean {
+    return this.#options.regions().includes(region);
+  }
+
+  lookup(query: RegionQuery, options: LookupOptions): Promise<readonly RegionAnswer[]> {
+    const regions = this.#options.regions().filter((region) => options.only === undefined || region === options.only);
+    return Promise.all(regions.map((region) => this.#lookupIn(region, query, options)));
+  }
+
+  async #lookupIn(region: RegionId, query: RegionQuery, options: LookupOptions): Promise<RegionAnswer> {
+    const { clock, metrics } = this.#options;
+    const startedAtMs = clock.now();
+    const vouched = options.consistency === "stale" ? this.#answerBySummary(region, query, options) : undefined;
+    const answer = vouched ?? (await this.#answerByAsking(region, query, options));
+    metrics.lookedUp(region, answer.source, clock.now() - startedAtMs);
+    return answer;
+  }
+
+  /** What the summary alone can say; undefined when the region must be asked. */
+  #answerBySummary(region: RegionId, query: RegionQuery, options: LookupOptions): RegionAnswer | undefined {
+    const { table, clientOf, config } = this.#options;
+    const ageMs = table.ageMs(region);
+    const isFresh = ageMs < config.summaryFreshMs && ageMs <= (options.maxStalenessMs ?? Number.POSITIVE_INFINITY);
+    if (!isFresh || !table.isCertain(region, query.capability) || clientOf(region).linked().length === 0)
+      return undefined;
+    const revision = table.headerOf(region)?.revision ?? 0;
+    if (!table.mayMatch(region, query)) {
+      return { region, source: "none", revision, stalenessMs: ageMs, agents: [], hasMore: false };
+    }
+    const kept = this.#cache.get(region, query);
+    return kept && this.#isCurrent(region, query, kept) ? cachedAnswer(region, kept, ageMs) : undefined;
+  }
+
+  async #answerByAsking(region: RegionId, query: RegionQuery, options: LookupOptions): Promise<RegionAnswer> {
+    const { consistency, maxStalenessMs } = options;
+    try {
+      const live = await this.#options.clientOf(region).ask({ query, consistency }, maxStalenessMs);
+      const { revision, hasMore, agents, stalenessMs, arrivedAtMs } = live;
+      this.#cache.put(region, query, { revision, hasMore, agents, asOfMs: arrivedAtMs - stalenessMs });
+      return { region, source: "live", revision, stalenessMs, agents, hasMore };
+    } catch (error) {
+      // A bug must not pass as a region that did not answer.
+      if (!(error instanceof AtollError)) throw error;
+      return this.#answerWithout(region, query, options, { code: codeOf(error), message: error.message });
+    }
+  }
+
+  /** The region did not answer: a kept answer with its true age where that may do, or nothing; and always the reason. */
+  #answerWithout(
+    region: RegionId,
+    query: RegionQuery,
+    { consistency, maxStalenessMs }: LookupOptions,
+    error: NonNullable<RegionAnswer["error"]>,
+  ): RegionAnswer {
+    const { table } = this.#options;
+    const kept = consistency === "stale" ? this.#cache.get(region, query) : undefined;
+    if (kept !== undefined) {
+      const stalenessMs = this.#stalenessOf(region, query, kept);
+      if (stalenessMs <= (maxStalenessMs ?? Number.POSITIVE_INFINITY)) {
+        return { ...cachedAnswer(region, kept, stalenessMs), error };
+      }
+    }
+    const revision = table.headerOf(region)?.revision ?? 0;
+    return { region, source: "none", revision, stalenessMs: table.ageMs(region), agents: [], hasMore: false, error };
+  }
+
+  /** The summary shows no change of the capability after the state that the answer shows. */
+  #isCurrent(region: RegionId, query: RegionQuery, kept: CachedAnswer): boolean {
+    const { table } = this.#options;
+    const entry = table.entry(region, query.capability);
+    return entry !== undefined && entry.revision <= kept.revision && table.isCertain(region, query.capability);
+  }
+
+  #stalenessOf(region: RegionId, query: RegionQuery, kept: CachedAnswer): number {
+    const { table, clock } = this.#options;
+    const provenAtMs = this.#isCurrent(region, query, kept) ? table.provenAtMs(region) : kept.asOfMs;
+    return Math.max(0, clock.now() - Math.max(kept.asOfMs, provenAtMs));
+  }
+}
+
+function cachedAnswer(
+  region: RegionId,
+  { revision, agents, hasMore }: CachedAnswer,
+  stalenessMs: number,
+): RegionAnswer {
+  return { region, source: "cached", revision, stalenessMs, agents, hasMore };
+}
+
+/** What the other side answered says more than that it answered with an error. */
+function codeOf(error: AtollError<{ readonly code: string }>): string {
+  return error instanceof NetworkError && error.detail.code === "REMOTE" ? error.detail.remoteCode : error.detail.code;
+}

@@ -1,0 +1,182 @@
+/**
+ * The federation as one node takes part in it: says what its own region holds, keeps what the others say, and asks them.
+ *
+ * Joins the parts of this folder and nothing else. A node starts it once its region is founded.
+ */
+
+import type { PeerDirectory, RequestHandler, RequestResponse, SummaryChannel } from "../network/interface.ts";
+import { asRegionId, type ClusterId, type FederationId, type RegionId } from "../types/ids.ts";
+import type { RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { SummaryHeader } from "../types/summary.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Logger } from "../util/logger.ts";
+import type { Random } from "../util/random.ts";
+import type { Hash64 } from "./capability-summary.ts";
+import { FederationError } from "./errors.ts";
+import { FederatedLookup } from "./federated-lookup.ts";
+import type {
+  FederationConfig,
+  FederationMetrics,
+  LocalRegion,
+  RemoteLookup,
+  RemoteRegionStatus,
+} from "./interface.ts";
+import { LocalSummary } from "./local-summary.ts";
+import { LookupAnswers } from "./lookup-answers.ts";
+import { PeerBudgets } from "./peer-budgets.ts";
+import { RegionClient } from "./region-client.ts";
+import { RegionSigner } from "./region-key.ts";
+import { RegionTrust } from "./region-trust.ts";
+import { SummaryAnswers } from "./summary-answers.ts";
+import { SummaryPublisher } from "./summary-publisher.ts";
+import { SummaryPull } from "./summary-pull.ts";
+import { SummaryTable } from "./summary-table.ts";
+import { BUCKETS_METHOD, DIGESTS_METHOD, LOOKUP_METHOD } from "./wire.ts";
+
+/** Pulls that one peer may make: a whole large summary at once, then a few a second. */
+const PULL_BUDGET = { capacity: 64, perSecond: 16 };
+
+export interface FederationOptions {
+  readonly local: LocalRegion;
+  readonly federation: FederationId;
+  /** Of this node's own region. */
+  readonly cluster: ClusterId;
+  readonly directory: PeerDirectory;
+  readonly requests: RequestResponse;
+  readonly summaries: SummaryChannel;
+  readonly facts: Facts;
+  /** From `loadHash64`: the same on all nodes of the federation. */
+  readonly hash64: Hash64;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly config: FederationConfig;
+  readonly metrics: FederationMetrics;
+}
+
+export class Federation implements RemoteLookup {
+  readonly #options: FederationOptions;
+  readonly #trust: RegionTrust;
+  readonly #summary: LocalSummary;
+  readonly #table: SummaryTable;
+  readonly #publisher: SummaryPublisher;
+  readonly #pull: SummaryPull;
+  readonly #summaryAnswers: SummaryAnswers;
+  readonly #lookupAnswers: LookupAnswers;
+  readonly #lookup: FederatedLookup;
+  readonly #clients = new Map<RegionId, RegionClient>();
+  readonly #budgets: PeerBudgets;
+  readonly #stops: (() => void)[] = [];
+  #isRunning = false;
+
+  constructor(options: FederationOptions) {
+    const { local, summaries: channel, clock } = options;
+    const { region } = local;
+    this.#options = options;
+    this.#budgets = new PeerBudgets(clock, PULL_BUDGET);
+    const signer = new RegionSigner(() => local.signingKey());
+    this.#trust = new RegionTrust({ ...options, pins: options.config.pins });
+    this.#summary = new LocalSummary(options);
+    const trust = this.#trust;
+    const summary = this.#summary;
+    this.#table = new SummaryTable({ ...options, region, trust, signer });
+    const table = this.#table;
+    this.#publisher = new SummaryPublisher({ ...options, summary, signer, channel });
+    this.#pull = new SummaryPull({ ...options, region, table, trust });
+    this.#summaryAnswers = new SummaryAnswers({ region, summary, signer, budgets: this.#budgets });
+    this.#lookupAnswers = new LookupAnswers(local);
+    const regions = () => this.#regions();
+    const clientOf = (other: RegionId) => this.#clientOf(other);
+    this.#lookup = new FederatedLookup({ ...options, regions, clientOf, table });
+    this.#serve(DIGESTS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
+    this.#serve(BUCKETS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
+    this.#serve(LOOKUP_METHOD, (from, payload) => this.#lookupAnswers.answer(from, payload));
+  }
+
+  /** Begins to publish, to listen, to pull and to answer. */
+  start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    const { directory, summaries } = this.#options;
+    this.#stops.push(
+      this.#summary.start(),
+      summaries.subscribe((message) => this.#table.onGossip(message)),
+      directory.onChange(({ type, peer }) => {
+        if (type === "up") this.#clients.get(peer.region)?.onLinked();
+        else this.#budgets.forget(peer.nodeId);
+      }),
+      this.#pull.start(),
+      this.#publisher.start(),
+    );
+  }
+
+  /** Falls silent; peers that ask are told STOPPING. Lookups under way end by their own deadline. */
+  stop(): void {
+    this.#isRunning = false;
+    for (const stop of this.#stops.splice(0).reverse()) stop();
+  }
+
+  lookup(query: RegionQuery, options: Parameters<RemoteLookup["lookup"]>[1]): Promise<readonly RegionAnswer[]> {
+    return this.#lookup.lookup(query, options);
+  }
+
+  knows(region: RegionId): boolean {
+    return this.#lookup.knows(region);
+  }
+
+  /** The newest signed header of another region, or this region's own. */
+  headerOf(region: RegionId): SummaryHeader | undefined {
+    return region === this.#options.local.region ? this.#summary.header() : this.#table.headerOf(region);
+  }
+
+  /** Every other region that may hold agents, in order of name. */
+  status(): RemoteRegionStatus[] {
+    return this.#regions().map((region) => this.#statusOf(region));
+  }
+
+  #statusOf(region: RegionId): RemoteRegionStatus {
+    const header = this.#table.headerOf(region);
+    const client = this.#clientOf(region);
+    const roundTripMs = client.roundTripMs();
+    const distrust = this.#trust.distrustOf(region);
+    return {
+      region,
+      cluster: this.#trust.clusterOf(region) ?? "",
+      link: client.linked().length > 0 ? "connected" : "away",
+      revision: header?.revision ?? 0,
+      summaryAgeMs: this.#table.ageMs(region),
+      inSync: this.#table.isInSync(region),
+      capabilities: this.#table.capabilities(region),
+      agents: header?.agents ?? 0,
+      nodes: header?.nodes ?? [],
+      breaker: client.breaker,
+      ...(roundTripMs !== undefined && { roundTripMs }),
+      ...(distrust !== undefined && { distrust }),
+    };
+  }
+
+  /** Pinned, configured or linked: a region that was never heard of may hold agents, and is missed by name (P9). */
+  #regions(): RegionId[] {
+    const linked = this.#options.directory.peers().map((peer) => peer.region);
+    const regions = new Set<string>([...this.#trust.regions(), ...linked]);
+    regions.delete(this.#options.local.region);
+    return [...regions].sort().map(asRegionId);
+  }
+
+  #clientOf(region: RegionId): RegionClient {
+    const known = this.#clients.get(region);
+    if (known !== undefined) return known;
+    const client = new RegionClient({ ...this.#options, region, table: this.#table, trust: this.#trust });
+    this.#clients.set(region, client);
+    return client;
+  }
+
+  #serve(method: string, handler: RequestHandler): void {
+    const { region } = this.#options.local;
+    this.#options.requests.handle(method, (from, payload) => {
+      if (this.#isRunning) return handler(from, payload);
+      const stopping = new FederationError("this node does not answer now", { code: "STOPPING", region });
+      return Promise.reject(stopping);
+    });
+  }
+}

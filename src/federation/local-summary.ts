@@ -1,0 +1,86 @@
+/**
+ * This region's own summary, kept on every one of its nodes, and what may be stated about it under the region's key.
+ *
+ * The leader gossips it (`summary-publisher.ts`), every node answers pulls from it (`summary-pull.ts`).
+ */
+
+import type { ClusterId, FederationId } from "../types/ids.ts";
+import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
+import { CapabilitySummary, type Hash64 } from "./capability-summary.ts";
+import type { LocalRegion } from "./interface.ts";
+import { boundedEntry, SUMMARY_NODES_MAX } from "./wire.ts";
+
+export interface LocalSummaryOptions {
+  readonly local: LocalRegion;
+  readonly federation: FederationId;
+  readonly cluster: ClusterId;
+  readonly hash64: Hash64;
+}
+
+export class LocalSummary {
+  readonly #local: LocalRegion;
+  readonly #federation: FederationId;
+  readonly #cluster: ClusterId;
+  readonly #content: CapabilitySummary;
+  readonly #listeners = new Set<(names: ReadonlySet<string>) => void>();
+
+  constructor({ local, federation, cluster, hash64 }: LocalSummaryOptions) {
+    this.#local = local;
+    this.#federation = federation;
+    this.#cluster = cluster;
+    this.#content = new CapabilitySummary(hash64);
+  }
+
+  /** Reads the region's state as it is now, and follows its changes until the returned function is called. */
+  start(): () => void {
+    for (const entry of this.#local.entries()) this.#content.set(boundedEntry(entry));
+    return this.#local.onChange((names) => {
+      for (const name of names) this.#take(name);
+      for (const listener of this.#listeners) listener(names);
+    });
+  }
+
+  /** Calls back after the summary shows a change. */
+  onChange(listener: (names: ReadonlySet<string>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  header(): SummaryHeader {
+    return {
+      federation: this.#federation,
+      region: this.#local.region,
+      cluster: this.#cluster,
+      term: this.#local.term(),
+      revision: this.#local.revision(),
+      rootDigest: this.#content.root(),
+      capabilities: this.#content.size,
+      agents: this.#local.agents(),
+      nodes: this.#local.nodes().slice(0, SUMMARY_NODES_MAX),
+    };
+  }
+
+  stalenessMs(): number {
+    return Math.max(0, this.#local.stalenessMs());
+  }
+
+  /** The entry of a name now; one with `total` 0, as of now, when nobody offers it. */
+  current(name: string): SummaryEntry {
+    const gone = { name, healthy: 0, total: 0, versions: [], tags: [], revision: this.#local.revision() };
+    return this.#content.get(name) ?? gone;
+  }
+
+  bucketDigests(): BigUint64Array {
+    return this.#content.bucketDigests();
+  }
+
+  bucket(number: number): SummaryEntry[] {
+    return this.#content.bucket(number);
+  }
+
+  #take(name: string): void {
+    const entry = this.#local.entry(name);
+    if (entry === undefined) this.#content.remove(name);
+    else this.#content.set(boundedEntry(entry));
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Other regions' answers, kept as long as they may be of use; the summary says whether one is still current.
+ *
+ * An answer that shows the region's revision R is current while the summary shows no change of that capability after R.
+ * So nothing here expires by time: validity is asked anew at each use (`federated-lookup.ts`).
+ */
+
+import { LRUCache } from "lru-cache";
+import type { RegionId } from "../types/ids.ts";
+import type { RegionQuery } from "../types/lookup.ts";
+import type { LookupReply } from "./wire.ts";
+
+const ANSWERS_MAX = 10_000;
+/** Over all answers; an agent is about 1 KiB. */
+const AGENTS_MAX = 50_000;
+
+export interface CachedAnswer extends Omit<LookupReply, "stalenessMs"> {
+  /** When the region is known to have been in the state shown, on this node's clock. */
+  readonly asOfMs: number;
+}
+
+export class LookupCache {
+  readonly #answers = new LRUCache<string, CachedAnswer>({
+    max: ANSWERS_MAX,
+    maxSize: AGENTS_MAX,
+    sizeCalculation: (answer) => 1 + answer.agents.length,
+  });
+
+  get(region: RegionId, query: RegionQuery): CachedAnswer | undefined {
+    return this.#answers.get(keyOf(region, query));
+  }
+
+  /** Keeps an answer, unless a newer one is held: answers of two nodes can overtake each other. */
+  put(region: RegionId, query: RegionQuery, answer: CachedAnswer): void {
+    const key = keyOf(region, query);
+    const held = this.#answers.peek(key);
+    if (held !== undefined && held.revision > answer.revision) return;
+    this.#answers.set(key, answer);
+  }
+}
+
+/** Equal for equal questions: fields in a fixed order, optional ones spelled out. */
+function keyOf(region: RegionId, query: RegionQuery): string {
+  const { capability, tags, version, namespace = null, health, limit, after } = query;
+  const place = after && [after.score, after.version, after.id, after.functionName, after.region];
+  return JSON.stringify([region, capability, tags, version, namespace, health, limit, place ?? null]);
+}

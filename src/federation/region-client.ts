@@ -1,0 +1,193 @@
+/**
+ * Asks one other region: its nearest node first, a second one when the first fails or takes longer than usual, within a
+ * deadline and behind a breaker, so that one dead region delays an answer by the deadline at most, and soon not at all (F26).
+ *
+ * Only nodes that the region's signed header names are asked: a peer that merely claims the region's name can not answer
+ * for it (P11).
+ */
+
+import { NetworkError, type PeerDirectory, type PeerInfo, type RequestResponse } from "../network/interface.ts";
+import type { RegionId } from "../types/ids.ts";
+import type { Clock } from "../util/clock.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
+import { FederationError } from "./errors.ts";
+import type { FederationConfig, FederationMetrics } from "./interface.ts";
+import type { RegionTrust } from "./region-trust.ts";
+import type { SummaryTable } from "./summary-table.ts";
+import { LOOKUP_METHOD, type LookupReply, type LookupRequest, readLookupReply } from "./wire.ts";
+
+const FAILURES_MAX = 5;
+const OPEN_MS = 2_000;
+/** Nodes asked for one lookup. */
+const ATTEMPTS_MAX = 3;
+const HEDGE_DELAY_MIN_MS = 20;
+const HEDGE_DELAY_FIRST_MS = 100;
+/** Weight of the newest latency in the moving average. */
+const LATENCY_WEIGHT = 0.2;
+
+export interface RegionClientOptions {
+  readonly region: RegionId;
+  readonly table: SummaryTable;
+  readonly trust: RegionTrust;
+  readonly directory: PeerDirectory;
+  readonly requests: RequestResponse;
+  readonly clock: Clock;
+  readonly config: Pick<FederationConfig, "lookupDeadlineMs">;
+  readonly metrics: FederationMetrics;
+}
+
+/** An answer with the age of its data when it arrived, the way back and forth included. */
+export type LiveAnswer = LookupReply & { readonly arrivedAtMs: number };
+
+export class RegionClient {
+  readonly #options: RegionClientOptions;
+  readonly #breaker: CircuitBreaker;
+  #latencyMs: number | undefined;
+
+  constructor(options: RegionClientOptions) {
+    this.#options = options;
+    this.#breaker = new CircuitBreaker(options.clock, { failuresMax: FAILURES_MAX, openMs: OPEN_MS });
+  }
+
+  get breaker(): "closed" | "half-open" | "open" {
+    return this.#breaker.state;
+  }
+
+  /** Linked nodes of the region's pinned cluster. */
+  linked(): PeerInfo[] {
+    const { region, directory, trust } = this.#options;
+    const cluster = trust.clusterOf(region);
+    return directory.peers().filter((peer) => peer.region === region && peer.cluster === cluster);
+  }
+
+  /** Of the nearest node, undefined before the first measurement. */
+  roundTripMs(): number | undefined {
+    const measured = this.linked().flatMap((peer) => this.#options.directory.roundTripMs(peer.nodeId) ?? []);
+    return measured.length === 0 ? undefined : Math.min(...measured);
+  }
+
+  /** A new link: whatever failed before says nothing about it. */
+  onLinked(): void {
+    this.#breaker.succeeded();
+  }
+
+  /**
+   * @param maxStalenessMs - an older answer counts as a failure of the node that gave it
+   * @throws FederationError NO_LINK, NO_SUMMARY, REGION_FAILING, DEADLINE, TOO_STALE, MALFORMED, INVALID_ANSWER; NetworkError:
+   *   why no node answered
+   */
+  async ask(request: LookupRequest, maxStalenessMs: number | undefined): Promise<LiveAnswer> {
+    const nodes = this.#nodesToAsk();
+    const { region } = this.#options;
+    if (!this.#breaker.admit()) {
+      const retryAfterMs = this.#breaker.retryAfterMs();
+      throw new FederationError(`${region} keeps failing`, { code: "REGION_FAILING", region, retryAfterMs });
+    }
+    try {
+      const answer = await this.#askInTurn(nodes, request, maxStalenessMs);
+      this.#breaker.succeeded();
+      return answer;
+    } catch (error) {
+      // A region that says why it can not answer is there: asking again is cheap and may help.
+      if (isAnswered(error)) this.#breaker.succeeded();
+      else this.#breaker.failed();
+      throw error;
+    }
+  }
+
+  #nodesToAsk(): PeerInfo[] {
+    const { region, table, directory } = this.#options;
+    const linked = this.linked();
+    const isLinked = directory.peers().some((peer) => peer.region === region);
+    if (!isLinked) throw new FederationError(`no node of ${region} is linked`, { code: "NO_LINK", region });
+    const members = new Set(table.headerOf(region)?.nodes.map((node) => node.nodeId));
+    const nodes = linked.filter((peer) => members.has(peer.nodeId));
+    if (nodes.length === 0) {
+      throw new FederationError(`no linked node is known to be of ${region} yet`, { code: "NO_SUMMARY", region });
+    }
+    const distance = (peer: PeerInfo) => directory.roundTripMs(peer.nodeId) ?? Number.MAX_VALUE;
+    return nodes.sort((a, b) => distance(a) - distance(b)).slice(0, ATTEMPTS_MAX);
+  }
+
+  /** The first good answer. The next node is asked at once after a failure, and once when an answer is overdue. */
+  #askInTurn(
+    nodes: readonly PeerInfo[],
+    request: LookupRequest,
+    maxStalenessMs: number | undefined,
+  ): Promise<LiveAnswer> {
+    const { region, clock, config } = this.#options;
+    const deadlineMs = config.lookupDeadlineMs;
+    return new Promise((resolve, reject) => {
+      const waiting = [...nodes];
+      let underWay = 0;
+      const end = () => {
+        waiting.length = 0;
+        cancelHedge();
+        cancelDeadline();
+      };
+      const askNext = () => {
+        const node = waiting.shift();
+        if (node === undefined) return;
+        underWay++;
+        this.#askNode(node, request, maxStalenessMs).then(
+          (answer) => {
+            end();
+            resolve(answer);
+          },
+          (error: unknown) => {
+            underWay--;
+            askNext();
+            if (underWay > 0) return;
+            end();
+            reject(error);
+          },
+        );
+      };
+      const cancelHedge = clock.schedule(this.#hedgeDelayMs(), askNext);
+      const cancelDeadline = clock.schedule(deadlineMs, () => {
+        end();
+        reject(new FederationError(`${region} did not answer`, { code: "DEADLINE", region, deadlineMs }));
+      });
+      askNext();
+    });
+  }
+
+  async #askNode(node: PeerInfo, request: LookupRequest, maxStalenessMs: number | undefined): Promise<LiveAnswer> {
+    const { region, requests, clock, config, metrics } = this.#options;
+    const askedAtMs = clock.now();
+    const timeoutMs = config.lookupDeadlineMs;
+    const reply = readLookupReply(await requests.request(node.nodeId, LOOKUP_METHOD, request, { timeoutMs }));
+    const { query } = request;
+    if (reply.agents.some((agent) => agent.region !== region || agent.capability !== query.capability)) {
+      metrics.refused("wrong-region");
+      const reason = "it holds agents of another region or capability";
+      throw new FederationError(`an answer of ${region} was dropped`, { code: "INVALID_ANSWER", region, reason });
+    }
+    if (reply.agents.length > query.limit) {
+      const reason = "it holds more agents than were asked for";
+      throw new FederationError(`an answer of ${region} was dropped`, { code: "INVALID_ANSWER", region, reason });
+    }
+    const arrivedAtMs = clock.now();
+    const elapsedMs = arrivedAtMs - askedAtMs;
+    this.#latencyMs = mix(this.#latencyMs, elapsedMs);
+    const stalenessMs = reply.stalenessMs + elapsedMs;
+    if (maxStalenessMs !== undefined && stalenessMs > maxStalenessMs) {
+      throw new FederationError(`${node.name} is behind`, { code: "TOO_STALE", region, stalenessMs, maxStalenessMs });
+    }
+    return { ...reply, stalenessMs, arrivedAtMs };
+  }
+
+  #hedgeDelayMs(): number {
+    const usualMs = this.#latencyMs ?? this.roundTripMs();
+    return usualMs === undefined ? HEDGE_DELAY_FIRST_MS : Math.max(HEDGE_DELAY_MIN_MS, 2 * usualMs);
+  }
+}
+
+function mix(average: number | undefined, sample: number): number {
+  return average === undefined ? sample : average + LATENCY_WEIGHT * (sample - average);
+}
+
+function isAnswered(error: unknown): boolean {
+  if (error instanceof NetworkError) return error.detail.code === "REMOTE";
+  return error instanceof FederationError && error.detail.code === "TOO_STALE";
+}

@@ -1,0 +1,58 @@
+/** Answers other regions' pulls. Every node of a region does, not only the leader, each under the region's key. */
+
+import type { PeerInfo } from "../network/interface.ts";
+import type { RegionId } from "../types/ids.ts";
+import type { SummaryEntry } from "../types/summary.ts";
+import { encodeDigests } from "./capability-summary.ts";
+import { FederationError } from "./errors.ts";
+import type { LocalSummary } from "./local-summary.ts";
+import type { PeerBudgets } from "./peer-budgets.ts";
+import type { RegionSigner } from "./region-key.ts";
+import { encode, PULL_ANSWER_BYTES, PULL_CONTEXT, type PullAnswer, type PullBody, readPullRequest } from "./wire.ts";
+
+export interface SummaryAnswersOptions {
+  readonly region: RegionId;
+  readonly summary: LocalSummary;
+  readonly signer: RegionSigner;
+  readonly budgets: PeerBudgets;
+}
+
+export class SummaryAnswers {
+  readonly #options: SummaryAnswersOptions;
+
+  constructor(options: SummaryAnswersOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The signed header, the bucket digests under it, and as many of the buckets asked for as fit an answer, at least one.
+   *
+   * @throws FederationError NOT_READY, RATE_LIMITED, MALFORMED
+   */
+  answer(from: PeerInfo, payload: unknown): PullAnswer {
+    const { region, summary, signer, budgets } = this.#options;
+    budgets.spend(from.nodeId);
+    const request = readPullRequest(payload);
+    const statement: PullBody = { header: summary.header(), nonce: request.nonce, stalenessMs: summary.stalenessMs() };
+    const body = encode(statement);
+    const publicKey = signer.publicKey();
+    const signature = signer.sign(PULL_CONTEXT, body);
+    if (publicKey === undefined || signature === undefined) {
+      throw new FederationError(`${region} has no signing key yet`, { code: "NOT_READY", region });
+    }
+    const buckets = this.#page(request.buckets);
+    return { publicKey, body, signature, digests: encodeDigests(summary.bucketDigests()), buckets };
+  }
+
+  #page(numbers: readonly number[]): PullAnswer["buckets"] {
+    const page: { bucket: number; entries: SummaryEntry[] }[] = [];
+    let bytes = 0;
+    for (const bucket of new Set(numbers)) {
+      const entries = this.#options.summary.bucket(bucket);
+      bytes += encode(entries).length;
+      if (bytes > PULL_ANSWER_BYTES && page.length > 0) break;
+      page.push({ bucket, entries });
+    }
+    return page;
+  }
+}

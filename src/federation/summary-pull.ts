@@ -1,0 +1,238 @@
+/**
+ * Pulls other regions' summaries until the digests are equal: the truth under the gossip (F12, F14, F28).
+ *
+ * On every link to another region, on every gap its headers show, and on a timer, this node compares bucket digests with
+ * one of the region's nodes and fetches the buckets that differ. Every answer is proven by itself: the signature covers
+ * the root digest and this request's nonce, the root covers the bucket digests, and they cover the entries. So it does
+ * not matter which node answers, nor that the region changes between two pages.
+ *
+ * One pull per region at a time. Repeats after a failure are jittered and back off to the timer's pace.
+ *
+ * Elsewhere: what is done with the entries (`summary-table.ts`), the answering side (`summary-answers.ts`).
+ */
+
+import { randomBytes } from "node:crypto";
+import type { PeerDirectory, PeerInfo, RequestResponse } from "../network/interface.ts";
+import type { FederationId, RegionId } from "../types/ids.ts";
+import { type Clock, repeat } from "../util/clock.ts";
+import { AtollError, messageOf } from "../util/errors.ts";
+import type { Logger } from "../util/logger.ts";
+import { jitter, type Random } from "../util/random.ts";
+import { decodeDigests, digestOf, type Hash64, rootDigest } from "./capability-summary.ts";
+import { FederationError } from "./errors.ts";
+import type { FederationConfig, FederationMetrics, PullOutcome } from "./interface.ts";
+import { equalBytes, RegionVerifier } from "./region-key.ts";
+import type { RegionTrust } from "./region-trust.ts";
+import type { PulledState, SummaryTable } from "./summary-table.ts";
+import { BUCKETS_METHOD, DIGESTS_METHOD, PULL_CONTEXT, readPullAnswer, readPullBody } from "./wire.ts";
+
+const REQUEST_TIMEOUT_MS = 5_000;
+/** Spread over this, so that the nodes of a region do not all pull the moment one message was lost. */
+const GAP_DELAY_MS = 100;
+const RETRY_DELAY_MS = 500;
+/** A region that changes faster than it can be read is left to gossip, and to the next pull. */
+const ROUNDS_MAX = 300;
+
+export interface SummaryPullOptions {
+  readonly region: RegionId;
+  readonly federation: FederationId;
+  readonly table: SummaryTable;
+  readonly trust: RegionTrust;
+  readonly directory: PeerDirectory;
+  readonly requests: RequestResponse;
+  readonly hash64: Hash64;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly config: Pick<FederationConfig, "pullIntervalMs">;
+  readonly metrics: FederationMetrics;
+}
+
+interface RegionPull {
+  isRunning: boolean;
+  /** Asked for while one was running. */
+  isWanted: boolean;
+  failures: number;
+  lastFailed: PeerInfo | undefined;
+  cancelTimer: (() => void) | undefined;
+}
+
+export class SummaryPull {
+  readonly #options: SummaryPullOptions;
+  readonly #pulls = new Map<RegionId, RegionPull>();
+  #isRunning = false;
+
+  constructor(options: SummaryPullOptions) {
+    this.#options = options;
+  }
+
+  /** Keeps all other regions' summaries in step until the returned function is called. */
+  start(): () => void {
+    const { directory, table, clock, random, config } = this.#options;
+    this.#isRunning = true;
+    const stopPeers = directory.onChange(({ type, peer }) => {
+      if (type === "up") this.#onUp(peer);
+      else this.#options.trust.forgive(peer.region, peer.nodeId);
+    });
+    const stopGaps = table.onGap((region) => this.#onGap(region));
+    const stopTimer = repeat(clock, config.pullIntervalMs, () => {
+      for (const region of this.#linkedRegions()) this.#pullIn(region, jitter(random, config.pullIntervalMs / 4, 1));
+    });
+    for (const region of this.#linkedRegions()) this.#pullIn(region, 0);
+    return () => {
+      this.#isRunning = false;
+      stopPeers();
+      stopGaps();
+      stopTimer();
+      for (const pull of this.#pulls.values()) pull.cancelTimer?.();
+    };
+  }
+
+  #linkedRegions(): Set<RegionId> {
+    const regions = this.#options.directory.peers().map((peer) => peer.region);
+    return new Set(regions.filter((region) => region !== this.#options.region));
+  }
+
+  #onUp(peer: PeerInfo): void {
+    if (peer.region === this.#options.region) return;
+    this.#pullOf(peer.region).failures = 0;
+    this.#run(peer.region, peer);
+  }
+
+  #onGap(region: RegionId): void {
+    // Forged messages can name any region; only linked ones can be asked, or cost memory.
+    if (!this.#linkedRegions().has(region)) return;
+    const isPinned = this.#options.trust.clusterOf(region) !== undefined;
+    const pull = this.#pullOf(region);
+    if (pull.cancelTimer !== undefined || pull.isRunning) return;
+    if (isPinned) this.#options.metrics.gap(region);
+    this.#pullIn(region, jitter(this.#options.random, GAP_DELAY_MS, 0.9), () => !this.#options.table.isInSync(region));
+  }
+
+  /** Pulls after `delayMs`, if `isNeeded` still says so then. A pull that is already due sooner stays. */
+  #pullIn(region: RegionId, delayMs: number, isNeeded = () => true): void {
+    const pull = this.#pullOf(region);
+    if (pull.cancelTimer !== undefined) return;
+    pull.cancelTimer = this.#options.clock.schedule(delayMs, () => {
+      pull.cancelTimer = undefined;
+      if (isNeeded()) this.#run(region);
+    });
+  }
+
+  /** Starts a pull, or notes that another is wanted after the running one. */
+  #run(region: RegionId, from = this.#choosePeer(region)): void {
+    const pull = this.#pullOf(region);
+    if (pull.isRunning) pull.isWanted = true;
+    if (pull.isRunning || from === undefined || !this.#isRunning) return;
+    pull.isRunning = true;
+    pull.isWanted = false;
+    // Rejects only on a bug of ours, which must not pass unseen.
+    void this.#pull(region, from).then((outcome) => this.#onEnd(region, from, outcome));
+  }
+
+  #onEnd(region: RegionId, from: PeerInfo, outcome: PullOutcome): void {
+    const pull = this.#pullOf(region);
+    const { metrics, random, config, table } = this.#options;
+    pull.isRunning = false;
+    metrics.pulled(region, outcome);
+    if (!this.#isRunning) return;
+    const isDone = outcome === "in-sync" || (outcome === "repaired" && table.isInSync(region));
+    pull.lastFailed = isDone ? undefined : from;
+    pull.failures = isDone ? 0 : pull.failures + 1;
+    if (isDone && !pull.isWanted) return;
+    const backoffMs = Math.min(RETRY_DELAY_MS * 2 ** pull.failures, config.pullIntervalMs);
+    this.#pullIn(region, jitter(random, pull.isWanted ? GAP_DELAY_MS : backoffMs, 0.5));
+  }
+
+  async #pull(region: RegionId, from: PeerInfo): Promise<PullOutcome> {
+    const { table, logger } = this.#options;
+    try {
+      let toFetch = table.applyPull(await this.#ask(region, from, []));
+      if (toFetch.length === 0) return table.isInSync(region) ? "in-sync" : "behind";
+      for (let round = 0; toFetch.length > 0 && round < ROUNDS_MAX && this.#isRunning; round++) {
+        toFetch = table.applyPull(await this.#ask(region, from, toFetch));
+      }
+      return toFetch.length === 0 ? "repaired" : "failed";
+    } catch (error) {
+      if (!(error instanceof AtollError)) throw error;
+      logger.info(
+        { code: "SUMMARY_PULL_FAILED", region, peer: from.name, reason: messageOf(error) },
+        "will pull again",
+      );
+      return "failed";
+    }
+  }
+
+  /** One request, and the proof of its answer. */
+  async #ask(region: RegionId, from: PeerInfo, buckets: readonly number[]): Promise<PulledState> {
+    const { requests, clock } = this.#options;
+    const nonce = Uint8Array.from(randomBytes(16));
+    const askedAtMs = clock.now();
+    const method = buckets.length === 0 ? DIGESTS_METHOD : BUCKETS_METHOD;
+    const answer = await requests.request(from.nodeId, method, { nonce, buckets }, { timeoutMs: REQUEST_TIMEOUT_MS });
+    return this.#prove(region, from, nonce, askedAtMs, answer);
+  }
+
+  async #prove(
+    region: RegionId,
+    from: PeerInfo,
+    nonce: Uint8Array,
+    askedAtMs: number,
+    value: unknown,
+  ): Promise<PulledState> {
+    const { trust, federation, hash64, metrics } = this.#options;
+    const answer = readPullAnswer(value);
+    const { header, stalenessMs, ...statement } = readPullBody(answer.body);
+    const verifier = new RegionVerifier(answer.publicKey);
+    if (!verifier.verifies(PULL_CONTEXT, answer.body, answer.signature) || !equalBytes(statement.nonce, nonce)) {
+      metrics.refused("bad-signature");
+      throw invalid(region, "it is not signed for this request");
+    }
+    if (header.region !== region || header.federation !== federation) {
+      metrics.refused("foreign");
+      throw invalid(region, `it speaks for ${header.region} of ${header.federation}`);
+    }
+    await trust.admit(header, answer.publicKey, from.nodeId);
+    const digests = decodeDigests(answer.digests);
+    const isWhole =
+      rootDigest(hash64, digests) === header.rootDigest &&
+      answer.buckets.every(
+        ({ bucket, entries }) =>
+          digestOf(hash64, entries) === digests[bucket] && entries.every((entry) => entry.revision <= header.revision),
+      );
+    if (!isWhole) {
+      metrics.refused("malformed");
+      throw invalid(region, "its digests do not fit its signed root digest");
+    }
+    return { header, provenAtMs: askedAtMs - stalenessMs, digests, buckets: answer.buckets };
+  }
+
+  /** Any node of the region, preferring one of the pinned cluster that did not just fail. */
+  #choosePeer(region: RegionId): PeerInfo | undefined {
+    const { directory, trust, random } = this.#options;
+    const peers = directory.peers().filter((peer) => peer.region === region);
+    const cluster = trust.clusterOf(region);
+    const trusted = cluster === undefined ? peers : peers.filter((peer) => peer.cluster === cluster);
+    const candidates = trusted.length > 0 ? trusted : peers;
+    const lastFailed = this.#pullOf(region).lastFailed?.nodeId;
+    const others = candidates.filter((peer) => peer.nodeId !== lastFailed);
+    const from = others.length > 0 ? others : candidates;
+    return from[Math.floor(random.next() * from.length)];
+  }
+
+  #pullOf(region: RegionId): RegionPull {
+    const known = this.#pulls.get(region);
+    if (known !== undefined) return known;
+    const begun = { isRunning: false, isWanted: false, failures: 0, lastFailed: undefined, cancelTimer: undefined };
+    this.#pulls.set(region, begun);
+    return begun;
+  }
+}
+
+function invalid(region: RegionId, reason: string): FederationError {
+  return new FederationError(`an answer for ${region} was dropped: ${reason}`, {
+    code: "INVALID_ANSWER",
+    region,
+    reason,
+  });
+}

@@ -1,0 +1,278 @@
+/**
+ * The newest summary of every other region, how old it is, and what may be concluded from it.
+ *
+ * Speed comes by gossip, truth by pulls; both end here, after the region's pinned key was found under them. A region's
+ * summary vouches for something only as far as it is proven: an absence means something when all changes up to the newest
+ * signed header are known, and is as old as the last proof (P9).
+ *
+ * Ages count from when a proof arrived, or was asked for, plus what its signer said of its own lag.
+ *
+ * Elsewhere: order and deletion of entries (`summary-replica.ts`), keys (`region-trust.ts`), asking (`summary-pull.ts`).
+ */
+
+import type { PeerDirectory } from "../network/interface.ts";
+import { asRegionId, type FederationId, type RegionId } from "../types/ids.ts";
+import type { RegionQuery } from "../types/lookup.ts";
+import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Hash64 } from "./capability-summary.ts";
+import { FederationError } from "./errors.ts";
+import type { FederationMetrics, Refusal } from "./interface.ts";
+import type { RegionSigner } from "./region-key.ts";
+import type { RegionTrust } from "./region-trust.ts";
+import { SummaryReplica } from "./summary-replica.ts";
+import {
+  ANY,
+  CAPABILITIES_MAX,
+  type Envelope,
+  GOSSIP_BYTES_MAX,
+  GOSSIP_CONTEXT,
+  type GossipBody,
+  readEnvelope,
+  readGossipBody,
+} from "./wire.ts";
+
+type Verdict = "accept" | "ignore" | "reject";
+
+interface RemoteSummary {
+  header: SummaryHeader;
+  readonly replica: SummaryReplica;
+  /** When the state that `header` shows was last proven to be the region's, on the clock. */
+  provenAtMs: number;
+  /** Of the newest gossip message. A message at or before it proves nothing about now. */
+  term: number;
+  sequence: number;
+  /** What the directory was last told, to tell it only news. */
+  learned: string;
+}
+
+/** What a pull brought, after every proof in it was checked. */
+export interface PulledState {
+  readonly header: SummaryHeader;
+  readonly provenAtMs: number;
+  readonly digests: BigUint64Array;
+  readonly buckets: readonly { readonly bucket: number; readonly entries: readonly SummaryEntry[] }[];
+}
+
+export interface SummaryTableOptions {
+  readonly region: RegionId;
+  readonly federation: FederationId;
+  readonly trust: RegionTrust;
+  readonly signer: RegionSigner;
+  readonly directory: PeerDirectory;
+  readonly hash64: Hash64;
+  readonly clock: Clock;
+  readonly metrics: FederationMetrics;
+}
+
+export class SummaryTable {
+  readonly #options: SummaryTableOptions;
+  readonly #startedAtMs: number;
+  readonly #regions = new Map<RegionId, RemoteSummary>();
+  readonly #gapListeners = new Set<(region: RegionId) => void>();
+
+  constructor(options: SummaryTableOptions) {
+    this.#options = options;
+    this.#startedAtMs = options.clock.now();
+  }
+
+  /** Calls back when a region's newest header shows that something of its summary is missing here. */
+  onGap(listener: (region: RegionId) => void): () => void {
+    this.#gapListeners.add(listener);
+    return () => this.#gapListeners.delete(listener);
+  }
+
+  regions(): RegionId[] {
+    return [...this.#regions.keys()];
+  }
+
+  headerOf(region: RegionId): SummaryHeader | undefined {
+    return this.#regions.get(region)?.header;
+  }
+
+  capabilities(region: RegionId): number {
+    return this.#regions.get(region)?.replica.size ?? 0;
+  }
+
+  /** When the region's summary was last proven; for a region never heard of, when this node began to listen. */
+  provenAtMs(region: RegionId): number {
+    return this.#regions.get(region)?.provenAtMs ?? this.#startedAtMs;
+  }
+
+  ageMs(region: RegionId): number {
+    return Math.max(0, this.#options.clock.now() - this.provenAtMs(region));
+  }
+
+  /** The digests held equal those of the newest signed header. */
+  isInSync(region: RegionId): boolean {
+    const held = this.#regions.get(region);
+    return held !== undefined && held.replica.root() === held.header.rootDigest;
+  }
+
+  /** True when all that happened to the capability up to the newest header is known here. */
+  isCertain(region: RegionId, capability: string): boolean {
+    const held = this.#regions.get(region);
+    return held?.replica.isKnownAsOf(capability, held.header.revision) ?? false;
+  }
+
+  entry(region: RegionId, capability: string): SummaryEntry | undefined {
+    return this.#regions.get(region)?.replica.find(capability);
+  }
+
+  /** False only when it is certain that no agent of the region matches. Says nothing about the age of that certainty. */
+  mayMatch(region: RegionId, query: RegionQuery): boolean {
+    if (!this.isCertain(region, query.capability)) return true;
+    const entry = this.entry(region, query.capability);
+    return entry !== undefined && entryMayMatch(entry, query);
+  }
+
+  /** Takes a gossiped message, from whomever it came. The answer tells the network whether to pass it on. */
+  onGossip(message: Uint8Array): Verdict {
+    if (message.length > GOSSIP_BYTES_MAX) return this.#refused("oversized", "reject");
+    try {
+      return this.#onEnvelope(readEnvelope(message));
+    } catch (error) {
+      if (error instanceof FederationError) return this.#refused("malformed", "reject");
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a pulled state of a region.
+   *
+   * @returns the buckets to fetch next: those that differ and are not yet known as of the answer's revision
+   */
+  applyPull({ header, provenAtMs, digests, buckets }: PulledState): number[] {
+    const held = this.#held(header);
+    for (const { bucket, entries } of buckets) held.replica.replaceBucket(bucket, entries, header.revision);
+    const toFetch = held.replica.reconcile(digests, header.revision);
+    if (header.revision >= held.header.revision) {
+      held.provenAtMs = Math.max(held.provenAtMs, provenAtMs);
+      this.#takeHeader(held, header);
+    }
+    return toFetch;
+  }
+
+  #onEnvelope(envelope: Envelope): Verdict {
+    const body = readGossipBody(envelope.body);
+    const region = asRegionId(envelope.region);
+    if (body.header.region !== region) return this.#refused("malformed", "reject");
+    if (region === this.#options.region) return this.#onOwn(envelope);
+    const cluster = this.#options.trust.clusterOf(region);
+    if (cluster === undefined) {
+      // Gossip pins nothing; a pull from an admitted peer does.
+      this.#reportGap(region);
+      return this.#refused("unpinned", "ignore");
+    }
+    const { federation } = this.#options;
+    if (body.header.federation !== federation) return this.#refused("foreign", "reject");
+    if (body.header.cluster !== cluster) return this.#refused("cluster-mismatch", "reject");
+    if (!this.#isNews(region, body)) return this.#refused("stale", "ignore");
+    if (!this.#options.trust.verifies(region, GOSSIP_CONTEXT, envelope.body, envelope.signature)) {
+      return this.#refused("bad-signature", "reject");
+    }
+    if (body.entries.some((entry) => entry.revision > body.header.revision))
+      return this.#refused("malformed", "reject");
+    return this.#merge(body);
+  }
+
+  /** This region's own messages are passed on, not read: the log tells us more. */
+  #onOwn({ body, signature }: Envelope): Verdict {
+    const { signer } = this.#options;
+    if (signer.publicKey() === undefined) return "ignore";
+    return signer.verifies(GOSSIP_CONTEXT, body, signature) ? "accept" : this.#refused("bad-signature", "reject");
+  }
+
+  /** Asked before the signature is verified, so that playing old messages back costs the sender more than us. */
+  #isNews(region: RegionId, { header, sequence, entries }: GossipBody): boolean {
+    const held = this.#regions.get(region);
+    if (held === undefined || isLater(header.term, sequence, held)) return true;
+    if (header.revision > held.header.revision) return true;
+    return entries.some(({ name, revision }) => !held.replica.isKnownAsOf(name, revision));
+  }
+
+  #merge(body: GossipBody): Verdict {
+    const { header, sequence, stalenessMs, entries } = body;
+    const held = this.#held(header);
+    if (held.replica.size + entries.length > CAPABILITIES_MAX) return this.#refused("too-many", "ignore");
+    for (const entry of entries) held.replica.merge(entry);
+    if (isLater(header.term, sequence, held)) {
+      held.term = header.term;
+      held.sequence = sequence;
+      // An older state proves nothing about the newer one held: a new leader may not have applied it yet.
+      if (header.revision >= held.header.revision) {
+        held.provenAtMs = Math.max(held.provenAtMs, this.#options.clock.now() - stalenessMs);
+      }
+    }
+    if (header.revision >= held.header.revision) this.#takeHeader(held, header);
+    else this.#compare(held);
+    return "accept";
+  }
+
+  /** The region's summary, begun now if this is its first proof. */
+  #held(header: SummaryHeader): RemoteSummary {
+    const held = this.#regions.get(header.region);
+    if (held !== undefined) return held;
+    const begun: RemoteSummary = {
+      header,
+      replica: new SummaryReplica(this.#options.hash64),
+      provenAtMs: Number.NEGATIVE_INFINITY,
+      term: 0,
+      sequence: 0,
+      learned: "",
+    };
+    this.#regions.set(header.region, begun);
+    return begun;
+  }
+
+  #takeHeader(held: RemoteSummary, header: SummaryHeader): void {
+    const isSameState = header.revision === held.header.revision;
+    if (isSameState && header.rootDigest !== held.header.rootDigest) this.#options.metrics.refused("contradiction");
+    // Terms only grow, also when a member that knows only an older one answers for the same state.
+    const term = Math.max(header.term, held.header.term);
+    held.header = { ...header, term };
+    this.#learn(held);
+    this.#compare(held);
+  }
+
+  /** Signed addresses are dialled beside the configured names (F15). */
+  #learn(held: RemoteSummary): void {
+    const { region, nodes } = held.header;
+    const addresses = nodes.flatMap((node) => node.addresses);
+    if (addresses.join() === held.learned) return;
+    held.learned = addresses.join();
+    this.#options.directory.learn(region, addresses);
+  }
+
+  #compare(held: RemoteSummary): void {
+    const { region, revision, rootDigest } = held.header;
+    if (held.replica.root() === rootDigest) held.replica.confirmAll(revision);
+    else this.#reportGap(region);
+  }
+
+  #reportGap(region: RegionId): void {
+    for (const listener of this.#gapListeners) listener(region);
+  }
+
+  #refused(reason: Refusal, verdict: Verdict): Verdict {
+    this.#options.metrics.refused(reason);
+    return verdict;
+  }
+}
+
+/** Only what is certain rules an entry out: version constraints are left to the region that is asked. */
+export function entryMayMatch(entry: SummaryEntry, query: RegionQuery): boolean {
+  if (query.health === "any") return entry.total > 0;
+  if (entry.healthy === 0) return false;
+  if (entry.tags.includes(ANY)) return true;
+  return query.tags.every((tag) => !isRequired(tag) || entry.tags.includes(tag));
+}
+
+/** `t` is required; `+t`, `-t`, an empty tag and OR groups are not, or not as simply (contract A6.2). */
+function isRequired(tag: RegionQuery["tags"][number]): tag is string {
+  return typeof tag === "string" && tag !== "" && !tag.startsWith("+") && !tag.startsWith("-");
+}
+
+function isLater(term: number, sequence: number, than: { readonly term: number; readonly sequence: number }): boolean {
+  return term > than.term || (term === than.term && sequence > than.sequence);
+}

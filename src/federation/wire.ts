@@ -1,0 +1,280 @@
+/**
+ * What regions say to each other, byte for byte: its schema, its bounds, and which bytes a signature covers.
+ *
+ * A statement is signed over its encoded body, under a context of its own, so that what was said in gossip can not be
+ * played back as the answer to a pull. Everything that arrives is decoded under a size limit and checked before use;
+ * unknown fields are ignored, so that a newer node can say more.
+ */
+
+import { Packr } from "msgpackr";
+import Type, { type Static } from "typebox";
+import { Compile } from "typebox/compile";
+import type { FoundAgent } from "../types/agent.ts";
+import type { RegionQuery } from "../types/lookup.ts";
+import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
+import { messageOf } from "../util/errors.ts";
+import { BUCKETS } from "./capability-summary.ts";
+import { FederationError } from "./errors.ts";
+
+export const GOSSIP_CONTEXT = "atoll/summary/gossip/1";
+export const PULL_CONTEXT = "atoll/summary/pull/1";
+
+/** Names of the requests between regions; a change an older node can not read gets a new name. */
+export const DIGESTS_METHOD = "summary/digests";
+export const BUCKETS_METHOD = "summary/buckets";
+export const LOOKUP_METHOD = "lookup";
+
+export const GOSSIP_BYTES_MAX = 48 * 1024;
+/** Buckets are added to an answer until it passes this; one bucket always goes, whatever its size. */
+export const PULL_ANSWER_BYTES = 512 * 1024;
+/** Agents are left out of an answer, and `hasMore` set, beyond this; a request carries at most 1 MiB. */
+export const LOOKUP_ANSWER_BYTES = 900 * 1024;
+export const CAPABILITIES_MAX = 500_000;
+export const SUMMARY_NODES_MAX = 16;
+/** Stands for a list of versions or tags that is too long to be told: anything may be on it. */
+export const ANY = "*";
+
+const NAME_LENGTH_MAX = 512;
+const TAGS_MAX = 128;
+const TAGS_LENGTH_MAX = 2_048;
+const VERSIONS_MAX = 64;
+const VERSIONS_LENGTH_MAX = 1_024;
+const NODE_ADDRESSES_MAX = 8;
+const JSON_DEPTH_MAX = 64;
+
+// Maps with string keys, so that any node, or another language, can read a message alone.
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
+
+export const encode = (value: unknown): Uint8Array => packr.pack(value);
+
+const bytes = (minLength: number, maxLength: number) =>
+  Type.Refine(
+    Type.Unsafe<Uint8Array>({}),
+    (value) => value instanceof Uint8Array && value.length >= minLength && value.length <= maxLength,
+  );
+const text = (maxLength: number) => Type.String({ maxLength });
+const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const durationMs = Type.Number({ minimum: 0 });
+const regionName = Type.String({ minLength: 1, maxLength: 128 });
+const json = Type.Refine(Type.Unsafe<FoundAgent["metadata"]>({}), (value) => isJsonObject(value));
+
+const Entry = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX }),
+  healthy: count,
+  total: count,
+  versions: Type.Array(text(VERSIONS_LENGTH_MAX), { maxItems: VERSIONS_MAX }),
+  tags: Type.Array(text(TAGS_LENGTH_MAX), { maxItems: TAGS_MAX }),
+  revision: count,
+});
+
+const Header = Type.Object({
+  federation: text(256),
+  region: regionName,
+  cluster: text(128),
+  term: count,
+  revision: count,
+  rootDigest: Type.String({ pattern: "^[0-9a-f]{16}$" }),
+  capabilities: Type.Integer({ minimum: 0, maximum: CAPABILITIES_MAX }),
+  agents: count,
+  nodes: Type.Array(
+    Type.Object({
+      name: text(128),
+      nodeId: text(128),
+      addresses: Type.Array(text(256), { maxItems: NODE_ADDRESSES_MAX }),
+      http: text(512),
+    }),
+    { maxItems: SUMMARY_NODES_MAX },
+  ),
+});
+
+const Envelope = Type.Object({ region: regionName, body: bytes(1, GOSSIP_BYTES_MAX), signature: bytes(64, 64) });
+
+const GossipBody = Type.Object({
+  header: Header,
+  /** Counts the messages of one leadership, so that (term, sequence) orders all messages of a region. */
+  sequence: count,
+  stalenessMs: durationMs,
+  entries: Type.Array(Entry, { maxItems: GOSSIP_BYTES_MAX / 8 }),
+});
+
+const PullBody = Type.Object({
+  header: Header,
+  /** The asker's: proves that the statement was made for this request. */
+  nonce: bytes(16, 16),
+  stalenessMs: durationMs,
+});
+
+const PullRequest = Type.Object({
+  nonce: bytes(16, 16),
+  buckets: Type.Array(Type.Integer({ minimum: 0, maximum: BUCKETS - 1 }), { maxItems: BUCKETS }),
+});
+
+const PullAnswer = Type.Object({
+  publicKey: bytes(32, 32),
+  body: bytes(1, GOSSIP_BYTES_MAX),
+  signature: bytes(64, 64),
+  digests: bytes(BUCKETS * 8, BUCKETS * 8),
+  buckets: Type.Array(
+    Type.Object({
+      bucket: Type.Integer({ minimum: 0, maximum: BUCKETS - 1 }),
+      entries: Type.Array(Entry, { maxItems: CAPABILITIES_MAX }),
+    }),
+    { maxItems: BUCKETS },
+  ),
+});
+
+const TagConstraint = Type.Union([text(512), Type.Array(text(512), { maxItems: 64 })]);
+
+const LookupRequest = Type.Object({
+  query: Type.Object({
+    capability: Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX }),
+    tags: Type.Array(TagConstraint, { maxItems: 128 }),
+    version: text(512),
+    namespace: Type.Optional(text(512)),
+    health: Type.Union([Type.Literal("healthy"), Type.Literal("any")]),
+    limit: Type.Integer({ minimum: 1, maximum: 1_000 }),
+    after: Type.Optional(
+      Type.Object({
+        score: Type.Number(),
+        version: text(512),
+        id: text(512),
+        functionName: text(512),
+        region: text(128),
+      }),
+    ),
+  }),
+  consistency: Type.Union([Type.Literal("stale"), Type.Literal("linearizable")]),
+});
+
+const Found = Type.Object({
+  id: Type.String({ minLength: 1, maxLength: 512 }),
+  name: text(512),
+  namespace: text(512),
+  type: text(64),
+  runtime: text(64),
+  endpoint: text(4_096),
+  zone: Type.Optional(text(512)),
+  labels: Type.Record(Type.String(), text(4_096)),
+  metadata: json,
+  region: regionName,
+  capability: text(NAME_LENGTH_MAX),
+  functionName: text(512),
+  version: text(512),
+  tags: Type.Array(text(512), { maxItems: 1_024 }),
+  description: Type.Optional(text(64 * 1024)),
+  kwargs: Type.Optional(json),
+  health: Type.Union([Type.Literal("healthy"), Type.Literal("unhealthy")]),
+  revision: count,
+  registeredAtMs: Type.Number(),
+  score: Type.Number(),
+});
+
+const LookupReply = Type.Object({
+  revision: count,
+  stalenessMs: durationMs,
+  hasMore: Type.Boolean(),
+  agents: Type.Array(Found, { maxItems: 1_000 }),
+});
+
+const RegionPins = Type.Record(Type.String(), Type.Object({ cluster: text(128), publicKey: bytes(32, 32) }));
+
+export type Envelope = Static<typeof Envelope>;
+export type PullRequest = Static<typeof PullRequest>;
+export type RegionPins = Static<typeof RegionPins>;
+export interface GossipBody {
+  readonly header: SummaryHeader;
+  readonly sequence: number;
+  readonly stalenessMs: number;
+  readonly entries: readonly SummaryEntry[];
+}
+export interface PullBody {
+  readonly header: SummaryHeader;
+  readonly nonce: Uint8Array;
+  readonly stalenessMs: number;
+}
+export interface PullAnswer {
+  readonly publicKey: Uint8Array;
+  readonly body: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly digests: Uint8Array;
+  readonly buckets: readonly { readonly bucket: number; readonly entries: readonly SummaryEntry[] }[];
+}
+export interface LookupRequest {
+  readonly query: RegionQuery;
+  readonly consistency: "stale" | "linearizable";
+}
+export interface LookupReply {
+  readonly revision: number;
+  readonly stalenessMs: number;
+  readonly hasMore: boolean;
+  readonly agents: readonly FoundAgent[];
+}
+
+const envelopes = Compile(Envelope);
+const gossipBodies = Compile(GossipBody);
+const pullBodies = Compile(PullBody);
+const pullRequests = Compile(PullRequest);
+const pullAnswers = Compile(PullAnswer);
+const lookupRequests = Compile(LookupRequest);
+const lookupReplies = Compile(LookupReply);
+const regionPins = Compile(RegionPins);
+
+/*
+ * Readers throw a FederationError MALFORMED. The brands of `types/ids.ts` exist only for the compiler, so a checked string
+ * may take one.
+ */
+export const readEnvelope = (message: Uint8Array): Envelope =>
+  checked<Envelope>(envelopes, decode(message), "envelope");
+export const readGossipBody = (body: Uint8Array): GossipBody =>
+  checked<GossipBody>(gossipBodies, decode(body), "gossip");
+export const readPullBody = (body: Uint8Array): PullBody => checked<PullBody>(pullBodies, decode(body), "statement");
+export const readRegionPins = (bytes: Uint8Array): RegionPins => checked<RegionPins>(regionPins, decode(bytes), "pins");
+export const readPullRequest = (value: unknown): PullRequest => checked<PullRequest>(pullRequests, value, "request");
+export const readPullAnswer = (value: unknown): PullAnswer => checked<PullAnswer>(pullAnswers, value, "answer");
+export const readLookupRequest = (value: unknown): LookupRequest =>
+  checked<LookupRequest>(lookupRequests, value, "lookup request");
+export const readLookupReply = (value: unknown): LookupReply => checked<LookupReply>(lookupReplies, value, "lookup");
+
+/** Shortens what would make an entry too large: a list over its bound becomes `ANY`, which rules nothing out. */
+export function boundedEntry(entry: SummaryEntry): SummaryEntry {
+  const versions = isWithin(entry.versions, VERSIONS_MAX, VERSIONS_LENGTH_MAX) ? entry.versions : [ANY];
+  const tags = isWithin(entry.tags, TAGS_MAX, TAGS_LENGTH_MAX) ? entry.tags : [ANY];
+  const { name, healthy, total, revision } = entry;
+  return { name, healthy, total, versions, tags, revision };
+}
+
+function isWithin(list: readonly string[], itemsMax: number, lengthMax: number): boolean {
+  return list.length <= itemsMax && list.reduce((sum, item) => sum + item.length, 0) <= lengthMax;
+}
+
+function decode(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch (error) {
+    throw malformed(messageOf(error), error);
+  }
+}
+
+function checked<T>(schema: { Check(value: unknown): boolean }, value: unknown, what: string): T {
+  if (!schema.Check(value)) throw malformed(`the ${what} does not have its form, or is over a bound`);
+  return value as T;
+}
+
+function malformed(reason: string, cause?: unknown): FederationError {
+  return new FederationError(reason, { code: "MALFORMED", reason }, { cause });
+}
+
+/** What msgpack can carry and JSON can not (dates, bytes, big integers) would fail later, in an HTTP answer. */
+function isJsonObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && isJson(value, 0);
+}
+
+function isJson(value: unknown, depth: number): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || depth > JSON_DEPTH_MAX) return false;
+  if (Array.isArray(value)) return value.every((item) => isJson(item, depth + 1));
+  return (
+    Object.getPrototypeOf(value) === Object.prototype && Object.values(value).every((item) => isJson(item, depth + 1))
+  );
+}
