@@ -1,0 +1,105 @@
+/** Rules that span options. Each message names the options, their values and the reason. */
+
+import { formatAddress } from "./format-value.ts";
+import type { Config } from "./schema.ts";
+
+export interface BrokenRule {
+  /** The options that do not fit each other; the first is the one to change. */
+  readonly options: readonly string[];
+  readonly reason: string;
+}
+
+/** Every rule that `config` breaks. */
+export function checkRules(config: Config): BrokenRule[] {
+  return [
+    ...checkNode(config),
+    ...checkPorts(config),
+    ...checkRaft(config),
+    ...checkSizes(config),
+    ...checkFederation(config),
+  ];
+}
+
+function checkNode({ node, network }: Config): BrokenRule[] {
+  const broken: BrokenRule[] = [];
+  const names = node.members.map(({ name }) => name);
+  const addresses = node.members.map(formatAddress);
+  if (names.length > 0 && !names.includes(node.name)) {
+    broken.push({
+      options: ["node.name", "node.members"],
+      reason: "a node must be one of the members it founds its region with",
+    });
+  }
+  if (new Set(names).size < names.length || new Set(addresses).size < addresses.length) {
+    broken.push({ options: ["node.members"], reason: "every member needs a name and an address of its own" });
+  }
+  const linked = names.length > 1 ? "node.members" : network.peers.length > 0 ? "network.peers" : undefined;
+  if (linked !== undefined && network.encryptionKey === undefined) {
+    broken.push({
+      options: ["network.encryptionKey", linked],
+      reason:
+        "nodes that talk to nodes need the key they share: set ENCRYPTION_KEY to the same 16 to 256 characters on all of them",
+    });
+  }
+  return broken;
+}
+
+function checkPorts({ http, network }: Config): BrokenRule[] {
+  const ports = [
+    { option: "http.port", port: http.port },
+    { option: "http.metricsPort", port: http.metricsPort },
+    { option: "network.port", port: network.port },
+  ].filter(({ port }) => port !== 0);
+  return ports.flatMap(({ option, port }, i) =>
+    ports
+      .slice(i + 1)
+      .filter((other) => other.port === port)
+      .map((other) => ({ options: [other.option, option], reason: "each needs a port of its own" })),
+  );
+}
+
+function checkRaft({ raft }: Config): BrokenRule[] {
+  const broken: BrokenRule[] = [];
+  if (raft.electionMsMin < 5 * raft.heartbeatMs) {
+    broken.push({
+      options: ["raft.electionMsMin", "raft.heartbeatMs"],
+      reason: "the first should be at least 5 x the second: two lost heartbeats must not start an election",
+    });
+  }
+  if (raft.electionMsMax < raft.electionMsMin + 2 * raft.heartbeatMs) {
+    broken.push({
+      options: ["raft.electionMsMax", "raft.electionMsMin", "raft.heartbeatMs"],
+      reason:
+        "the first should exceed the second by at least 2 x the third: candidates that stand together split the vote",
+    });
+  }
+  if (raft.logTailEntries > raft.logEntriesMax / 2) {
+    broken.push({
+      options: ["raft.logTailEntries", "raft.logEntriesMax"],
+      reason: "the first should be at most half of the second: a compaction must free something",
+    });
+  }
+  return broken;
+}
+
+function checkSizes({ http, raft, registry }: Config): BrokenRule[] {
+  const sizes = [
+    ["registry.recordBytesMax", registry.recordBytesMax, "http.bodyBytesMax", http.bodyBytesMax],
+    ["registry.recordBytesMax", registry.recordBytesMax, "raft.appendBytesMax", raft.appendBytesMax],
+    ["raft.appendBytesMax", raft.appendBytesMax, "raft.inflightBytesMax", raft.inflightBytesMax],
+    ["raft.appendBytesMax", raft.appendBytesMax, "raft.waitingBytesMax", raft.waitingBytesMax],
+  ] as const;
+  return sizes
+    .filter(([, part, , whole]) => part > whole)
+    .map(([part, , whole]) => ({ options: [part, whole], reason: "the first must fit into the second" }));
+}
+
+function checkFederation({ federation }: Config): BrokenRule[] {
+  if (federation.summaryFreshMs >= 2 * federation.headerIntervalMs) return [];
+  return [
+    {
+      options: ["federation.summaryFreshMs", "federation.headerIntervalMs"],
+      reason: "the first should be at least 2 x the second: one lost header must not empty the cache",
+    },
+  ];
+}

@@ -1,0 +1,387 @@
+/**
+ * Every option of a node: default, bounds, unit, meaning, and the environment names that set it.
+ *
+ * An option `group.someName` is set by `ATOLL_GROUP_SOME_NAME` and `--group-some-name`; the group `node` is left out of both
+ * (`ATOLL_REGION`, `--region`). The names that existing deployments use are listed as aliases and lose against ours.
+ * What spans several options is in `rules.ts`; how a value is found, in `load.ts`.
+ */
+
+import Type, { type Static } from "typebox";
+import {
+  addresses,
+  bytes,
+  choice,
+  duration,
+  host,
+  inSeconds,
+  integer,
+  list,
+  members,
+  NAME_EXPECTED,
+  NAME_PATTERN,
+  pairs,
+  share,
+  text,
+} from "./option.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Where nodes listen for nodes, and what an address without a port means. */
+export const NODE_PORT_DEFAULT = 4001;
+
+const NodeOptions = group({
+  name: text({
+    description: "Name of this node, unique in its region. Absent means <region>-1.",
+    maxLength: 63,
+    pattern: NAME_PATTERN,
+    expected: NAME_EXPECTED,
+    aliases: ["REGISTRY_INSTANCE_ID", "POD_NAME"],
+  }),
+  region: text({
+    description: "Region of this node: the nodes of one Raft group.",
+    default: "local",
+    maxLength: 63,
+    pattern: NAME_PATTERN,
+    expected: NAME_EXPECTED,
+    aliases: ["REGION"],
+  }),
+  federation: text({
+    description: "Federation of this node. Nodes of another one are refused.",
+    default: "default",
+    maxLength: 63,
+    pattern: NAME_PATTERN,
+    expected: NAME_EXPECTED,
+  }),
+  zone: Type.Optional(
+    text({
+      description: "Zone of this node. Among equal matches, lookups prefer agents of the same zone.",
+      maxLength: 63,
+      pattern: NAME_PATTERN,
+      expected: NAME_EXPECTED,
+    }),
+  ),
+  dataDir: text({
+    description: "Folder of this node's identity and data. One process at a time.",
+    default: "./atoll-data",
+    maxLength: 4_096,
+    expected: "a path of 1 to 4096 characters",
+  }),
+  members: members({
+    description: "The nodes that found this region, the same list on each of them. Empty means a region of one node.",
+    maxItems: 15,
+    defaultPort: NODE_PORT_DEFAULT,
+  }),
+  logLevel: choice({
+    description: "Least severe event that is logged.",
+    default: "info",
+    values: ["debug", "info", "warn", "error"],
+    synonyms: { trace: "debug", warning: "warn", critical: "error" },
+    aliases: ["LOG_LEVEL", "MCP_MESH_LOG_LEVEL"],
+  }),
+});
+
+const HttpOptions = group({
+  host: host({
+    description: "Address on which agents and operators are served. 0.0.0.0 means all.",
+    default: "127.0.0.1",
+    aliases: ["HOST"],
+    flag: "-H, --host <host>",
+  }),
+  port: integer({
+    description: "Port on which agents and operators are served. 0 means any free one.",
+    default: 8000,
+    minimum: 0,
+    maximum: 65_535,
+    aliases: ["REGISTRY_PORT", "PORT"],
+    flag: "-p, --port <port>",
+  }),
+  metricsPort: integer({
+    description: "Port that serves /metrics alone, beside the one on the main port. 0 means none.",
+    default: 0,
+    minimum: 0,
+    maximum: 65_535,
+    aliases: ["METRICS_PORT"],
+  }),
+  publicUrl: Type.Optional(
+    text({
+      description: "Where agents reach this node, as told to other nodes. Absent means http.host and http.port.",
+      maxLength: 2_048,
+      pattern: "^https?://[^\\s/?#]+(/[^\\s?#]*)?$",
+      expected: "an http:// or https:// URL without query",
+      aliases: ["MCP_MESH_PUBLIC_URL"],
+    }),
+  ),
+  bodyBytesMax: bytes({
+    description: "Largest request body.",
+    default: MIB,
+    minimum: KIB,
+    maximum: 16 * MIB,
+  }),
+});
+
+const NetworkOptions = group({
+  host: host({
+    description: "Address on which other nodes are served. 0.0.0.0 means all.",
+    default: "127.0.0.1",
+  }),
+  port: integer({
+    description: "Port on which other nodes are served. 0 means any free one.",
+    default: NODE_PORT_DEFAULT,
+    minimum: 0,
+    maximum: 65_535,
+  }),
+  peers: addresses({
+    description: "Nodes of other regions to dial, for ever. Names are looked up anew at each attempt.",
+    maxItems: 256,
+    defaultPort: NODE_PORT_DEFAULT,
+    aliases: ["PEER_REGISTRIES"],
+  }),
+  advertise: Type.Optional(
+    addresses({
+      description:
+        "Where other nodes are told to dial this one; none keeps them to the names they were configured with. " +
+        "Absent means this node's address in node.members, else network.host and network.port.",
+      maxItems: 8,
+      defaultPort: NODE_PORT_DEFAULT,
+      isOptional: true,
+    }),
+  ),
+  encryptionKey: Type.Optional(
+    text({
+      description: "Key shared by all nodes of the federation. Who can not prove it is not served.",
+      minLength: 16,
+      maxLength: 256,
+      expected: "16 to 256 characters",
+      isSecret: true,
+      aliases: ["ENCRYPTION_KEY"],
+    }),
+  ),
+  allowedPeers: Type.Optional(
+    list({
+      description: "Identities of the only nodes that may connect. Absent means whoever proves the shared key.",
+      maxItems: 1_024,
+      pattern: "^[1-9A-HJ-NP-Za-km-z]{32,128}$",
+      expected: "a list of PeerIds in base58, separated by commas, at most 1024",
+    }),
+  ),
+});
+
+const RaftOptions = group({
+  preset: choice({
+    description:
+      "Defaults of the three times below: lan for nodes within a few ms of each other, wan for up to 100 ms.",
+    default: "lan",
+    values: ["lan", "wan"],
+  }),
+  heartbeatMs: duration({
+    description: "An idle leader speaks this often.",
+    default: 50,
+    minimum: 10,
+    maximum: 10 * SECOND,
+    aliases: [inSeconds("LEADER_ELECTION_RETRY_PERIOD")],
+  }),
+  electionMsMin: duration({
+    description:
+      "A follower that hears no leader for a random time from here to raft.electionMsMax starts an election.",
+    default: 300,
+    minimum: 50,
+    maximum: MINUTE,
+    aliases: [inSeconds("LEADER_ELECTION_RENEW_DEADLINE")],
+  }),
+  electionMsMax: duration({
+    description: "See raft.electionMsMin.",
+    default: 600,
+    minimum: 100,
+    maximum: 2 * MINUTE,
+    aliases: [inSeconds("LEADER_ELECTION_LEASE_DURATION")],
+  }),
+  proposeTimeoutMs: duration({
+    description: "A write waits this long in all for a leader and a majority, then it is answered 503.",
+    default: 5 * SECOND,
+    minimum: 100,
+    maximum: MINUTE,
+  }),
+  appendBytesMax: bytes({
+    description: "Most bytes of log entries in one message.",
+    default: MIB,
+    minimum: 16 * KIB,
+    maximum: 8 * MIB,
+  }),
+  inflightMax: integer({
+    description: "Most messages with log entries on the way to one follower.",
+    default: 64,
+    minimum: 1,
+    maximum: 4_096,
+  }),
+  inflightBytesMax: bytes({
+    description: "Most bytes of log entries on the way to one follower.",
+    default: 8 * MIB,
+    minimum: 64 * KIB,
+    maximum: 256 * MIB,
+  }),
+  waitingBytesMax: bytes({
+    description: "Most bytes of writes that wait for a majority. Beyond, writes are answered 503.",
+    default: 64 * MIB,
+    minimum: MIB,
+    maximum: 1024 * MIB,
+  }),
+  logEntriesMax: integer({
+    description: "The log is compacted once it holds more entries.",
+    default: 20_000,
+    minimum: 100,
+    maximum: 10_000_000,
+  }),
+  logTailEntries: integer({
+    description: "Entries that compaction leaves for followers a little behind; those further behind get a snapshot.",
+    default: 4_000,
+    minimum: 0,
+    maximum: 5_000_000,
+  }),
+  logBytesMax: bytes({
+    description: "The log is compacted once it holds more bytes.",
+    default: 64 * MIB,
+    minimum: MIB,
+    maximum: 4096 * MIB,
+  }),
+});
+
+const RegistryOptions = group({
+  meshLeaseMs: duration({
+    description: "Lease of an agent that registers by /heartbeat: unhealthy after this long without a sign of life.",
+    default: 20 * SECOND,
+    minimum: SECOND,
+    maximum: 24 * HOUR,
+    aliases: [inSeconds("DEFAULT_TIMEOUT_THRESHOLD")],
+  }),
+  seedLeaseMs: duration({
+    description: "Lease of an agent that registers by the older forms, POST /agents and /api/v1/agents.",
+    default: MINUTE,
+    minimum: SECOND,
+    maximum: 24 * HOUR,
+    aliases: [inSeconds("AGENT_TIMEOUT")],
+  }),
+  nativeLeaseMs: duration({
+    description: "Lease of an agent that registers by /v1 and names none.",
+    default: 30 * SECOND,
+    minimum: SECOND,
+    maximum: 24 * HOUR,
+  }),
+  expiryCheckMs: duration({
+    description: "The leader looks for leases that ran out this often.",
+    default: 250,
+    minimum: 10,
+    maximum: 5 * MINUTE,
+    aliases: [inSeconds("HEALTH_CHECK_INTERVAL")],
+  }),
+  retentionMs: duration({
+    description: "An unhealthy agent stays listed this long, then it is removed.",
+    default: HOUR,
+    minimum: SECOND,
+    maximum: 30 * 24 * HOUR,
+    aliases: [inSeconds("MCP_MESH_RETENTION")],
+  }),
+  agentsMax: integer({
+    description: "Most agents of the region. Beyond, new ones are refused.",
+    default: 1_000_000,
+    minimum: 1,
+    maximum: 10_000_000,
+  }),
+  recordBytesMax: bytes({
+    description: "Largest record of an agent.",
+    default: 64 * KIB,
+    minimum: KIB,
+    maximum: MIB,
+  }),
+  capabilitiesMax: integer({
+    description: "Most capabilities of an agent.",
+    default: 256,
+    minimum: 1,
+    maximum: 4_096,
+  }),
+  renewalBatchMs: duration({
+    description: "Renewals taken within this time travel to the other nodes in one message.",
+    default: 25,
+    minimum: 1,
+    maximum: SECOND,
+  }),
+  brakeShare: share({
+    description:
+      "When a larger share of all leases runs out at once, expiry is slowed: a cut is likelier than that many deaths.",
+    default: 0.3,
+    minimum: 0.01,
+    maximum: 1,
+  }),
+});
+
+const FederationOptions = group({
+  headerIntervalMs: duration({
+    description: "The leader tells other regions the state of this one this often.",
+    default: SECOND,
+    minimum: 50,
+    maximum: MINUTE,
+  }),
+  pullIntervalMs: duration({
+    description: "Summaries are compared with every other region this often, and repaired.",
+    default: 10 * SECOND,
+    minimum: 100,
+    maximum: 10 * MINUTE,
+  }),
+  coalesceMs: duration({
+    description: "Changes within this time are told to other regions in one message.",
+    default: 5,
+    minimum: 0,
+    maximum: SECOND,
+  }),
+  lookupDeadlineMs: duration({
+    description: "A region that has not answered a lookup by then is left out of the answer, and named in it.",
+    default: SECOND,
+    minimum: 10,
+    maximum: MINUTE,
+  }),
+  summaryFreshMs: duration({
+    description: "A kept answer counts as current while the region's summary was confirmed within this time.",
+    default: 3 * SECOND,
+    minimum: 100,
+    maximum: 10 * MINUTE,
+  }),
+  cacheEntriesMax: integer({
+    description: "Most answers of other regions that are kept.",
+    default: 10_000,
+    minimum: 1,
+    maximum: 1_000_000,
+  }),
+  pins: pairs({
+    description: "Public keys of other regions. A region named here is believed under this key only.",
+    maxProperties: 256,
+    valuePattern: "^[0-9a-f]{64}$",
+    expected: "a list of region=key, separated by commas, each key 64 lower-case hex digits",
+  }),
+});
+
+export const ConfigSchema = group({
+  node: NodeOptions,
+  http: HttpOptions,
+  network: NetworkOptions,
+  raft: RaftOptions,
+  registry: RegistryOptions,
+  federation: FederationOptions,
+});
+
+type DeepReadonly<Value> = { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> };
+
+/** A checked configuration: every option within its bounds, every default filled in, frozen. */
+export type Config = DeepReadonly<Static<typeof ConfigSchema>>;
+
+/** What `raft.preset` stands for: defaults that anything said explicitly overrides. */
+export const RAFT_PRESETS: Readonly<Record<Config["raft"]["preset"], Readonly<Record<string, number>>>> = {
+  lan: {},
+  wan: { "raft.heartbeatMs": 200, "raft.electionMsMin": 1_500, "raft.electionMsMax": 3_000 },
+};
+
+function group<Options extends Type.TProperties>(options: Options) {
+  return Type.Object(options, { additionalProperties: false });
+}
