@@ -111,6 +111,7 @@ export interface FoundAgent {
   readonly kwargs?: JsonObject;
   readonly health: Health;
   readonly revision: number;
+  /** Wall time at which its current incarnation began: of two regions that hold one agent, it lives in the later one (F11). */
   readonly registeredAtMs: number;
   /** How well the tags fit (contract A6.2); equal agents are ordered by version, then id. */
   readonly score: number;

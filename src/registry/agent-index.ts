@@ -1,0 +1,301 @@
+/**
+ * The region's agents in memory, found by id, by capability and by namespace.
+ *
+ * Pure and synchronous. Everything a reader asks for is kept up to date as agents come and go: the offers of a capability
+ * stand in the order of an answer, and what other regions are told about it (`CapabilityCount`) is counted, not computed.
+ */
+
+import type { FoundAgent, StoredAgent } from "../types/agent.ts";
+import type { AgentId, RegionId } from "../types/ids.ts";
+import type { AgentFilter, CapabilityCount } from "./interface.ts";
+import { compareText } from "./matching/compare.ts";
+import { compareOffers, type Offer } from "./matching/resolve.ts";
+import { parseVersion } from "./matching/version-constraint.ts";
+import { insertSorted, lowerBound, removeSorted } from "./sorted-array.ts";
+
+/** A stored agent as this folder keeps it. */
+export interface KeptAgent extends StoredAgent {
+  /**
+   * Wall time at which the current incarnation began, stamped by its proposer. Of two regions that hold one agent, the
+   * later one is where it lives (F11).
+   */
+  readonly incarnatedAtMs: number;
+}
+
+export class AgentIndex {
+  readonly #region: RegionId;
+  readonly #agents = new Map<AgentId, KeptAgent>();
+  readonly #ids: string[] = [];
+  readonly #idsByNamespace = new Map<string, string[]>();
+  readonly #capabilities = new Map<string, CapabilityEntry>();
+  #healthy = 0;
+
+  /** @param region - named in every `FoundAgent` */
+  constructor(region: RegionId) {
+    this.#region = region;
+  }
+
+  get size(): number {
+    return this.#agents.size;
+  }
+
+  get healthy(): number {
+    return this.#healthy;
+  }
+
+  get capabilityCount(): number {
+    return this.#capabilities.size;
+  }
+
+  get(id: AgentId): KeptAgent | undefined {
+    return this.#agents.get(id);
+  }
+
+  /** In no particular order. */
+  agents(): Iterable<KeptAgent> {
+    return this.#agents.values();
+  }
+
+  /**
+   * Adds an agent, or replaces the one of that id.
+   *
+   * @param revision - becomes the revision of every capability that the old or the new record offers
+   */
+  put(agent: KeptAgent, revision: number): void {
+    const before = this.#agents.get(agent.id);
+    if (before === undefined) insertSorted(this.#ids, agent.id, compareText);
+    else this.#withdraw(before, revision);
+    this.#agents.set(agent.id, agent);
+    this.#offer(agent, revision);
+  }
+
+  remove(id: AgentId, revision: number): void {
+    const before = this.#agents.get(id);
+    if (before === undefined) return;
+    this.#withdraw(before, revision);
+    removeSorted(this.#ids, id as string, compareText);
+    this.#agents.delete(id);
+  }
+
+  /** All offers of a capability, in the order of `compareOffers`. */
+  offers(capability: string): readonly Offer[] {
+    return this.#capabilities.get(capability)?.offers ?? [];
+  }
+
+  /** What is counted of a capability; undefined when no agent offers it. */
+  capability(name: string): CapabilityCount | undefined {
+    return this.#capabilities.get(name)?.count();
+  }
+
+  *capabilities(): Iterable<CapabilityCount> {
+    for (const entry of this.#capabilities.values()) yield entry.count();
+  }
+
+  /** Sets what only history knows: agents that left changed the capability too. */
+  setCapabilityRevision(name: string, revision: number): void {
+    this.#capabilities.get(name)?.touch(revision);
+  }
+
+  /** In order of agent id, at most `limit`, beginning after `after`. */
+  list(
+    filter: AgentFilter,
+    { limit, after }: { limit: number; after?: string },
+  ): { agents: KeptAgent[]; hasMore: boolean } {
+    const ids = this.#candidates(filter);
+    const agents: KeptAgent[] = [];
+    const first = after === undefined ? 0 : lowerBound(ids, after, compareText);
+    for (let at = first; at < ids.length; at++) {
+      const agent = this.#agents.get(ids[at] as AgentId);
+      if (agent === undefined || ids[at] === after || !isListed(agent, filter)) continue;
+      if (agents.length === limit) return { agents, hasMore: true };
+      agents.push(agent);
+    }
+    return { agents, hasMore: false };
+  }
+
+  /** Ids in order, among them all that the filter may let through. */
+  #candidates({ capabilities, fuzzy, namespace }: AgentFilter): readonly string[] {
+    if (capabilities !== undefined && fuzzy !== true) {
+      const ids = new Set<string>();
+      for (const name of capabilities) {
+        for (const { agent } of this.offers(name)) ids.add(agent.id);
+      }
+      return [...ids].sort(compareText);
+    }
+    return namespace === undefined ? this.#ids : (this.#idsByNamespace.get(namespace) ?? []);
+  }
+
+  #offer(agent: KeptAgent, revision: number): void {
+    const { id, record, health } = agent;
+    if (health === "healthy") this.#healthy++;
+    let ids = this.#idsByNamespace.get(record.namespace);
+    if (ids === undefined) {
+      ids = [];
+      this.#idsByNamespace.set(record.namespace, ids);
+    }
+    insertSorted(ids, id as string, compareText);
+    for (const offer of offersOf(agent, this.#region)) {
+      const { name } = offer.capability;
+      let entry = this.#capabilities.get(name);
+      if (entry === undefined) {
+        entry = new CapabilityEntry(name);
+        this.#capabilities.set(name, entry);
+      }
+      entry.add(offer);
+      entry.touch(revision);
+    }
+  }
+
+  #withdraw(agent: KeptAgent, revision: number): void {
+    const { id, record, health } = agent;
+    if (health === "healthy") this.#healthy--;
+    const ids = this.#idsByNamespace.get(record.namespace);
+    if (ids !== undefined) {
+      removeSorted(ids, id as string, compareText);
+      if (ids.length === 0) this.#idsByNamespace.delete(record.namespace);
+    }
+    for (const offer of offersOf(agent, this.#region)) {
+      const entry = this.#capabilities.get(offer.capability.name);
+      if (entry === undefined) continue;
+      entry.remove(offer);
+      entry.touch(revision);
+      if (entry.offers.length === 0) this.#capabilities.delete(entry.name);
+    }
+  }
+}
+
+/** One capability: who offers it, and the counts that follow from that. */
+class CapabilityEntry {
+  readonly name: string;
+  readonly offers: Offer[] = [];
+  readonly #offersOfAgent = new Map<AgentId, number>();
+  readonly #versions = new CountedTexts();
+  readonly #tags = new CountedTexts();
+  #healthy = 0;
+  #revision = 0;
+  #count: CapabilityCount | null = null;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** An offer with the same version, agent and function as another one is left out: nobody could tell them apart. */
+  add(offer: Offer): void {
+    if (!insertSorted(this.offers, offer, compareOffers)) return;
+    const { agent, capability } = offer;
+    const others = this.#offersOfAgent.get(agent.id) ?? 0;
+    this.#offersOfAgent.set(agent.id, others + 1);
+    if (others === 0 && agent.health === "healthy") this.#healthy++;
+    this.#versions.add(capability.version);
+    for (const tag of capability.tags) this.#tags.add(tag);
+  }
+
+  /** Takes back what `add` did for an offer of the same agent, version and function. */
+  remove(offer: Offer): void {
+    const at = lowerBound(this.offers, offer, compareOffers);
+    const held = this.offers[at];
+    if (held === undefined || compareOffers(held, offer) !== 0) return;
+    this.offers.splice(at, 1);
+    const { agent, capability } = held;
+    const others = this.#offersOfAgent.get(agent.id)! - 1;
+    if (others === 0) this.#offersOfAgent.delete(agent.id);
+    else this.#offersOfAgent.set(agent.id, others);
+    if (others === 0 && agent.health === "healthy") this.#healthy--;
+    this.#versions.remove(capability.version);
+    for (const tag of capability.tags) this.#tags.remove(tag);
+  }
+
+  touch(revision: number): void {
+    this.#revision = Math.max(this.#revision, revision);
+    this.#count = null;
+  }
+
+  count(): CapabilityCount {
+    this.#count ??= {
+      name: this.name,
+      healthy: this.#healthy,
+      total: this.#offersOfAgent.size,
+      versions: this.#versions.sorted(),
+      tags: this.#tags.sorted(),
+      revision: this.#revision,
+    };
+    return this.#count;
+  }
+}
+
+/** Texts with the number of times they were added; sorted when somebody looks. */
+class CountedTexts {
+  readonly #counts = new Map<string, number>();
+  #sorted: readonly string[] | null = null;
+
+  add(text: string): void {
+    const count = this.#counts.get(text) ?? 0;
+    this.#counts.set(text, count + 1);
+    if (count === 0) this.#sorted = null;
+  }
+
+  remove(text: string): void {
+    const count = this.#counts.get(text) ?? 0;
+    if (count > 1) {
+      this.#counts.set(text, count - 1);
+    } else if (this.#counts.delete(text)) {
+      this.#sorted = null;
+    }
+  }
+
+  sorted(): readonly string[] {
+    this.#sorted ??= [...this.#counts.keys()].sort(compareText);
+    return this.#sorted;
+  }
+}
+
+function offersOf(agent: KeptAgent, region: RegionId): Offer[] {
+  return agent.record.capabilities.map((capability) => ({
+    agent,
+    capability,
+    version: parseVersion(capability.version),
+    found: toFound(agent, capability, region),
+  }));
+}
+
+function toFound(agent: KeptAgent, capability: Offer["capability"], region: RegionId): FoundAgent {
+  const { id, record, health, revision, incarnatedAtMs } = agent;
+  const { name, namespace, type, runtime, endpoint, zone, labels, metadata } = record;
+  const { functionName, version, tags, description, kwargs } = capability;
+  return {
+    id,
+    name,
+    namespace,
+    type,
+    runtime,
+    endpoint,
+    ...(zone !== undefined && { zone }),
+    labels,
+    metadata,
+    region,
+    capability: capability.name,
+    functionName,
+    version,
+    tags,
+    ...(description !== undefined && { description }),
+    ...(kwargs !== undefined && { kwargs }),
+    health,
+    revision,
+    registeredAtMs: incarnatedAtMs,
+    score: 0,
+  };
+}
+
+function isListed({ record, health }: KeptAgent, filter: AgentFilter): boolean {
+  if (filter.name !== undefined && record.name !== filter.name) return false;
+  if (filter.namespace !== undefined && record.namespace !== filter.namespace) return false;
+  if (filter.type !== undefined && record.type !== filter.type) return false;
+  if (filter.health !== undefined && health !== filter.health) return false;
+  if (filter.capabilities === undefined) return true;
+  const wanted = filter.capabilities;
+  if (filter.fuzzy !== true) return record.capabilities.some(({ name }) => wanted.includes(name));
+  return record.capabilities.some(({ name }) => {
+    const lower = name.toLowerCase();
+    return wanted.some((part) => lower.includes(part.toLowerCase()));
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * From the offers of one capability to the agents that answer a question (contract A6).
+ *
+ * The stages are health, tags, version, schema, and the order of `compareFound` as the tie-break; choosing the offers of a
+ * capability by its name is the index's. Pure, and lazy where it can be: a question without tags costs what it answers,
+ * not what is registered.
+ */
+
+import type { Capability, Dependency, FoundAgent, StoredAgent, TagConstraint } from "../../types/agent.ts";
+import type { RegionQuery, SortKey } from "../../types/lookup.ts";
+import { compareNames } from "./compare.ts";
+import { scoreTags } from "./tags.ts";
+import { compareVersions, compileConstraint, type ParsedVersion, parseVersion } from "./version-constraint.ts";
+
+/** One capability of one agent, with all that can be known before somebody asks. */
+export interface Offer {
+  readonly agent: StoredAgent;
+  readonly capability: Capability;
+  readonly version: ParsedVersion;
+  /** What a lookup answers for it, with score 0. */
+  readonly found: FoundAgent;
+}
+
+/** Ascending in the order of `compareFound` among agents of equal score. */
+export function compareOffers(a: Offer, b: Offer): number {
+  return compareVersions(b.version, a.version) || compareNames(a.found, b.found);
+}
+
+/** What an offer has to be. */
+export interface Need {
+  readonly health: "healthy" | "any";
+  readonly tags: readonly TagConstraint[];
+  readonly version: string;
+  readonly namespace?: string | undefined;
+  /** The schema stage: asked last, of offers that pass everything else. */
+  readonly fits?: ((capability: Capability) => boolean) | undefined;
+}
+
+export interface Matches {
+  readonly agents: FoundAgent[];
+  /** More offers match behind the last one answered. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * The agents that answer `query`, in the order of `compareFound`, at most `query.limit`, beginning after `query.after`.
+ *
+ * @param offers - all offers of the capability, in the order of `compareOffers`
+ */
+export function findMatches(offers: readonly Offer[], query: RegionQuery): Matches {
+  const score = scorerOf(query);
+  const isBefore = query.after === undefined ? null : placeTest(query.after);
+  const matches: Match[] = [];
+  // Without tags every score is 0, and the offers already stand in the order of the answer.
+  const enough = query.tags.length === 0 ? query.limit + 1 : Number.POSITIVE_INFINITY;
+  for (const offer of offers) {
+    const points = score(offer);
+    if (points === null || isBefore?.(offer, points) === true) continue;
+    matches.push({ offer, score: points });
+    if (matches.length === enough) break;
+  }
+  // Stable, so the order of the offers remains among equal scores.
+  if (query.tags.length > 0) matches.sort((a, b) => b.score - a.score);
+  const hasMore = matches.length > query.limit;
+  return { agents: matches.slice(0, query.limit).map(toFound), hasMore };
+}
+
+/**
+ * The one provider chosen for a dependency, or null. Any agent may be chosen, the one that asks included, of any namespace
+ * (contract A6).
+ *
+ * @param offers - all offers of the capability, in the order of `compareOffers`
+ * @param fits - the schema stage
+ */
+export function chooseProvider(
+  offers: readonly Offer[],
+  { tags, version }: Dependency,
+  fits?: Need["fits"],
+): FoundAgent | null {
+  const score = scorerOf({ health: "healthy", tags, version, fits });
+  let best: Match | null = null;
+  for (const offer of offers) {
+    const points = score(offer);
+    if (points === null || (best !== null && points <= best.score)) continue;
+    best = { offer, score: points };
+    if (tags.length === 0) break;
+  }
+  return best === null ? null : toFound(best);
+}
+
+interface Match {
+  readonly offer: Offer;
+  readonly score: number;
+}
+
+/** Runs the stages on one offer: its score, or null when a stage drops it. */
+function scorerOf(need: Need): (offer: Offer) => number | null {
+  const admits = compileConstraint(need.version);
+  const mustBeHealthy = need.health === "healthy";
+  return (offer) => {
+    if (mustBeHealthy && offer.agent.health !== "healthy") return null;
+    if (need.namespace !== undefined && offer.agent.record.namespace !== need.namespace) return null;
+    const score = scoreTags(need.tags, offer.capability.tags);
+    if (score === null || !admits(offer.version)) return null;
+    return need.fits === undefined || need.fits(offer.capability) ? score : null;
+  };
+}
+
+/** Tells whether an offer with that score stands at `after` or before it. */
+function placeTest(after: SortKey): (offer: Offer, score: number) => boolean {
+  const version = parseVersion(after.version);
+  return (offer, score) => {
+    if (score !== after.score) return score > after.score;
+    return (compareVersions(version, offer.version) || compareNames(offer.found, after)) <= 0;
+  };
+}
+
+function toFound({ offer, score }: Match): FoundAgent {
+  return score === 0 ? offer.found : { ...offer.found, score };
+}

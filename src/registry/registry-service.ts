@@ -1,0 +1,404 @@
+/**
+ * The registry's use cases: what the HTTP faces call, on any node of a region.
+ *
+ * Writes go through the region's log. Renewals and lookups are answered from this node's memory, within one turn of the
+ * event loop, and say how old that memory may be. That an agent is unknown, or its lease lost, is said only after a read
+ * barrier: a node that lags behind asks before it sends a whole fleet to register again (F18).
+ *
+ * Elsewhere: what commands do (`registry-state-machine.ts`), leases (`lease-keeper.ts`), other regions (`RemoteRegions`).
+ */
+
+import { type ConsensusGroup, RaftError } from "../raft/index.ts";
+import type { AgentRecord, Dependency, FoundAgent, StoredAgent } from "../types/agent.ts";
+import type { AgentId, RegionId } from "../types/ids.ts";
+import type { LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { Clock } from "../util/clock.ts";
+import { invariant } from "../util/errors.ts";
+import { jitter, type Random } from "../util/random.ts";
+import type { KeptAgent } from "./agent-index.ts";
+import {
+  type Command,
+  type CommandResult,
+  type DeregisterResult,
+  encodeCommand,
+  type RegionKeyResult,
+  type RegisterResult,
+} from "./commands.ts";
+import { equalData } from "./equal-data.ts";
+import { RegistryError } from "./errors.ts";
+import type {
+  AgentFilter,
+  CapabilityCount,
+  ListedAgent,
+  RegisterOutcome,
+  Registry,
+  RemoteRegions,
+  Resolution,
+  View,
+} from "./interface.ts";
+import type { LeaseKeeper } from "./lease-keeper.ts";
+import { checkAgent, LIMIT_DEFAULTS, type RecordLimits } from "./limits.ts";
+import { awayAfter, homeAfter, mergeAnswers } from "./lookup-merge.ts";
+import { chooseProvider, findMatches } from "./matching/resolve.ts";
+import type { RegistryStateMachine } from "./registry-state-machine.ts";
+
+export interface ServiceTimeouts {
+  /** How long a write waits for a leader and its commit. */
+  readonly writeMs: number;
+  /** How long a read waits for a leader to confirm how far the log is. */
+  readonly barrierMs: number;
+  /** A renewal is acknowledged when a leader was heard of within this long. */
+  readonly livePathMs: number;
+}
+
+export const TIMEOUT_DEFAULTS: ServiceTimeouts = { writeMs: 5_000, barrierMs: 2_000, livePathMs: 600 };
+
+/** Agents are asked to renew four times within a lease, so three renewals may be lost. */
+const RENEWALS_PER_LEASE = 4;
+/** Keeps agents that started together from renewing together for ever (F19). */
+const RENEWAL_JITTER = 0.2;
+
+const ANSWER_AGENTS_MAX = 1_000;
+
+export interface RegistryServiceParts {
+  readonly region: RegionId;
+  readonly group: ConsensusGroup;
+  readonly stateMachine: RegistryStateMachine;
+  readonly keeper: LeaseKeeper;
+  readonly remote: RemoteRegions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits?: Partial<RecordLimits>;
+  readonly timeouts?: Partial<ServiceTimeouts>;
+}
+
+export class RegistryService implements Registry {
+  readonly region: RegionId;
+  readonly #group: ConsensusGroup;
+  readonly #stateMachine: RegistryStateMachine;
+  readonly #keeper: LeaseKeeper;
+  readonly #remote: RemoteRegions;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #limits: RecordLimits;
+  readonly #timeouts: ServiceTimeouts;
+  #isStopping = false;
+
+  constructor(parts: RegistryServiceParts) {
+    this.region = parts.region;
+    this.#group = parts.group;
+    this.#stateMachine = parts.stateMachine;
+    this.#keeper = parts.keeper;
+    this.#remote = parts.remote;
+    this.#clock = parts.clock;
+    this.#random = parts.random;
+    this.#limits = { ...LIMIT_DEFAULTS, ...parts.limits };
+    this.#timeouts = { ...TIMEOUT_DEFAULTS, ...parts.timeouts };
+  }
+
+  /** Refuses writes and renewals from now on with STOPPING; reads go on. */
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  async register(id: AgentId, record: AgentRecord): Promise<RegisterOutcome> {
+    this.#refuseWhenStopping();
+    const held = this.#stateMachine.index.get(id);
+    // What equals an accepted record needs no check. Without a path to a leader it is proposed, which waits for one.
+    if (held?.health === "healthy" && this.#hasLivePath() && equalData(held.record, record)) {
+      this.#keeper.renew(held.incarnation);
+      return { agent: held, change: "unchanged" };
+    }
+    checkAgent(id, record, this.#limits);
+    const atMs = this.#clock.wallTime();
+    const { agentsMax } = this.#limits;
+    const { index, result } = await this.#propose<RegisterResult>({ kind: "register", id, record, atMs, agentsMax });
+    if ("refused" in result) {
+      const { agents, agentsMax } = result;
+      throw new RegistryError(`the region holds ${agents} agents`, { code: "TOO_MANY_AGENTS", agents, agentsMax });
+    }
+    const { change, incarnation, registeredAtMs } = result;
+    const agent: StoredAgent = {
+      id,
+      record,
+      incarnation,
+      health: "healthy",
+      revision: index,
+      registeredAtMs,
+      changedAtMs: atMs,
+    };
+    return { agent, change };
+  }
+
+  async deregister(id: AgentId, mode: "keep" | "purge"): Promise<boolean> {
+    this.#refuseWhenStopping();
+    if (this.#stateMachine.index.get(id) === undefined) {
+      await this.#barrier();
+      if (this.#stateMachine.index.get(id) === undefined) return false;
+    }
+    const atMs = this.#clock.wallTime();
+    const command = { kind: "deregister", id, mode, incarnation: null, atMs } as const;
+    const { result } = await this.#propose<DeregisterResult>(command);
+    return result.existed;
+  }
+
+  async renew(
+    id: AgentId,
+    incarnation: number | null,
+  ): Promise<{ agent: StoredAgent; leaseMs: number; renewInMs: number }> {
+    const agent = this.#renewHere(id, incarnation) ?? (await this.#renewForCertain(id, incarnation));
+    const { leaseMs } = agent.record;
+    return {
+      agent,
+      leaseMs,
+      renewInMs: Math.round(jitter(this.#random, leaseMs / RENEWALS_PER_LEASE, RENEWAL_JITTER)),
+    };
+  }
+
+  async renewAndCompare(id: AgentId): Promise<{ topologyChanged: boolean }> {
+    const agent = this.#renewHere(id, null) ?? (await this.#renewForCertain(id, null));
+    const informed = this.#keeper.informedRevision(agent.incarnation);
+    return { topologyChanged: informed === null || informed < this.#stateMachine.topologyRevision };
+  }
+
+  markInformed(agent: StoredAgent, revision: number): void {
+    this.#keeper.markInformed(agent.incarnation, revision);
+  }
+
+  async read(consistency: "stale" | "linearizable"): Promise<View> {
+    if (consistency === "linearizable") await this.#barrier();
+    return this.#view();
+  }
+
+  get(id: AgentId): ListedAgent | undefined {
+    const agent = this.#stateMachine.index.get(id);
+    return agent === undefined ? undefined : this.#toListed(agent);
+  }
+
+  list(filter: AgentFilter, page: { limit: number; after?: string }): { agents: ListedAgent[]; hasMore: boolean } {
+    const { agents, hasMore } = this.#stateMachine.index.list(filter, page);
+    return { agents: agents.map((agent) => this.#toListed(agent)), hasMore };
+  }
+
+  capabilities(): Iterable<CapabilityCount> {
+    return this.#stateMachine.index.capabilities();
+  }
+
+  countAgents(): { healthy: number; unhealthy: number; capabilities: number } {
+    const { size, healthy, capabilityCount } = this.#stateMachine.index;
+    return { healthy, unhealthy: size - healthy, capabilities: capabilityCount };
+  }
+
+  resolve(dependency: Dependency): Resolution {
+    return chooseProvider(this.#stateMachine.index.offers(dependency.capability), dependency);
+  }
+
+  async lookup(query: LookupQuery): Promise<LookupAnswer> {
+    const only = query.region;
+    const asksHome = only === undefined || only === this.region;
+    if (!asksHome && !this.#remote.knows(only)) {
+      throw new RegistryError(`no region ${only} in this federation`, { code: "UNKNOWN_REGION", region: only });
+    }
+    const limit = boundedLimit(query.limit);
+    const asksAbroad = asksHome ? only === undefined && query.scope === "federation" : true;
+    if (!asksAbroad) {
+      if (this.#needsBarrier(query)) await this.#catchUp(query);
+      return this.#merge([this.#answerHome(query)], limit);
+    }
+    const abroad = this.#askAbroad(query);
+    if (!asksHome) return this.#merge(await abroad, limit);
+    const [, answers] = await Promise.all([this.#needsBarrier(query) ? this.#catchUp(query) : null, abroad]);
+    return this.#merge([this.#answerHome(query), ...answers], limit);
+  }
+
+  lookupHere(query: RegionQuery): RegionAnswer {
+    const { revision, stalenessMs } = this.#view();
+    const limit = boundedLimit(query.limit);
+    const offers = this.#stateMachine.index.offers(query.capability);
+    const { agents, hasMore } = findMatches(offers, limit === query.limit ? query : { ...query, limit });
+    return { region: this.region, source: "local", revision, stalenessMs, agents, hasMore };
+  }
+
+  onChange(listener: (capabilities: ReadonlySet<string>, revision: number) => void): () => void {
+    return this.#stateMachine.observe({
+      applied: listener,
+      restored: (capabilities) => listener(capabilities, this.#group.status().appliedIndex),
+    });
+  }
+
+  /** The wrapped key that this region signs with; undefined until one was set. */
+  regionKey(): Uint8Array | undefined {
+    return this.#stateMachine.regionKey;
+  }
+
+  /**
+   * Gives the region its signing key, unless it has one.
+   *
+   * @returns the key that holds: another node may have been first
+   * @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING; repeating it is safe
+   */
+  async setRegionKey(wrapped: Uint8Array): Promise<Uint8Array> {
+    await this.#propose<RegionKeyResult>({ kind: "setRegionKey", wrapped });
+    const key = this.regionKey();
+    invariant(key !== undefined, "a region key that was set is there");
+    return key;
+  }
+
+  #answerHome(query: LookupQuery): RegionAnswer {
+    const { after } = query;
+    return this.lookupHere(after === undefined ? query : { ...query, after: homeAfter(this.region, after) });
+  }
+
+  #askAbroad(query: LookupQuery): Promise<readonly RegionAnswer[]> {
+    const { capability, tags, version, namespace, health, after, region, consistency, maxStalenessMs } = query;
+    const asked: RegionQuery = {
+      capability,
+      tags,
+      version,
+      health,
+      limit: boundedLimit(query.limit),
+      ...(namespace !== undefined && { namespace }),
+      ...(after !== undefined && { after: awayAfter(this.region, after) }),
+    };
+    return this.#remote.lookup(asked, {
+      consistency,
+      ...(region !== undefined && { only: region }),
+      ...(maxStalenessMs !== undefined && { maxStalenessMs }),
+    });
+  }
+
+  #merge(regions: readonly RegionAnswer[], limit: number): LookupAnswer {
+    const { agents, next } = mergeAnswers(this.region, regions, limit, (agent) => this.#livesHere(agent));
+    const complete = regions.every(({ error }) => error === undefined);
+    return { agents, complete, regions, ...(next !== undefined && { next }) };
+  }
+
+  /** Whether another region still shows an agent that has registered here since, whatever it offers here now. */
+  #livesHere({ id, region, registeredAtMs }: FoundAgent): boolean {
+    if (region === this.region) return false;
+    const held = this.#stateMachine.index.get(id);
+    return held?.health === "healthy" && held.incarnatedAtMs > registeredAtMs;
+  }
+
+  #needsBarrier({ consistency, maxStalenessMs }: LookupQuery): boolean {
+    if (consistency === "linearizable") return true;
+    return maxStalenessMs !== undefined && this.#group.status().stalenessMs > maxStalenessMs;
+  }
+
+  /** Makes this node's state as fresh as the query asks, or says that it can not be had. */
+  async #catchUp({ consistency, maxStalenessMs }: LookupQuery): Promise<void> {
+    try {
+      await this.#barrier();
+    } catch (error) {
+      if (consistency === "linearizable" || maxStalenessMs === undefined || !isNoLeader(error)) throw error;
+      const { stalenessMs } = this.#group.status();
+      throw new RegistryError(
+        `this node's state may be ${Math.ceil(stalenessMs)} ms old, more than the ${maxStalenessMs} ms asked for`,
+        { code: "TOO_STALE", region: this.region, stalenessMs, maxStalenessMs },
+        { cause: error },
+      );
+    }
+  }
+
+  /** Renews what this node's state shows to be current; undefined when that needs a closer look. */
+  #renewHere(id: AgentId, incarnation: number | null): KeptAgent | undefined {
+    this.#refuseWhenStopping();
+    if (!this.#hasLivePath()) throw this.#noLeader(0);
+    const agent = this.#stateMachine.index.get(id);
+    if (agent?.health !== "healthy" || (incarnation !== null && incarnation !== agent.incarnation)) return undefined;
+    this.#keeper.renew(agent.incarnation);
+    return agent;
+  }
+
+  /** The same once this node has caught up, so that a refusal is known to be true. */
+  async #renewForCertain(id: AgentId, incarnation: number | null): Promise<KeptAgent> {
+    await this.#barrier();
+    const agent = this.#renewHere(id, incarnation);
+    if (agent !== undefined) return agent;
+    if (this.#stateMachine.index.get(id) === undefined) {
+      throw new RegistryError(`no agent ${id} in region ${this.region}`, { code: "UNKNOWN_AGENT", agentId: id });
+    }
+    throw new RegistryError(`the lease of ${id} ended; register again`, {
+      code: "LEASE_LOST",
+      agentId: id,
+      incarnation,
+    });
+  }
+
+  #hasLivePath(): boolean {
+    return this.#group.status().sinceLeaderMs < this.#timeouts.livePathMs;
+  }
+
+  #view(): View {
+    const { appliedIndex, stalenessMs } = this.#group.status();
+    return { revision: appliedIndex, stalenessMs };
+  }
+
+  #toListed(agent: KeptAgent): ListedAgent {
+    const { incarnatedAtMs: _, ...stored } = agent;
+    return { ...stored, lastSeenMs: this.#keeper.lastSeenMs(agent) };
+  }
+
+  #refuseWhenStopping(): void {
+    if (this.#isStopping) {
+      throw new RegistryError("this node is shutting down", { code: "STOPPING", region: this.region });
+    }
+  }
+
+  async #propose<Result extends CommandResult>(command: Command): Promise<{ index: number; result: Result }> {
+    try {
+      const bytes = encodeCommand(command);
+      const { index, result } = await this.#group.propose(bytes, { timeoutMs: this.#timeouts.writeMs });
+      const isUnderstood = (result as { refused?: string }).refused !== "unknown-command";
+      invariant(isUnderstood, `this node does not understand its own ${command.kind} command`);
+      return { index, result: result as Result };
+    } catch (error) {
+      throw this.#translate(error);
+    }
+  }
+
+  async #barrier(): Promise<void> {
+    try {
+      await this.#group.readBarrier({ timeoutMs: this.#timeouts.barrierMs });
+    } catch (error) {
+      throw this.#translate(error);
+    }
+  }
+
+  #noLeader(waitedMs: number, cause?: unknown): RegistryError {
+    const detail = { code: "NO_LEADER", region: this.region, waitedMs } as const;
+    return new RegistryError(`region ${this.region} has no leader`, detail, { cause });
+  }
+
+  /** The group's refusals in the words of the registry; anything else is a bug and stays what it is. */
+  #translate(error: unknown): unknown {
+    if (!(error instanceof RaftError)) return error;
+    const { region } = this;
+    const { detail } = error;
+    switch (detail.code) {
+      case "NO_LEADER":
+        return this.#noLeader(detail.waitedMs, error);
+      case "OUTCOME_UNKNOWN": {
+        const { code, waitedMs } = detail;
+        return new RegistryError("the write may still happen", { code, region, waitedMs }, { cause: error });
+      }
+      case "COMMAND_TOO_LARGE": {
+        const { bytes, bytesMax } = detail;
+        const facts = { code: "RECORD_TOO_LARGE", field: "record", bytes, bytesMax } as const;
+        return new RegistryError("the log takes no command of that size", facts, { cause: error });
+      }
+      case "OVERLOADED":
+        return new RegistryError("too many writes wait already", { code: "OVERLOADED", region }, { cause: error });
+      case "STOPPED":
+        return new RegistryError("this node is shutting down", { code: "STOPPING", region }, { cause: error });
+    }
+  }
+}
+
+function isNoLeader(error: unknown): boolean {
+  return error instanceof RegistryError && error.detail.code === "NO_LEADER";
+}
+
+function boundedLimit(limit: number): number {
+  return Math.min(Math.max(limit, 1), ANSWER_AGENTS_MAX);
+}
