@@ -59,8 +59,8 @@ export type RequestHandler = (from: PeerInfo, payload: unknown) => Promise<unkno
 /** Requests and answers, pipelined on one long-lived stream per peer. Payloads are msgpack values of at most 1 MiB. */
 export interface RequestResponse {
   /**
-   * @throws NetworkError NOT_CONNECTED, TIMEOUT, PEER_LOST (the request may have been served), TOO_LARGE, or REMOTE with the
-   *   code the other side answered
+   * @throws NetworkError NOT_CONNECTED, OVERLOADED, TOO_LARGE (nothing was sent), TIMEOUT, PEER_LOST (the request may have been
+   *   served), or REMOTE with the code the other side answered
    */
   request(to: NodeId, method: string, payload: unknown, options: { timeoutMs: number }): Promise<unknown>;
   /** A handler that throws an AtollError is answered with its code; anything else with INTERNAL, and logged. */
@@ -78,6 +78,7 @@ export type NetworkErrorDetail =
   | { readonly code: "NOT_CONNECTED"; readonly peer: NodeId }
   | { readonly code: "TIMEOUT"; readonly peer: NodeId; readonly timeoutMs: number }
   | { readonly code: "PEER_LOST"; readonly peer: NodeId }
+  | { readonly code: "OVERLOADED"; readonly peer: NodeId }
   | { readonly code: "TOO_LARGE"; readonly bytes: number; readonly bytesMax: number }
   | { readonly code: "REMOTE"; readonly peer: NodeId; readonly remoteCode: string }
   | { readonly code: "LISTEN_FAILED"; readonly address: string; readonly reason: string };

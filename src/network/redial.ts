@@ -1,0 +1,271 @@
+/**
+ * Keeps this node connected: dials every configured and learned address, for ever.
+ *
+ * Names are resolved anew for each attempt, all addresses of each, so that a peer whose addresses all changed is found
+ * again (F15). An address is left alone while the node behind it is connected. Failed attempts are repeated with jittered,
+ * growing pauses; the end of a connection that held starts an attempt at once.
+ *
+ * libp2p's own redialling is not used: it gives up after five attempts and then forgets the peer.
+ */
+
+import { LRUCache } from "lru-cache";
+import type { NodeId } from "../types/ids.ts";
+import type { CancelTimer, Clock } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
+import type { Logger } from "../util/logger.ts";
+import { jitter, type Random } from "../util/random.ts";
+import type { LogLimiter } from "./log-limiter.ts";
+
+/** Where a socket can be opened: a numeric IP address and a port. */
+export interface SocketAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+export type DialOutcome =
+  /** Connected and admitted, or it was already. */
+  | { readonly type: "up"; readonly nodeId: NodeId }
+  /** The address is our own. */
+  | { readonly type: "self" }
+  /** The kernel there refused the connection: nobody listens. */
+  | { readonly type: "closed" }
+  | { readonly type: "failed"; readonly reason: string };
+
+export interface RedialerParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly logLimiter: LogLimiter;
+  /** All addresses of a name. */
+  resolve(host: string): Promise<readonly string[]>;
+  dial(address: SocketAddress): Promise<DialOutcome>;
+  isConnected(nodeId: NodeId): boolean;
+}
+
+interface Target {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  failures: number;
+  isBusy: boolean;
+  /** Something changed during the attempt that is under way. */
+  isWoken: boolean;
+  cancel: CancelTimer;
+  /** Who was found there, so that the end of their connection wakes this target. */
+  found: ReadonlySet<NodeId>;
+}
+
+const DELAY_MS_MIN = 100;
+const DELAY_MS_MAX = 5_000;
+/** How often a name that leads only to connected nodes is resolved again. */
+const RECHECK_MS = 30_000;
+/** An address that was ours is taken for ours this long. */
+const SELF_MS = 600_000;
+/** A connection that ends sooner counts as a failed attempt, or two nodes could spin. */
+const STABLE_MS = 2_000;
+const ADDRESSES_PER_NAME_MAX = 16;
+const LEARNED_PER_REGION_MAX = 64;
+const LEARNED_REGIONS_MAX = 256;
+const KNOWN_ADDRESSES_MAX = 4_096;
+const DEFAULT_PORT = 4001;
+
+export class Redialer {
+  readonly #parts: RedialerParts;
+  readonly #targets = new Map<string, Target>();
+  readonly #learned = new Map<string, readonly string[]>();
+  readonly #nodeAt = new LRUCache<string, NodeId>({ max: KNOWN_ADDRESSES_MAX });
+  readonly #selfAt = new Map<string, number>();
+  #configured: readonly string[] = [];
+  #isStopped = false;
+
+  constructor(parts: RedialerParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts dialling these `host:port` names. */
+  start(configured: readonly string[]): void {
+    this.#configured = configured;
+    this.#reconcile();
+  }
+
+  /** Replaces the addresses learned of a region. Those that can not be parsed are left out. */
+  learn(region: string, addresses: readonly string[]): void {
+    if (!this.#learned.has(region) && this.#learned.size >= LEARNED_REGIONS_MAX) return;
+    this.#learned.set(region, addresses.slice(0, LEARNED_PER_REGION_MAX));
+    this.#reconcile();
+  }
+
+  /** A peer's last connection ended after `livedMs`. */
+  onDown(nodeId: NodeId, livedMs: number): void {
+    for (const target of this.#targets.values()) {
+      if (!target.found.has(nodeId)) continue;
+      if (livedMs >= STABLE_MS) {
+        target.failures = 0;
+        this.#wake(target);
+      } else {
+        target.failures++;
+        this.#arm(target, this.#backoffMs(target.failures));
+      }
+    }
+  }
+
+  /**
+   * Dials a peer where it was last found, or else where it says it is, once.
+   *
+   * @returns `closed` when its kernel refused the connection wherever it was tried
+   */
+  async reach(nodeId: NodeId, advertised: readonly string[]): Promise<"up" | "closed" | "unknown"> {
+    const known = [...this.#nodeAt.entries()]
+      .filter(([, found]) => found === nodeId)
+      .map(([key]) => parseSocketKey(key));
+    const addresses = known.length > 0 ? known : await this.#resolveAll(advertised);
+    const outcomes = await Promise.all(
+      addresses.slice(0, ADDRESSES_PER_NAME_MAX).map((address) => this.#dial(address)),
+    );
+    if (outcomes.some((outcome) => outcome.type === "up" && outcome.nodeId === nodeId)) return "up";
+    return outcomes.length > 0 && outcomes.every(({ type }) => type === "closed") ? "closed" : "unknown";
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const { cancel } of this.#targets.values()) cancel();
+    this.#targets.clear();
+  }
+
+  #reconcile(): void {
+    if (this.#isStopped) return;
+    const wanted = new Set([...this.#configured, ...[...this.#learned.values()].flat()]);
+    for (const [name, target] of this.#targets) {
+      if (wanted.has(name)) continue;
+      target.cancel();
+      this.#targets.delete(name);
+    }
+    for (const name of wanted) {
+      if (this.#targets.has(name)) continue;
+      const parsed = parseTarget(name);
+      if (parsed === null) {
+        if (this.#parts.logLimiter.mayLog(`target ${name}`)) {
+          this.#parts.logger.warn(
+            { code: "ADDRESS_UNREADABLE", address: name },
+            "an address is not host:port and is not dialled",
+          );
+        }
+        continue;
+      }
+      const state = { failures: 0, isBusy: false, isWoken: false, cancel: () => {}, found: new Set<NodeId>() };
+      const target: Target = { name, ...parsed, ...state };
+      this.#targets.set(name, target);
+      this.#wake(target);
+    }
+  }
+
+  #isLive(target: Target): boolean {
+    return !this.#isStopped && this.#targets.get(target.name) === target;
+  }
+
+  #wake(target: Target): void {
+    if (target.isBusy) {
+      target.isWoken = true;
+      return;
+    }
+    this.#arm(target, 0);
+  }
+
+  #arm(target: Target, delayMs: number): void {
+    target.cancel();
+    target.cancel = this.#parts.clock.schedule(delayMs, () => void this.#attempt(target));
+  }
+
+  /** Never rejects: what fails is tried again. */
+  async #attempt(target: Target): Promise<void> {
+    if (!this.#isLive(target) || target.isBusy) return;
+    target.isBusy = true;
+    target.isWoken = false;
+    const isReached = await this.#reachTarget(target);
+    // One found early in a slow attempt may be gone again.
+    const isSettled = isReached && [...target.found].every((nodeId) => this.#parts.isConnected(nodeId));
+    target.isBusy = false;
+    if (!this.#isLive(target)) return;
+    target.failures = isSettled ? 0 : target.failures + 1;
+    if (target.isWoken) return this.#arm(target, DELAY_MS_MIN);
+    this.#arm(target, isSettled ? jitter(this.#parts.random, RECHECK_MS, 0.2) : this.#backoffMs(target.failures));
+  }
+
+  #backoffMs(failures: number): number {
+    const base = Math.min(DELAY_MS_MAX, DELAY_MS_MIN * 2 ** Math.min(failures - 1, 16));
+    return jitter(this.#parts.random, base, 0.3);
+  }
+
+  /** @returns whether every address of the target is connected, or is our own */
+  async #reachTarget(target: Target): Promise<boolean> {
+    const addresses = await this.#resolve(target.host, target.port);
+    const outcomes = await Promise.all(addresses.map((address) => this.#reachAddress(address)));
+    target.found = new Set(outcomes.flatMap((outcome) => (outcome.type === "up" ? [outcome.nodeId] : [])));
+    const failed = outcomes.find(({ type }) => type === "closed" || type === "failed");
+    if (outcomes.length > 0 && failed === undefined) return true;
+    if (this.#parts.logLimiter.mayLog(`dial ${target.name}`)) {
+      const reason =
+        failed === undefined ? "no address" : failed.type === "failed" ? failed.reason : "nobody listens there";
+      this.#parts.logger.info(
+        { code: "PEER_UNREACHABLE", address: target.name, reason },
+        "a peer is not reached; dialling goes on",
+      );
+    }
+    return false;
+  }
+
+  async #reachAddress(address: SocketAddress): Promise<DialOutcome> {
+    const key = socketKey(address);
+    const known = this.#nodeAt.get(key);
+    if (known !== undefined && this.#parts.isConnected(known)) return { type: "up", nodeId: known };
+    const selfSince = this.#selfAt.get(key);
+    if (selfSince !== undefined && this.#parts.clock.now() - selfSince < SELF_MS) return { type: "self" };
+    return this.#dial(address);
+  }
+
+  async #dial(address: SocketAddress): Promise<DialOutcome> {
+    const key = socketKey(address);
+    const outcome = await this.#parts.dial(address);
+    this.#selfAt.delete(key);
+    if (outcome.type === "up") this.#nodeAt.set(key, outcome.nodeId);
+    if (outcome.type === "self") this.#selfAt.set(key, this.#parts.clock.now());
+    return outcome;
+  }
+
+  async #resolve(host: string, port: number): Promise<readonly SocketAddress[]> {
+    try {
+      const ips = await this.#parts.resolve(host);
+      return ips.slice(0, ADDRESSES_PER_NAME_MAX).map((ip) => ({ ip, port }));
+    } catch (error) {
+      if (this.#parts.logLimiter.mayLog(`resolve ${host}`)) {
+        const reason = messageOf(error);
+        this.#parts.logger.info(
+          { code: "NAME_UNRESOLVED", host, reason },
+          "a peer's name has no address now; dialling goes on",
+        );
+      }
+      return [];
+    }
+  }
+
+  async #resolveAll(names: readonly string[]): Promise<readonly SocketAddress[]> {
+    const parsed = names.map(parseTarget).filter((target) => target !== null);
+    return (await Promise.all(parsed.map(({ host, port }) => this.#resolve(host, port)))).flat();
+  }
+}
+
+/** Reads `host`, `host:port` or `[v6]:port`; null when it is none of them. The port is 4001 when absent. */
+export function parseTarget(text: string): { readonly host: string; readonly port: number } | null {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]{1,253}))(?::(\d{1,5}))?$/.exec(text);
+  if (match === null) return null;
+  const port = match[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+  if (port < 1 || port > 65_535) return null;
+  return { host: (match[1] ?? match[2])!, port };
+}
+
+const socketKey = ({ ip, port }: SocketAddress): string => `${ip} ${port}`;
+
+function parseSocketKey(key: string): SocketAddress {
+  const [ip, port] = key.split(" ");
+  return { ip: ip!, port: Number(port) };
+}
