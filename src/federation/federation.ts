@@ -5,6 +5,7 @@
  */
 
 import type { PeerDirectory, RequestHandler, RequestResponse, SummaryChannel } from "../network/interface.ts";
+import type { NodeFacts } from "../storage/interface.ts";
 import { asRegionId, type ClusterId, type FederationId, type RegionId } from "../types/ids.ts";
 import type { RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { SummaryHeader } from "../types/summary.ts";
@@ -44,7 +45,7 @@ export interface FederationOptions {
   readonly directory: PeerDirectory;
   readonly requests: RequestResponse;
   readonly summaries: SummaryChannel;
-  readonly facts: Facts;
+  readonly facts: NodeFacts;
   /** From `loadHash64`: the same on all nodes of the federation. */
   readonly hash64: Hash64;
   readonly clock: Clock;

@@ -72,12 +72,6 @@ export interface RemoteLookup {
   knows(region: RegionId): boolean;
 }
 
-/** Small facts of this node that survive a restart, such as the region keys it trusts. */
-export interface Facts {
-  get(name: string): Uint8Array | undefined;
-  put(name: string, value: Uint8Array): Promise<void>;
-}
-
 /** The options this folder reads; all times in milliseconds. */
 export interface FederationConfig {
   /** Changes of one capability within this time are published once. */

@@ -7,11 +7,12 @@
  * a learned one, and is how an operator accepts a region that was founded anew.
  */
 
+import type { NodeFacts } from "../storage/interface.ts";
 import { asClusterId, asRegionId, type ClusterId, type NodeId, type RegionId } from "../types/ids.ts";
 import type { SummaryHeader } from "../types/summary.ts";
 import type { Logger } from "../util/logger.ts";
 import { FederationError } from "./errors.ts";
-import type { Facts, FederationMetrics, Refusal } from "./interface.ts";
+import type { FederationMetrics, Refusal } from "./interface.ts";
 import { equalBytes, RegionVerifier } from "./region-key.ts";
 import { encode, type RegionPins, readRegionPins } from "./wire.ts";
 
@@ -27,7 +28,7 @@ interface Pin {
 }
 
 export interface RegionTrustOptions {
-  readonly facts: Facts;
+  readonly facts: NodeFacts;
   /** Region to public key, 64 hex digits. */
   readonly pins: Readonly<Record<string, string>>;
   readonly logger: Logger;
@@ -35,7 +36,7 @@ export interface RegionTrustOptions {
 }
 
 export class RegionTrust {
-  readonly #facts: Facts;
+  readonly #facts: NodeFacts;
   readonly #logger: Logger;
   readonly #metrics: FederationMetrics;
   readonly #pins = new Map<RegionId, Pin>();
