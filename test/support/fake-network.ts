@@ -244,6 +244,13 @@ class FakeRequests implements RequestResponse {
     this.#handlers.set(method, handler);
   }
 
+  /** Lets this node lie: what it answers to `method` passes through `change` first. */
+  alter(method: string, change: (answer: unknown) => unknown): void {
+    const honest = this.#handlers.get(method);
+    if (honest === undefined) throw new Error(`${method} is not served`);
+    this.#handlers.set(method, async (from, payload) => change(await honest(from, payload)));
+  }
+
   async request(to: NodeId, method: string, payload: unknown, options: { timeoutMs: number }): Promise<unknown> {
     const peer = this.#network.node(to);
     if (peer === undefined || !this.#network.isLinked(this.#node, peer)) {

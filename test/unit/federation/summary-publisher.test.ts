@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type GossipBody, readEnvelope, readGossipBody } from "../../../src/federation/wire.ts";
+import { FakeFederation } from "../../support/fake-federation.ts";
+
+async function oneRegion(nodes = 1): Promise<FakeFederation> {
+  const all = new FakeFederation();
+  all.found("east", nodes);
+  await all.clock.advance(1_500);
+  all.network.published.length = 0;
+  return all;
+}
+
+const published = (all: FakeFederation): GossipBody[] =>
+  all.network.published.map((message) => readGossipBody(readEnvelope(message).body));
+
+describe("summary publisher", () => {
+  it("sends changes within five milliseconds, with the header they lead to", async () => {
+    const all = await oneRegion();
+    all.regions.get("east")!.register("a1", "translate");
+    await all.clock.advance(4);
+    assert.equal(published(all).length, 0);
+    await all.clock.advance(1);
+    const [body] = published(all);
+    assert.deepEqual(
+      body?.entries.map((entry) => entry.name),
+      ["translate"],
+    );
+    assert.equal(body?.header.revision, 1);
+    assert.equal(body?.header.rootDigest, all.node("east-1").federation.headerOf(body!.header.region)?.rootDigest);
+  });
+
+  it("sends a capability once, however often it changed meanwhile", async () => {
+    const all = await oneRegion();
+    for (let i = 0; i < 50; i++) all.regions.get("east")!.register(`a${i}`, "translate");
+    await all.clock.advance(5);
+    assert.equal(published(all).length, 1);
+    assert.equal(published(all)[0]?.entries[0]?.total, 50);
+  });
+
+  it("tells a deleted capability as one with a total of 0, as of now", async () => {
+    const all = await oneRegion();
+    all.regions.get("east")!.register("a1", "translate");
+    await all.clock.advance(5);
+    all.regions.get("east")!.deregister("a1");
+    await all.clock.advance(5);
+    const { name, total, revision } = published(all)[1]!.entries[0]!;
+    assert.deepEqual({ name, total, revision }, { name: "translate", total: 0, revision: 2 });
+  });
+
+  it("sends a header every second, numbered, when nothing changes", async () => {
+    const all = await oneRegion();
+    await all.clock.advance(3_000);
+    const bodies = published(all);
+    assert.equal(bodies.length, 3);
+    assert.deepEqual(
+      bodies.map((body) => body.entries.length),
+      [0, 0, 0],
+    );
+    const [first] = bodies;
+    assert.deepEqual(
+      bodies.map((body) => body.sequence - first!.sequence),
+      [0, 1, 2],
+    );
+  });
+
+  it("splits what does not fit 48 KiB, and loses nothing", async () => {
+    const all = await oneRegion();
+    const tags = ["t".repeat(1_500)];
+    for (let i = 0; i < 200; i++) all.regions.get("east")!.register(`a${i}`, `capability-${i}`, { tags });
+    await all.clock.advance(5);
+    const bodies = published(all);
+    assert.ok(bodies.length > 5, `${bodies.length} messages`);
+    assert.ok(all.node("east-1").metrics.largestMessage <= 48 * 1024);
+    assert.equal(new Set(bodies.flatMap((body) => body.entries.map((entry) => entry.name))).size, 200);
+  });
+
+  it("is silent on followers and before the region has a key", async () => {
+    const all = await oneRegion(3);
+    const east = all.regions.get("east")!;
+    east.register("a1", "translate");
+    await all.clock.advance(2_000);
+    assert.equal(all.node("east-2").metrics.publishedMessages, 0);
+    assert.ok(all.node("east-1").metrics.publishedMessages > 0);
+    const { length } = all.network.published;
+    east.key = undefined;
+    await all.clock.advance(2_000);
+    assert.equal(all.network.published.length, length);
+  });
+
+  it("does not send later, as leader, what it heard of as a follower", async () => {
+    const all = await oneRegion(2);
+    const east = all.regions.get("east")!;
+    east.register("a1", "translate");
+    await all.clock.advance(2);
+    east.leader = all.node("east-2").node.self.nodeId;
+    east.term = 2;
+    await all.clock.advance(1_200);
+    assert.deepEqual(
+      published(all).map(({ header, sequence, entries }) => [header.term, sequence, entries.length]),
+      [[2, 1, 0]],
+    );
+  });
+
+  it("stops when the node does", async () => {
+    const all = await oneRegion();
+    all.regions.get("east")!.register("a1", "translate");
+    all.node("east-1").federation.stop();
+    await all.clock.advance(5_000);
+    assert.equal(all.network.published.length, 0);
+  });
+});
