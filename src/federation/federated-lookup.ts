@@ -25,7 +25,7 @@ export interface FederatedLookupOptions {
   readonly clientOf: (region: RegionId) => RegionClient;
   readonly table: SummaryTable;
   readonly clock: Clock;
-  readonly config: Pick<FederationConfig, "summaryFreshMs">;
+  readonly config: Pick<FederationConfig, "summaryFreshMs" | "cacheEntriesMax">;
   readonly metrics: FederationMetrics;
 }
 
@@ -33,10 +33,11 @@ type LookupOptions = Parameters<RemoteLookup["lookup"]>[1];
 
 export class FederatedLookup implements RemoteLookup {
   readonly #options: FederatedLookupOptions;
-  readonly #cache = new LookupCache();
+  readonly #cache: LookupCache;
 
   constructor(options: FederatedLookupOptions) {
     this.#options = options;
+    this.#cache = new LookupCache(options.config.cacheEntriesMax);
   }
 
   knows(region: RegionId): boolean {

@@ -84,6 +84,8 @@ export interface FederationConfig {
   readonly lookupDeadlineMs: number;
   /** A summary proved longer ago than this vouches for nothing. */
   readonly summaryFreshMs: number;
+  /** Answers of other regions that are kept. */
+  readonly cacheEntriesMax: number;
   /** Region to Ed25519 public key, 64 hex digits. Wins over what first contact learned. */
   readonly pins: Readonly<Record<string, string>>;
 }
@@ -94,6 +96,7 @@ export const FEDERATION_DEFAULTS: FederationConfig = {
   pullIntervalMs: 10_000,
   lookupDeadlineMs: 1_000,
   summaryFreshMs: 3_000,
+  cacheEntriesMax: 10_000,
   pins: {},
 };
 
@@ -116,9 +119,13 @@ export type PullOutcome = "in-sync" | "repaired" | "behind" | "failed";
 /** What is counted. Labels are bounded: reasons are listed here, regions are the pinned ones. */
 export interface FederationMetrics {
   published(bytes: number): void;
+  /** A gossip message that brought something new. */
+  accepted(): void;
   refused(reason: Refusal): void;
   /** Held digests differ from the newest signed header. */
   gap(region: RegionId): void;
   pulled(region: RegionId, outcome: PullOutcome): void;
+  /** Buckets that one answer to a pull brought. */
+  fetched(buckets: number): void;
   lookedUp(region: RegionId, source: RegionAnswer["source"], elapsedMs: number): void;
 }

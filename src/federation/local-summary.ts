@@ -8,7 +8,7 @@ import type { ClusterId, FederationId } from "../types/ids.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import { CapabilitySummary, type Hash64 } from "./capability-summary.ts";
 import type { LocalRegion } from "./interface.ts";
-import { boundedEntry, SUMMARY_NODES_MAX } from "./wire.ts";
+import { boundedEntry, SUMMARY_NODES_MAX, tellableMs } from "./wire.ts";
 
 export interface LocalSummaryOptions {
   readonly local: LocalRegion;
@@ -61,7 +61,7 @@ export class LocalSummary {
   }
 
   stalenessMs(): number {
-    return Math.max(0, this.#local.stalenessMs());
+    return tellableMs(this.#local.stalenessMs());
   }
 
   /** The entry of a name now; one with `total` 0, as of now, when nobody offers it. */

@@ -4,7 +4,7 @@ import type { PeerInfo } from "../network/interface.ts";
 import type { FoundAgent } from "../types/agent.ts";
 import { FederationError } from "./errors.ts";
 import type { LocalRegion } from "./interface.ts";
-import { encode, LOOKUP_ANSWER_BYTES, type LookupReply, readLookupRequest } from "./wire.ts";
+import { encode, LOOKUP_ANSWER_BYTES, type LookupReply, readLookupRequest, tellableMs } from "./wire.ts";
 
 /** Lookups of other regions being answered at one time; more are turned away rather than queued. */
 const IN_FLIGHT_MAX = 512;
@@ -31,7 +31,12 @@ export class LookupAnswers {
     try {
       const { revision, stalenessMs, agents, hasMore } = await this.#local.lookup(query, consistency);
       const fitting = thatFit(agents);
-      return { revision, stalenessMs, agents: fitting, hasMore: hasMore || fitting.length < agents.length };
+      return {
+        revision,
+        stalenessMs: tellableMs(stalenessMs),
+        agents: fitting,
+        hasMore: hasMore || fitting.length < agents.length,
+      };
     } finally {
       this.#inFlight--;
     }

@@ -10,7 +10,6 @@ import type { RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
 import type { LookupReply } from "./wire.ts";
 
-const ANSWERS_MAX = 10_000;
 /** Over all answers; an agent is about 1 KiB. */
 const AGENTS_MAX = 50_000;
 
@@ -20,11 +19,12 @@ export interface CachedAnswer extends Omit<LookupReply, "stalenessMs"> {
 }
 
 export class LookupCache {
-  readonly #answers = new LRUCache<string, CachedAnswer>({
-    max: ANSWERS_MAX,
-    maxSize: AGENTS_MAX,
-    sizeCalculation: (answer) => 1 + answer.agents.length,
-  });
+  readonly #answers: LRUCache<string, CachedAnswer>;
+
+  constructor(entriesMax: number) {
+    const sizeCalculation = (answer: CachedAnswer) => 1 + answer.agents.length;
+    this.#answers = new LRUCache({ max: entriesMax, maxSize: AGENTS_MAX, sizeCalculation });
+  }
 
   get(region: RegionId, query: RegionQuery): CachedAnswer | undefined {
     return this.#answers.get(keyOf(region, query));

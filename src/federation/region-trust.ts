@@ -50,7 +50,7 @@ export class RegionTrust {
     const learned = facts.get(REGION_PINS_FACT);
     for (const [region, pin] of Object.entries(learned === undefined ? {} : readRegionPins(learned))) {
       this.#pins.set(asRegionId(region), {
-        verifier: new RegionVerifier(pin.publicKey),
+        verifier: new RegionVerifier(Buffer.from(pin.publicKey, "hex")),
         cluster: asClusterId(pin.cluster),
       });
     }
@@ -143,7 +143,8 @@ export class RegionTrust {
   #learned(): RegionPins {
     const learned: [RegionId, RegionPins[string]][] = [];
     for (const [region, { verifier, cluster }] of this.#pins) {
-      if (cluster !== undefined) learned.push([region, { cluster, publicKey: verifier.publicKey }]);
+      if (cluster !== undefined)
+        learned.push([region, { cluster, publicKey: Buffer.from(verifier.publicKey).toString("hex") }]);
     }
     return Object.fromEntries(learned);
   }

@@ -12,9 +12,9 @@ import { type Clock, repeat } from "../util/clock.ts";
 import type { FederationConfig, FederationMetrics, LocalRegion } from "./interface.ts";
 import type { LocalSummary } from "./local-summary.ts";
 import type { RegionSigner } from "./region-key.ts";
-import { encode, GOSSIP_BYTES_MAX, GOSSIP_CONTEXT, type GossipBody } from "./wire.ts";
+import { encode, encodeEnvelope, GOSSIP_BYTES_MAX, GOSSIP_CONTEXT, type GossipBody } from "./wire.ts";
 
-/** Room for the signature and the names of the fields around header and entries. */
+/** Room for the signature, and what stands around header and entries. */
 const FRAME_BYTES = 512;
 
 export interface SummaryPublisherOptions {
@@ -86,7 +86,7 @@ export class SummaryPublisher {
     const body = encode(statement);
     const signature = signer.sign(GOSSIP_CONTEXT, body);
     if (signature === undefined) return;
-    const message = encode({ region: header.region, body, signature });
+    const message = encodeEnvelope({ region: header.region, body, signature });
     channel.publish(message);
     metrics.published(message.length);
   }
@@ -99,7 +99,7 @@ function split(header: SummaryHeader, entries: readonly SummaryEntry[]): Summary
   let partBytes = 0;
   const parts = [part];
   for (const entry of entries) {
-    const entryBytes = encode(entry).length;
+    const entryBytes = encode(entry).length + 1;
     if (partBytes + entryBytes > room && part.length > 0) {
       part = [];
       partBytes = 0;

@@ -21,7 +21,7 @@ import { jitter, type Random } from "../util/random.ts";
 import { decodeDigests, digestOf, type Hash64, rootDigest } from "./capability-summary.ts";
 import { FederationError } from "./errors.ts";
 import type { FederationConfig, FederationMetrics, PullOutcome } from "./interface.ts";
-import { equalBytes, RegionVerifier } from "./region-key.ts";
+import { RegionVerifier } from "./region-key.ts";
 import type { RegionTrust } from "./region-trust.ts";
 import type { PulledState, SummaryTable } from "./summary-table.ts";
 import { BUCKETS_METHOD, DIGESTS_METHOD, PULL_CONTEXT, readPullAnswer, readPullBody } from "./wire.ts";
@@ -166,7 +166,7 @@ export class SummaryPull {
   /** One request, and the proof of its answer. */
   async #ask(region: RegionId, from: PeerInfo, buckets: readonly number[]): Promise<PulledState> {
     const { requests, clock } = this.#options;
-    const nonce = Uint8Array.from(randomBytes(16));
+    const nonce = randomBytes(16).toString("hex");
     const askedAtMs = clock.now();
     const method = buckets.length === 0 ? DIGESTS_METHOD : BUCKETS_METHOD;
     const answer = await requests.request(from.nodeId, method, { nonce, buckets }, { timeoutMs: REQUEST_TIMEOUT_MS });
@@ -176,15 +176,16 @@ export class SummaryPull {
   async #prove(
     region: RegionId,
     from: PeerInfo,
-    nonce: Uint8Array,
+    nonce: string,
     askedAtMs: number,
     value: unknown,
   ): Promise<PulledState> {
     const { trust, federation, hash64, metrics } = this.#options;
     const answer = readPullAnswer(value);
-    const { header, stalenessMs, ...statement } = readPullBody(answer.body);
     const verifier = new RegionVerifier(answer.publicKey);
-    if (!verifier.verifies(PULL_CONTEXT, answer.body, answer.signature) || !equalBytes(statement.nonce, nonce)) {
+    const isSigned = verifier.verifies(PULL_CONTEXT, answer.body, answer.signature);
+    const { header, stalenessMs, nonce: signedNonce } = readPullBody(answer.body);
+    if (!isSigned || signedNonce !== nonce) {
       metrics.refused("bad-signature");
       throw invalid(region, "it is not signed for this request");
     }

@@ -11,7 +11,7 @@
  */
 
 import type { PeerDirectory } from "../network/interface.ts";
-import { asRegionId, type FederationId, type RegionId } from "../types/ids.ts";
+import type { FederationId, RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import type { Clock } from "../util/clock.ts";
@@ -144,6 +144,7 @@ export class SummaryTable {
    */
   applyPull({ header, provenAtMs, digests, buckets }: PulledState): number[] {
     const held = this.#held(header);
+    this.#options.metrics.fetched(buckets.length);
     for (const { bucket, entries } of buckets) held.replica.replaceBucket(bucket, entries, header.revision);
     const toFetch = held.replica.reconcile(digests, header.revision);
     if (header.revision >= held.header.revision) {
@@ -153,37 +154,34 @@ export class SummaryTable {
     return toFetch;
   }
 
-  #onEnvelope(envelope: Envelope): Verdict {
-    const body = readGossipBody(envelope.body);
-    const region = asRegionId(envelope.region);
-    if (body.header.region !== region) return this.#refused("malformed", "reject");
-    if (region === this.#options.region) return this.#onOwn(envelope);
-    const cluster = this.#options.trust.clusterOf(region);
+  #onEnvelope({ region, body: bytes, signature }: Envelope): Verdict {
+    const { trust, federation } = this.#options;
+    // This region's own messages are passed on, not read: the log tells us more.
+    if (region === this.#options.region) return this.#onOwn(bytes, signature);
+    const cluster = trust.clusterOf(region);
     if (cluster === undefined) {
       // Gossip pins nothing; a pull from an admitted peer does.
       this.#reportGap(region);
       return this.#refused("unpinned", "ignore");
     }
-    const { federation } = this.#options;
-    if (body.header.federation !== federation) return this.#refused("foreign", "reject");
-    if (body.header.cluster !== cluster) return this.#refused("cluster-mismatch", "reject");
+    if (!trust.verifies(region, GOSSIP_CONTEXT, bytes, signature)) return this.#refused("bad-signature", "reject");
+    const body = readGossipBody(bytes);
+    const { header, entries } = body;
+    if (header.region !== region) return this.#refused("malformed", "reject");
+    if (header.federation !== federation) return this.#refused("foreign", "reject");
+    if (header.cluster !== cluster) return this.#refused("cluster-mismatch", "reject");
+    if (entries.some((entry) => entry.revision > header.revision)) return this.#refused("malformed", "reject");
     if (!this.#isNews(region, body)) return this.#refused("stale", "ignore");
-    if (!this.#options.trust.verifies(region, GOSSIP_CONTEXT, envelope.body, envelope.signature)) {
-      return this.#refused("bad-signature", "reject");
-    }
-    if (body.entries.some((entry) => entry.revision > body.header.revision))
-      return this.#refused("malformed", "reject");
     return this.#merge(body);
   }
 
-  /** This region's own messages are passed on, not read: the log tells us more. */
-  #onOwn({ body, signature }: Envelope): Verdict {
+  #onOwn(body: Uint8Array, signature: Uint8Array): Verdict {
     const { signer } = this.#options;
     if (signer.publicKey() === undefined) return "ignore";
     return signer.verifies(GOSSIP_CONTEXT, body, signature) ? "accept" : this.#refused("bad-signature", "reject");
   }
 
-  /** Asked before the signature is verified, so that playing old messages back costs the sender more than us. */
+  /** False for what was played back, or came after a newer message had said the same. */
   #isNews(region: RegionId, { header, sequence, entries }: GossipBody): boolean {
     const held = this.#regions.get(region);
     if (held === undefined || isLater(header.term, sequence, held)) return true;
@@ -206,6 +204,7 @@ export class SummaryTable {
     }
     if (header.revision >= held.header.revision) this.#takeHeader(held, header);
     else this.#compare(held);
+    this.#options.metrics.accepted();
     return "accept";
   }
 

@@ -2,14 +2,17 @@
  * What regions say to each other, byte for byte: its schema, its bounds, and which bytes a signature covers.
  *
  * A statement is signed over its encoded body, under a context of its own, so that what was said in gossip can not be
- * played back as the answer to a pull. Everything that arrives is decoded under a size limit and checked before use;
- * unknown fields are ignored, so that a newer node can say more.
+ * played back as the answer to a pull. Bodies are JSON: they are read before the speaker is known to be honest, and five
+ * bytes of msgpack can ask an unpacker for gigabytes. A gossip message is framed by hand, so that nothing in it is parsed
+ * before its signature was found good. Requests and answers travel as the network's payloads, decoded there.
+ *
+ * Everything is checked before use; unknown fields are ignored, so that a newer node can say more.
  */
 
-import { Packr } from "msgpackr";
 import Type, { type Static } from "typebox";
 import { Compile } from "typebox/compile";
 import type { FoundAgent } from "../types/agent.ts";
+import { asRegionId, type RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import { messageOf } from "../util/errors.ts";
@@ -42,10 +45,9 @@ const VERSIONS_LENGTH_MAX = 1_024;
 const NODE_ADDRESSES_MAX = 8;
 const JSON_DEPTH_MAX = 64;
 
-// Maps with string keys, so that any node, or another language, can read a message alone.
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
-
-export const encode = (value: unknown): Uint8Array => packr.pack(value);
+const SIGNATURE_BYTES = 64;
+/** JSON has no infinity: a lag that is not known is told as a very long one. */
+const STALENESS_MS_MAX = 1e12;
 
 const bytes = (minLength: number, maxLength: number) =>
   Type.Refine(
@@ -55,6 +57,8 @@ const bytes = (minLength: number, maxLength: number) =>
 const text = (maxLength: number) => Type.String({ maxLength });
 const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const durationMs = Type.Number({ minimum: 0 });
+/** 16 random bytes, in hex. */
+const nonce = Type.String({ pattern: "^[0-9a-f]{32}$" });
 const regionName = Type.String({ minLength: 1, maxLength: 128 });
 const json = Type.Refine(Type.Unsafe<FoundAgent["metadata"]>({}), (value) => isJsonObject(value));
 
@@ -87,8 +91,6 @@ const Header = Type.Object({
   ),
 });
 
-const Envelope = Type.Object({ region: regionName, body: bytes(1, GOSSIP_BYTES_MAX), signature: bytes(64, 64) });
-
 const GossipBody = Type.Object({
   header: Header,
   /** Counts the messages of one leadership, so that (term, sequence) orders all messages of a region. */
@@ -100,12 +102,12 @@ const GossipBody = Type.Object({
 const PullBody = Type.Object({
   header: Header,
   /** The asker's: proves that the statement was made for this request. */
-  nonce: bytes(16, 16),
+  nonce,
   stalenessMs: durationMs,
 });
 
 const PullRequest = Type.Object({
-  nonce: bytes(16, 16),
+  nonce,
   buckets: Type.Array(Type.Integer({ minimum: 0, maximum: BUCKETS - 1 }), { maxItems: BUCKETS }),
 });
 
@@ -176,11 +178,19 @@ const LookupReply = Type.Object({
   agents: Type.Array(Found, { maxItems: 1_000 }),
 });
 
-const RegionPins = Type.Record(Type.String(), Type.Object({ cluster: text(128), publicKey: bytes(32, 32) }));
+const RegionPins = Type.Record(
+  Type.String(),
+  Type.Object({ cluster: text(128), publicKey: Type.String({ pattern: "^[0-9a-f]{64}$" }) }),
+);
 
-export type Envelope = Static<typeof Envelope>;
 export type PullRequest = Static<typeof PullRequest>;
 export type RegionPins = Static<typeof RegionPins>;
+/** A gossip message: who is said to speak, and what must be proven before it is read. */
+export interface Envelope {
+  readonly region: RegionId;
+  readonly body: Uint8Array;
+  readonly signature: Uint8Array;
+}
 export interface GossipBody {
   readonly header: SummaryHeader;
   readonly sequence: number;
@@ -189,7 +199,7 @@ export interface GossipBody {
 }
 export interface PullBody {
   readonly header: SummaryHeader;
-  readonly nonce: Uint8Array;
+  readonly nonce: string;
   readonly stalenessMs: number;
 }
 export interface PullAnswer {
@@ -210,7 +220,6 @@ export interface LookupReply {
   readonly agents: readonly FoundAgent[];
 }
 
-const envelopes = Compile(Envelope);
 const gossipBodies = Compile(GossipBody);
 const pullBodies = Compile(PullBody);
 const pullRequests = Compile(PullRequest);
@@ -223,8 +232,6 @@ const regionPins = Compile(RegionPins);
  * Readers throw a FederationError MALFORMED. The brands of `types/ids.ts` exist only for the compiler, so a checked string
  * may take one.
  */
-export const readEnvelope = (message: Uint8Array): Envelope =>
-  checked<Envelope>(envelopes, decode(message), "envelope");
 export const readGossipBody = (body: Uint8Array): GossipBody =>
   checked<GossipBody>(gossipBodies, decode(body), "gossip");
 export const readPullBody = (body: Uint8Array): PullBody => checked<PullBody>(pullBodies, decode(body), "statement");
@@ -234,6 +241,31 @@ export const readPullAnswer = (value: unknown): PullAnswer => checked<PullAnswer
 export const readLookupRequest = (value: unknown): LookupRequest =>
   checked<LookupRequest>(lookupRequests, value, "lookup request");
 export const readLookupReply = (value: unknown): LookupReply => checked<LookupReply>(lookupReplies, value, "lookup");
+
+/** How statements are written: the bytes that are signed, and kept. */
+export function encode(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
+}
+
+/** Signature, length of the region's name, name, body. */
+export function encodeEnvelope({ region, body, signature }: Envelope): Uint8Array {
+  const name = Buffer.from(region);
+  return Uint8Array.from(Buffer.concat([signature, Buffer.of(name.length), name, body]));
+}
+
+/** @throws FederationError MALFORMED */
+export function readEnvelope(message: Uint8Array): Envelope {
+  const nameStart = SIGNATURE_BYTES + 1;
+  const bodyStart = nameStart + (message[SIGNATURE_BYTES] ?? 0);
+  if (message.length <= bodyStart) throw malformed("the message ends before its body");
+  const region = asRegionId(Buffer.from(message.subarray(nameStart, bodyStart)).toString());
+  return { region, body: message.subarray(bodyStart), signature: message.subarray(0, SIGNATURE_BYTES) };
+}
+
+/** A lag as it may be told: never negative, never infinite. */
+export function tellableMs(ms: number): number {
+  return Math.min(Math.max(0, ms), STALENESS_MS_MAX);
+}
 
 /** Shortens what would make an entry too large: a list over its bound becomes `ANY`, which rules nothing out. */
 export function boundedEntry(entry: SummaryEntry): SummaryEntry {
@@ -249,7 +281,7 @@ function isWithin(list: readonly string[], itemsMax: number, lengthMax: number):
 
 function decode(bytes: Uint8Array): unknown {
   try {
-    return packr.unpack(bytes);
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
   } catch (error) {
     throw malformed(messageOf(error), error);
   }

@@ -1,11 +1,11 @@
 /** Several regions, each with several nodes that run the real federation code on one fake network and one virtual clock. */
 
+import { FederationCounters } from "../../src/federation/counters.ts";
 import { Federation, type FederationOptions } from "../../src/federation/federation.ts";
 import { loadHash64 } from "../../src/federation/hash64.ts";
 import {
   FEDERATION_DEFAULTS,
   type FederationConfig,
-  type FederationMetrics,
   type PullOutcome,
   type Refusal,
 } from "../../src/federation/interface.ts";
@@ -15,33 +15,29 @@ import { silentLogger } from "../../src/util/logger.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { FakeNetwork, type FakeNode } from "./fake-network.ts";
 import { FakeRegion, type FakeView, nodeIdOf } from "./fake-region.ts";
-import { FederationClock } from "./federation-clock.ts";
+import { VirtualClock } from "./virtual-clock.ts";
 
 export const FEDERATION = asFederationId("test-federation");
 export const hash64 = await loadHash64();
 
-/** Counts what a node's federation reports. */
-export class CountedMetrics implements FederationMetrics {
+/** Also keeps the order of what a node's federation reports. */
+export class CountedMetrics extends FederationCounters {
   readonly refusals: Refusal[] = [];
   readonly pulls: PullOutcome[] = [];
-  gaps = 0;
-  publishedMessages = 0;
   largestMessage = 0;
 
-  published(bytes: number): void {
-    this.publishedMessages++;
+  override published(bytes: number): void {
+    super.published(bytes);
     this.largestMessage = Math.max(this.largestMessage, bytes);
   }
-  refused(reason: Refusal): void {
+  override refused(reason: Refusal): void {
+    super.refused(reason);
     this.refusals.push(reason);
   }
-  gap(): void {
-    this.gaps++;
-  }
-  pulled(_region: RegionId, outcome: PullOutcome): void {
+  override pulled(region: RegionId, outcome: PullOutcome): void {
+    super.pulled(region, outcome);
     this.pulls.push(outcome);
   }
-  lookedUp(): void {}
 }
 
 /** Facts that outlive a node, as its disk would. */
@@ -65,7 +61,7 @@ export interface RunningNode {
 }
 
 export class FakeFederation {
-  readonly clock = new FederationClock();
+  readonly clock = new VirtualClock();
   readonly random = seededRandom(7);
   readonly network = new FakeNetwork({ clock: this.clock, random: this.random });
   readonly regions = new Map<string, FakeRegion>();
@@ -142,6 +138,19 @@ export class FakeFederation {
     this.network.leave(running.node.self.nodeId);
     running.federation.stop();
     this.nodes.delete(name);
+  }
+
+  /** Lets time pass until `promise` has settled, in steps of a millisecond, at most a minute. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const note = () => {
+      isSettled = true;
+    };
+    promise.then(note, note);
+    await this.clock.advance(0);
+    for (let passedMs = 0; !isSettled && passedMs < 60_000; passedMs++) await this.clock.advance(1);
+    if (!isSettled) throw new Error("nothing settled within a minute");
+    return promise;
   }
 
   node(name: string): RunningNode {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CircuitBreaker } from "../../../src/federation/circuit-breaker.ts";
-import { FederationClock } from "../../support/federation-clock.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
 
 function breaker() {
-  const clock = new FederationClock();
+  const clock = new VirtualClock();
   return { clock, breaker: new CircuitBreaker(clock, { failuresMax: 3, openMs: 2_000 }) };
 }
 

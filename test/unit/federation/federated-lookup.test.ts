@@ -25,7 +25,7 @@ function lookup(
   options: { consistency?: "stale" | "linearizable"; maxStalenessMs?: number } = {},
 ): Promise<readonly RegionAnswer[]> {
   const { federation } = all.node("west-1");
-  return all.clock.until(federation.lookup(query, { consistency: "stale", ...options }));
+  return all.until(federation.lookup(query, { consistency: "stale", ...options }));
 }
 
 function lookupsSent(all: FakeFederation): number {
@@ -76,6 +76,17 @@ describe("federated lookup", () => {
     const [east] = await lookup(all, queryFor("paint"));
     assert.equal(east?.source, "none");
     assert.equal(east?.error?.code, "DEADLINE");
+  });
+
+  it("P9: names a region whose links just closed, though its summary is still fresh", async () => {
+    const all = await federationWithAgent();
+    await lookup(all, queryFor("translate"));
+    all.network.cut(EAST, WEST);
+    const [absent] = await lookup(all, queryFor("paint"));
+    assert.equal(absent?.error?.code, "NO_LINK");
+    const [kept] = await lookup(all, queryFor("translate"));
+    assert.equal(kept?.source, "cached");
+    assert.equal(kept?.error?.code, "NO_LINK");
   });
 
   it("P9: names a configured region that was never heard of", async () => {
@@ -202,7 +213,7 @@ describe("federated lookup", () => {
     const answers = all.node("west-1").federation.lookup(queryFor("translate"), { consistency: "stale" });
     await all.clock.advance(2);
     all.crash("east-1");
-    const [east] = await all.clock.until(answers);
+    const [east] = await all.until(answers);
     assert.equal(east?.source, "live");
     assert.equal(lookupsSent(all), 2);
     assert.ok(east!.stalenessMs <= 12, `staleness ${east?.stalenessMs}`);
@@ -305,9 +316,14 @@ describe("federated lookup", () => {
     const all = await federationWithAgent(1);
     all.start("east-9", {}, all.regions.get("east")!, asNodeId("id-of-a-stranger"));
     all.node("west-1").node.directory.roundTrips.set(asNodeId("id-of-a-stranger"), 1);
-    all.node("east-9").node.requests.handle("lookup", async () => assert.fail("the stranger was asked"));
+    let askedStranger = 0;
+    all.node("east-9").node.requests.alter("lookup", (answer) => {
+      askedStranger++;
+      return answer;
+    });
     const [east] = await lookup(all, queryFor("translate"));
     assert.equal(east?.source, "live");
+    assert.equal(askedStranger, 0);
   });
 
   it("leaves out agents that do not fit an answer and says that there are more", async () => {
@@ -326,9 +342,7 @@ describe("federated lookup", () => {
     all.found("south", 1);
     await all.clock.advance(1_000);
     const { federation } = all.node("west-1");
-    const answers = await all.clock.until(
-      federation.lookup(queryFor("translate"), { consistency: "stale", only: SOUTH }),
-    );
+    const answers = await all.until(federation.lookup(queryFor("translate"), { consistency: "stale", only: SOUTH }));
     assert.deepEqual(
       answers.map((answer) => answer.region),
       [SOUTH],

@@ -15,7 +15,7 @@ const answer = (revision: number, agents = 1) => ({
 
 describe("lookup cache", () => {
   it("keeps answers apart by region and by every part of the question", () => {
-    const cache = new LookupCache();
+    const cache = new LookupCache(10_000);
     cache.put(EAST, queryFor("translate"), answer(1));
     const after = { score: 0, version: "1.0.0", id: "a1", functionName: "f", region: "east" };
     const others = [
@@ -34,14 +34,14 @@ describe("lookup cache", () => {
   });
 
   it("does not let an older answer that came late replace a newer one", () => {
-    const cache = new LookupCache();
+    const cache = new LookupCache(10_000);
     cache.put(EAST, queryFor("translate"), answer(9));
     cache.put(EAST, queryFor("translate"), answer(4));
     assert.equal(cache.get(EAST, queryFor("translate"))?.revision, 9);
   });
 
   it("is bounded by the agents it holds: the longest unused answer goes first", () => {
-    const cache = new LookupCache();
+    const cache = new LookupCache(10_000);
     for (let i = 0; i < 60; i++) {
       cache.put(EAST, queryFor(`capability-${i}`), answer(1, 1_000));
       cache.get(EAST, queryFor("capability-0"));

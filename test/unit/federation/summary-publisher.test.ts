@@ -80,8 +80,8 @@ describe("summary publisher", () => {
     const east = all.regions.get("east")!;
     east.register("a1", "translate");
     await all.clock.advance(2_000);
-    assert.equal(all.node("east-2").metrics.publishedMessages, 0);
-    assert.ok(all.node("east-1").metrics.publishedMessages > 0);
+    assert.equal(all.node("east-2").metrics.summariesPublishedTotal, 0);
+    assert.ok(all.node("east-1").metrics.summariesPublishedTotal > 0);
     const { length } = all.network.published;
     east.key = undefined;
     await all.clock.advance(2_000);

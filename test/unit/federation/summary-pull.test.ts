@@ -5,7 +5,7 @@ import { encode, PULL_CONTEXT, type PullAnswer, readPullBody } from "../../../sr
 import type { NetworkError } from "../../../src/network/interface.ts";
 import { FakeFederation } from "../../support/fake-federation.ts";
 
-const NONCE = new Uint8Array(16);
+const NONCE = "00".repeat(16);
 const DIGESTS = "summary/digests";
 const BUCKETS = "summary/buckets";
 
@@ -129,7 +129,7 @@ describe("summary pull", () => {
     const all = eastAlone();
     all.start("west-1");
     await all.clock.advance(200);
-    const recorded = (await all.clock.until(ask(all, { nonce: NONCE, buckets: [] }))) as PullAnswer;
+    const recorded = (await all.until(ask(all, { nonce: NONCE, buckets: [] }))) as PullAnswer;
     all.node("east-1").node.requests.alter(DIGESTS, () => recorded);
     await all.clock.advance(40_000);
     const status = all.node("west-1").federation.status()[0]!;
@@ -180,11 +180,11 @@ describe("answers to pulls", () => {
     const asks = Array.from({ length: 100 }, () =>
       ask(all, { nonce: NONCE, buckets: [] }).then(() => "answered", codeOf),
     );
-    const outcomes = await all.clock.until(Promise.all(asks));
+    const outcomes = await all.until(Promise.all(asks));
     assert.equal(outcomes.filter((outcome) => outcome === "answered").length, 64);
     assert.equal(outcomes.filter((outcome) => outcome === "RATE_LIMITED").length, 36);
     await all.clock.advance(1_000);
-    await all.clock.until(ask(all, { nonce: NONCE, buckets: [] }));
+    await all.until(ask(all, { nonce: NONCE, buckets: [] }));
   });
 
   it("are refused with a code when the question does not have its form", async () => {
@@ -192,7 +192,7 @@ describe("answers to pulls", () => {
     all.start("west-1");
     for (const payload of [null, {}, { nonce: "x", buckets: [] }, { nonce: NONCE, buckets: [256] }]) {
       const outcome = ask(all, payload).then(() => "answered", codeOf);
-      assert.equal(await all.clock.until(outcome), "MALFORMED");
+      assert.equal(await all.until(outcome), "MALFORMED");
     }
   });
 
@@ -202,10 +202,10 @@ describe("answers to pulls", () => {
     all.regions.get("east")!.key = undefined;
     all.start("west-1");
     const question = { nonce: NONCE, buckets: [] };
-    assert.equal(await all.clock.until(ask(all, question).catch(codeOf)), "NOT_READY");
+    assert.equal(await all.until(ask(all, question).catch(codeOf)), "NOT_READY");
     all.regions.get("east")!.key = key;
     all.node("east-1").federation.stop();
-    assert.equal(await all.clock.until(ask(all, question).catch(codeOf)), "STOPPING");
+    assert.equal(await all.until(ask(all, question).catch(codeOf)), "STOPPING");
   });
 });
 
