@@ -13,7 +13,7 @@
 import { createHash } from "node:crypto";
 import { Packr } from "msgpackr";
 import type { PeerDirectory, RequestResponse } from "../network/interface.ts";
-import type { NodeFacts, RaftStorage } from "../storage/interface.ts";
+import type { NodeFacts } from "../storage/interface.ts";
 import { asClusterId, type ClusterId, type FederationId, type NodeName, type RegionId } from "../types/ids.ts";
 import type { Member, Membership } from "../types/raft.ts";
 import { type Clock, sleep } from "../util/clock.ts";
@@ -39,7 +39,6 @@ export interface FoundingParts {
   /** All names of the region, this node's among them. */
   readonly names: readonly NodeName[];
   readonly facts: NodeFacts;
-  readonly storage: RaftStorage;
   readonly requests: RequestResponse;
   readonly directory: PeerDirectory;
   readonly clock: Clock;
@@ -133,7 +132,6 @@ class Founder {
       await sleep(this.#parts.clock, POLL_MS, signal);
     }
     const founding = foundingOf(this.#statement);
-    await this.#parts.storage.found(founding.cluster, founding.membership);
     this.#parts.logger.info(
       { code: "REGION_FOUNDED", cluster: founding.cluster, members: this.#statement.members.map(({ name }) => name) },
       "the region is founded",

@@ -15,6 +15,8 @@ export interface PersisterParts {
   readonly storage: RaftStorage;
   readonly clock: Clock;
   readonly flushMs: number;
+  /** What the state on disk shows at the start. */
+  readonly durableApplied: number;
   readonly takeSessionWrites: () => readonly StateWrite[];
   /** Everything handed over before the write began is on disk. */
   readonly onWritten: (done: { promises: readonly RaftMessage[]; last: LogEntry | undefined }) => void;
@@ -30,13 +32,14 @@ export class Persister {
   /** The newest value of each changed record of the replicated state. */
   #effects = new Map<string, unknown>();
   #applied: { index: number; membership: Membership } | undefined;
-  #durableApplied = 0;
+  #durableApplied: number;
   #writing: Promise<void> | null = null;
   #cancelFlush: CancelTimer | null = null;
   #isStopped = false;
 
   constructor(parts: PersisterParts) {
     this.#parts = parts;
+    this.#durableApplied = parts.durableApplied;
   }
 
   /** The state on disk shows all commands up to this index. */

@@ -15,11 +15,12 @@
  */
 
 import type { RaftTransport } from "../network/interface.ts";
-import { type RaftStorage, type StateRecord, StorageError } from "../storage/interface.ts";
+import { type RaftStorage, type RecoveredRaft, type StateRecord, StorageError } from "../storage/interface.ts";
 import type { ClusterId, NodeId } from "../types/ids.ts";
-import type { LogEntry, RaftMessage } from "../types/raft.ts";
+import type { LogEntry, Membership, RaftMessage } from "../types/raft.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { repeat } from "../util/clock.ts";
+import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import { peersOf, votersOf } from "./core/quorum.ts";
@@ -66,6 +67,8 @@ export interface RaftGroupParts {
   readonly self: NodeId;
   readonly cluster: ClusterId;
   readonly storage: RaftStorage;
+  /** The founding configuration: begins the log of a region that was just founded. */
+  readonly founding: Membership;
   readonly transport: RaftTransport;
   readonly stateMachine: StateMachine;
   readonly clock: Clock;
@@ -102,8 +105,7 @@ export class RaftGroup implements ConsensusGroup {
    * @throws StorageError CORRUPT: the log or the state is damaged; nothing was voted or served on it
    */
   static async start(parts: RaftGroupParts, options: RaftGroupOptions): Promise<RaftGroup> {
-    const recovered = await parts.storage.load();
-    if (recovered === null) throw new Error("the region must be founded before its group starts");
+    const recovered = (await parts.storage.load()) ?? (await beginLog(parts));
     const state = createState(
       parts.self,
       {
@@ -118,7 +120,7 @@ export class RaftGroup implements ConsensusGroup {
       parts.clock.now(),
     );
     const group = new RaftGroup(parts, options, state);
-    await group.#restoreState();
+    await group.#restoreState(recovered.appliedIndex);
     group.#begin();
     return group;
   }
@@ -136,6 +138,7 @@ export class RaftGroup implements ConsensusGroup {
       storage,
       clock,
       flushMs: options.effectsFlushMs,
+      durableApplied: state.log.applied,
       takeSessionWrites: () => this.#sessions.takeWrites(),
       onWritten: (done) => this.#guard(() => this.#onWritten(done)),
       onFailed: (error) => this.#fail(error),
@@ -219,7 +222,9 @@ export class RaftGroup implements ConsensusGroup {
   async transferLeadership(target: NodeId | null = null): Promise<boolean> {
     const { clock } = this.#parts;
     if (this.#state.role !== "leader") return false;
-    const handedOver = new Promise<boolean>((resolve) => {
+    this.#dispatch({ type: "transfer", now: clock.now(), target });
+    if (this.#state.transfer === null) return false;
+    return new Promise<boolean>((resolve) => {
       const cancel = clock.schedule(2 * this.#options.electionMsMax, () => finish(false));
       const unsubscribe = this.onStatusChange(({ leader }) => {
         if (leader !== null && leader !== this.self) finish(true);
@@ -230,8 +235,6 @@ export class RaftGroup implements ConsensusGroup {
         resolve(isDone);
       };
     });
-    this.#dispatch({ type: "transfer", now: clock.now(), target });
-    return handedOver;
   }
 
   status(): GroupStatus {
@@ -425,27 +428,32 @@ export class RaftGroup implements ConsensusGroup {
 
   async #adoptSnapshot(snapshot: InstalledSnapshot): Promise<void> {
     this.#persister.discardEffects(snapshot.lastIndex);
-    await this.#restoreState().catch((cause) => {
+    await this.#restoreState(snapshot.lastIndex).catch((cause) => {
       throw new Error("the state could not be read back from an installed snapshot", { cause });
     });
-    this.#appliedIndex = snapshot.lastIndex;
     step(this.#state, { type: "snapshotInstalled", now: this.#parts.clock.now(), ...snapshot });
     this.#reads.applied(snapshot.lastIndex);
     this.#proposer.reviewAll((id) => this.#sessions.outcomeOf(id));
   }
 
-  async #restoreState(): Promise<void> {
+  /** Takes the state that the disk shows, which is that of `index`. */
+  async #restoreState(index: number): Promise<void> {
     const { storage, stateMachine } = this.#parts;
     const sessions: StateRecord[] = [];
+    const isSession = ([key]: StateRecord) => key.startsWith(SESSION_PREFIX);
+    const hasEnded = () => {
+      this.#sessions.restore(sessions);
+      this.#appliedIndex = index;
+    };
     async function* withoutSessions() {
       for await (const page of storage.readState()) {
-        const rest = page.filter((record) => !record[0].startsWith(SESSION_PREFIX));
-        if (rest.length < page.length) sessions.push(...page.filter((record) => record[0].startsWith(SESSION_PREFIX)));
-        yield rest;
+        sessions.push(...page.filter(isSession));
+        yield page.filter((record) => !isSession(record));
       }
+      // The state machine changes over to what it read right after this, in the same turn.
+      hasEnded();
     }
     await stateMachine.restore(withoutSessions());
-    this.#sessions.restore(sessions);
   }
 
   // ------------------------------------------------------------------ how things stand
@@ -516,6 +524,13 @@ export class RaftGroup implements ConsensusGroup {
     this.#snapshots.stop();
     this.#parts.onFatal(error);
   }
+}
+
+async function beginLog({ storage, cluster, founding }: RaftGroupParts): Promise<RecoveredRaft> {
+  await storage.found(cluster, founding);
+  const recovered = await storage.load();
+  invariant(recovered !== null, "a log that was begun is there");
+  return recovered;
 }
 
 function stopped(): RaftError {

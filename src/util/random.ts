@@ -9,6 +9,9 @@ export interface Random {
   next(): number;
 }
 
+/** The chance of a real process. */
+export const systemRandom: Random = { next: () => Math.random() };
+
 /** sfc32 by Chris Doty-Humphrey (PractRand): 128 bits of state, small, fast, and the same on every machine. */
 export function seededRandom(seed: number): Random {
   let a = seed >>> 0;

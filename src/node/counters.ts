@@ -1,0 +1,75 @@
+/** Counts what the network, the federation and elections report, in plain numbers that metrics read at a scrape. */
+
+import type { FederationMetrics } from "../federation/interface.ts";
+import type { NetworkMetrics } from "../network/metrics.ts";
+import type { GroupStatus } from "../raft/index.ts";
+import type { StateObserver } from "../registry/registry-state-machine.ts";
+import type { NodeId } from "../types/ids.ts";
+
+export class Counters {
+  readonly refused = new Map<string, number>();
+  readonly gossipDropped = new Map<string, number>();
+  bytesIn = 0;
+  bytesOut = 0;
+  gossipAccepted = 0;
+  summariesPublished = 0;
+  pullRounds = 0;
+  pullBuckets = 0;
+  elections = 0;
+  leaderChanges = 0;
+  leasesExpired = 0;
+  #campaignTerm = 0;
+  #leader: NodeId | null = null;
+
+  readonly network: NetworkMetrics = {
+    refused: (code) => increment(this.refused, code),
+    dropped: (kind) => increment(this.gossipDropped, kind),
+    badFrame: (protocol) => increment(this.refused, `bad-frame-${protocol}`),
+    bytes: (direction, _protocol, bytes) => {
+      if (direction === "in") this.bytesIn += bytes;
+      else this.bytesOut += bytes;
+    },
+    connected: () => {},
+  };
+
+  readonly federation: FederationMetrics = {
+    published: () => {
+      this.summariesPublished++;
+    },
+    accepted: () => {
+      this.gossipAccepted++;
+    },
+    refused: (reason) => increment(this.gossipDropped, reason),
+    gap: () => {},
+    pulled: () => {
+      this.pullRounds++;
+    },
+    fetched: (buckets) => {
+      this.pullBuckets += buckets;
+    },
+    lookedUp: () => {},
+  };
+
+  /** Follows what commands do to agents. */
+  readonly registry: StateObserver = {
+    agentChanged: (before, after) => {
+      if (before?.health === "healthy" && after?.unhealthyReason === "lease-expired") this.leasesExpired++;
+    },
+  };
+
+  /** Follows the group's role and leader. */
+  follow({ role, term, leader }: GroupStatus): void {
+    if ((role === "candidate" || role === "leader") && term > this.#campaignTerm) {
+      this.#campaignTerm = term;
+      this.elections++;
+    }
+    if (leader !== null && leader !== this.#leader) {
+      this.#leader = leader;
+      this.leaderChanges++;
+    }
+  }
+}
+
+function increment(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

@@ -1,0 +1,35 @@
+/** This node's own region in the federation's words, answered by registry, group and members. */
+
+import type { LocalRegion, RegionKeyPair } from "../federation/interface.ts";
+import type { ConsensusGroup } from "../raft/index.ts";
+import type { RegistryService } from "../registry/registry-service.ts";
+import type { RegistryStateMachine } from "../registry/registry-state-machine.ts";
+import type { SummaryNode } from "../types/summary.ts";
+
+export interface LocalRegionParts {
+  readonly registry: RegistryService;
+  readonly stateMachine: RegistryStateMachine;
+  readonly group: ConsensusGroup;
+  readonly nodes: () => readonly SummaryNode[];
+  readonly signingKey: () => RegionKeyPair | undefined;
+}
+
+export function localRegion({ registry, stateMachine, group, nodes, signingKey }: LocalRegionParts): LocalRegion {
+  return {
+    region: registry.region,
+    isLeader: () => group.status().role === "leader",
+    term: () => group.status().term,
+    revision: () => group.status().appliedIndex,
+    stalenessMs: () => group.status().stalenessMs,
+    agents: () => stateMachine.index.size,
+    nodes,
+    entries: () => registry.capabilities(),
+    entry: (name) => stateMachine.index.capability(name),
+    onChange: (listener) => registry.onChange(listener),
+    async lookup(query, consistency) {
+      if (consistency === "linearizable") await registry.read("linearizable");
+      return registry.lookupHere(query);
+    },
+    signingKey,
+  };
+}

@@ -1,0 +1,422 @@
+/**
+ * One Atoll node, put together: builds bottom-up, starts in order, stops in reverse.
+ *
+ *   store -> identity -> registry -> HTTP -> network -> founding -> Raft group -> federation
+ *
+ * HTTP comes early, so that a node which waits for its region to be founded is alive, says what it waits for, and takes
+ * requests that can wait as well. This is the only file that names implementations; it joins the ports that the folders
+ * declare and holds no logic of its own.
+ */
+
+import { join } from "node:path";
+import type { FastifyInstance } from "fastify";
+import { buildMetricsServer, buildServer } from "../api/server.ts";
+import type { Address } from "../config/option.ts";
+import type { Config } from "../config/schema.ts";
+import { Federation } from "../federation/federation.ts";
+import { loadHash64 } from "../federation/hash64.ts";
+import { createMetrics } from "../metrics/metrics.ts";
+import type { MetricsSource } from "../metrics/source.ts";
+import { generateNodeKey, nodeIdOf } from "../network/libp2p-host.ts";
+import { createNetwork, type Network } from "../network/network.ts";
+import { answerFounders, type Founding, foundRegion, readFounding } from "../raft/bootstrap.ts";
+import { RAFT_DEFAULTS, RaftGroup, type RaftGroupOptions } from "../raft/raft-group.ts";
+import type { RemoteRegions } from "../registry/interface.ts";
+import { LeaseKeeper, RENEWALS_METHOD } from "../registry/lease-keeper.ts";
+import { RegistryService } from "../registry/registry-service.ts";
+import { RegistryStateMachine } from "../registry/registry-state-machine.ts";
+import type { KeyValueStore, NodeFacts } from "../storage/interface.ts";
+import { LevelStore } from "../storage/level-store.ts";
+import { NodeFactsStore } from "../storage/node-facts.ts";
+import { RaftStore } from "../storage/raft-store.ts";
+import { asFederationId, asNodeName, asRegionId, type NodeName } from "../types/ids.ts";
+import type { Member } from "../types/raft.ts";
+import type { SummaryNode } from "../types/summary.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import type { Logger } from "../util/logger.ts";
+import { type Random, systemRandom } from "../util/random.ts";
+import { NodeClusterView } from "./cluster-view.ts";
+import { Counters } from "./counters.ts";
+import { GroupInWaiting } from "./group-in-waiting.ts";
+import { localRegion } from "./local-region.ts";
+import { metricsSource } from "./metrics-source.ts";
+import { RegionKeyKeeper } from "./region-key-keeper.ts";
+import { RegionMembers } from "./region-members.ts";
+
+const KEY_FACT = "node-key";
+/** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
+const LIVE_PATH_ELECTIONS = 1;
+
+export interface RegistryNodeOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly logger: Logger;
+  /** The node can not go on: its disk failed, or one of its own rules was broken. The process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+export class RegistryNode {
+  readonly #options: RegistryNodeOptions;
+  readonly #clock: Clock = systemClock;
+  readonly #random: Random = systemRandom;
+  readonly #stopping = new AbortController();
+  readonly #counters = new Counters();
+  readonly #store: KeyValueStore;
+  readonly #facts: NodeFacts;
+  readonly #self: Member;
+  readonly #key: Uint8Array;
+  readonly #groupInWaiting: GroupInWaiting;
+  readonly #stateMachine: RegistryStateMachine;
+  readonly #keeper: LeaseKeeper;
+  readonly #registry: RegistryService;
+  #address: SummaryNode;
+  #http: FastifyInstance[] = [];
+  #network: Network | undefined;
+  #members: RegionMembers | undefined;
+  #founding: Founding | undefined;
+  #group: RaftGroup | undefined;
+  #keyKeeper: RegionKeyKeeper | undefined;
+  #federation: Federation | undefined;
+  #joining: Promise<void> = Promise.resolve();
+
+  /**
+   * Opens the data folder, serves HTTP, and takes part in its region as soon as that is founded.
+   *
+   * @throws StorageError STORE_LOCKED, STORE_UNAVAILABLE, CORRUPT; BootstrapError DATA_FOLDER_OTHER_NODE; NetworkError
+   *   LISTEN_FAILED; and the system's error when the HTTP port is taken. Nothing is left running then
+   */
+  static async start(options: RegistryNodeOptions): Promise<RegistryNode> {
+    const store = await LevelStore.open(join(options.config.node.dataDir, "store"));
+    let node: RegistryNode | undefined;
+    try {
+      const facts = new NodeFactsStore(store);
+      node = new RegistryNode(options, store, facts, await nodeKey(facts));
+      await node.#begin();
+      return node;
+    } catch (error) {
+      if (node === undefined) await store.close();
+      else await node.stop();
+      throw error;
+    }
+  }
+
+  private constructor(options: RegistryNodeOptions, store: KeyValueStore, facts: NodeFacts, key: Uint8Array) {
+    const { config, logger, onFatal } = options;
+    const region = asRegionId(config.node.region);
+    this.#options = options;
+    this.#store = store;
+    this.#facts = facts;
+    this.#key = key;
+    this.#self = { id: nodeIdOf(key), name: asNodeName(config.node.name) };
+    this.#address = {
+      name: this.#self.name,
+      nodeId: this.#self.id,
+      addresses: (config.network.advertise ?? []).map(formatAddress),
+      http: "",
+    };
+    const group = new GroupInWaiting(this.#self.id, this.#clock);
+    this.#groupInWaiting = group;
+    this.#stateMachine = new RegistryStateMachine(region);
+    this.#stateMachine.observe(this.#counters.registry);
+    const parts = { group, stateMachine: this.#stateMachine, clock: this.#clock };
+    this.#keeper = new LeaseKeeper({
+      ...parts,
+      broadcast: { send: (method, payload) => this.#members?.send(method, payload) },
+      logger,
+      onFatal,
+      options: {
+        renewalBatchMs: config.registry.renewalBatchMs,
+        expiryCheckMs: config.registry.expiryCheckMs,
+        leaseGraceMs: 2 * config.raft.heartbeatMs,
+        livePathMs: this.#livePathMs,
+        retentionMs: config.registry.retentionMs,
+        brakeShare: config.registry.brakeShare,
+      },
+    });
+    const remote: RemoteRegions = {
+      lookup: async (query, asked) => (await this.#federation?.lookup(query, asked)) ?? [],
+      knows: (other) => this.#federation?.knows(other) ?? false,
+    };
+    this.#registry = new RegistryService({
+      ...parts,
+      region,
+      keeper: this.#keeper,
+      remote,
+      random: this.#random,
+      limits: {
+        recordBytesMax: config.registry.recordBytesMax,
+        capabilitiesMax: config.registry.capabilitiesMax,
+        agentsMax: config.registry.agentsMax,
+      },
+      timeouts: { writeMs: config.raft.proposeTimeoutMs, livePathMs: this.#livePathMs },
+    });
+  }
+
+  /** Where agents reach this node. */
+  get httpUrl(): string {
+    return this.#address.http;
+  }
+
+  get #livePathMs(): number {
+    return LIVE_PATH_ELECTIONS * this.#options.config.raft.electionMsMax;
+  }
+
+  async #begin(): Promise<void> {
+    const { config, logger, onFatal } = this.#options;
+    this.#founding = readFounding({ ...this.#place(), facts: this.#facts, self: this.#self }) ?? undefined;
+    await this.#serveHttp();
+    this.#network = await this.#connect();
+    const { directory, requests } = this.#network;
+    this.#members = new RegionMembers({
+      self: this.#address,
+      region: this.#place().region,
+      directory,
+      requests,
+      membership: () => this.#groupInWaiting.status().membership,
+      logger,
+    });
+    const members = this.#members;
+    requests.handle(RENEWALS_METHOD, async (from, payload) => {
+      if (members.isMember(from.nodeId)) this.#keeper.receive(payload, from.nodeId);
+      return null;
+    });
+    logger.info(
+      { code: "NODE_STARTED", http: this.httpUrl, nodeId: this.#self.id, region: config.node.region },
+      "node started",
+    );
+    if (this.#founding === undefined) {
+      // Others may be hours away; this node is up meanwhile, and /ready says what it waits for.
+      this.#joining = this.#found(this.#network).catch((error) => {
+        if (!this.#stopping.signal.aborted) onFatal(error);
+      });
+    } else {
+      answerFounders({ facts: this.#facts, requests });
+      await this.#join(this.#network, this.#founding);
+    }
+  }
+
+  #place() {
+    const { federation, region } = this.#options.config.node;
+    return { federation: asFederationId(federation), region: asRegionId(region) };
+  }
+
+  async #found(network: Network): Promise<void> {
+    const { members } = this.#options.config.node;
+    const names = members.length === 0 ? [this.#self.name] : members.map(({ name }): NodeName => asNodeName(name));
+    const founding = await foundRegion(
+      {
+        ...this.#place(),
+        self: this.#self,
+        names,
+        facts: this.#facts,
+        requests: network.requests,
+        directory: network.directory,
+        clock: this.#clock,
+        logger: this.#options.logger,
+      },
+      this.#stopping.signal,
+    );
+    network.setCluster(founding.cluster);
+    await this.#join(network, founding);
+  }
+
+  /** Takes part in a founded region. */
+  async #join(network: Network, founding: Founding): Promise<void> {
+    const { config, logger, onFatal } = this.#options;
+    const group = await RaftGroup.start(
+      {
+        self: this.#self.id,
+        cluster: founding.cluster,
+        storage: new RaftStore(this.#store, logger),
+        founding: founding.membership,
+        transport: network.raft,
+        stateMachine: this.#stateMachine,
+        clock: this.#clock,
+        random: this.#random,
+        logger,
+        onFatal,
+      },
+      raftOptions(config),
+    );
+    this.#group = group;
+    this.#founding = founding;
+    group.onStatusChange((status) => this.#counters.follow(status));
+    this.#groupInWaiting.attach(group);
+    this.#keeper.start();
+    this.#federation = await this.#federate(network, founding, group);
+  }
+
+  async #federate(network: Network, founding: Founding, group: RaftGroup): Promise<Federation> {
+    const { config, logger } = this.#options;
+    const { federation: federationId, region } = this.#place();
+    const clock = this.#clock;
+    const registry = this.#registry;
+    const keyKeeper = new RegionKeyKeeper({
+      registry,
+      group,
+      psk: this.#psk(),
+      context: `${federationId}/${region}/${founding.cluster}`,
+      clock,
+      logger,
+    });
+    this.#keyKeeper = keyKeeper;
+    keyKeeper.start();
+    const federation = new Federation({
+      local: localRegion({
+        registry,
+        stateMachine: this.#stateMachine,
+        group,
+        nodes: () => this.#memberNodes(),
+        signingKey: () => keyKeeper.pair(),
+      }),
+      federation: federationId,
+      cluster: founding.cluster,
+      directory: network.directory,
+      requests: network.requests,
+      summaries: network.summaries,
+      facts: this.#facts,
+      hash64: await loadHash64(),
+      clock,
+      random: this.#random,
+      logger,
+      config: config.federation,
+      metrics: this.#counters.federation,
+    });
+    federation.start();
+    return federation;
+  }
+
+  async #serveHttp(): Promise<void> {
+    const { config, logger, version } = this.#options;
+    const view = new NodeClusterView({
+      federationId: config.node.federation,
+      self: () => this.#address,
+      version,
+      registry: this.#registry,
+      group: this.#groupInWaiting,
+      livePathMs: this.#livePathMs,
+      isShuttingDown: () => this.#stopping.signal.aborted,
+      directory: () => this.#network?.directory,
+      founding: () => this.#founding,
+      federation: () => this.#federation,
+      members: () => this.#memberNodes(),
+    });
+    const metrics = createMetrics({
+      source: this.#metricsSource(),
+      clock: this.#clock,
+      node: { region: config.node.region, name: config.node.name, version },
+      includeProcess: true,
+    });
+    const { host, port, metricsPort, publicUrl, bodyBytesMax } = config.http;
+    const server = await buildServer({
+      registry: this.#registry,
+      view,
+      metrics,
+      logger,
+      clock: this.#clock,
+      limits: { bodyBytesMax, meshBodyBytesMax: 10 * 1024 * 1024 },
+      leases: {
+        meshMs: config.registry.meshLeaseMs,
+        seedMs: config.registry.seedLeaseMs,
+        nativeMs: config.registry.nativeLeaseMs,
+      },
+      isShuttingDown: () => this.#stopping.signal.aborted,
+    });
+    this.#http.push(server);
+    await server.listen({ host, port });
+    const boundPort = server.addresses()[0]!.port;
+    this.#address = { ...this.#address, http: publicUrl ?? `http://${host}:${boundPort}` };
+    if (metricsPort === 0) return;
+    const metricsServer = await buildMetricsServer(metrics);
+    this.#http.push(metricsServer);
+    await metricsServer.listen({ host, port: metricsPort });
+  }
+
+  #connect(): Promise<Network> {
+    const { config, logger } = this.#options;
+    const { host, port, peers, allowedPeers } = config.network;
+    return createNetwork({
+      ...this.#place(),
+      key: this.#key,
+      name: this.#self.name,
+      cluster: this.#founding?.cluster ?? null,
+      http: this.#address.http,
+      listenHost: host,
+      listenPort: port,
+      advertise: this.#address.addresses,
+      memberTargets: config.node.members.filter(({ name }) => name !== this.#self.name).map(formatAddress),
+      peerTargets: peers.map(formatAddress),
+      psk: this.#psk(),
+      clock: this.#clock,
+      random: this.#random,
+      logger,
+      counters: this.#counters.network,
+      ...(allowedPeers !== undefined && { allowedPeers: new Set(allowedPeers as Member["id"][]) }),
+    });
+  }
+
+  /**
+   * Stops for good: hands leadership over, serves what was asked already, leaves the disk whole. Safe to call at any time.
+   */
+  async stop(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort(new Error("this node is stopping"));
+    await this.#joining;
+    await this.#group?.transferLeadership();
+    await Promise.all(this.#http.map((server) => server.close()));
+    this.#registry.stop();
+    await this.#keeper.stop();
+    this.#federation?.stop();
+    this.#keyKeeper?.stop();
+    await this.#group?.stop();
+    await this.#network?.stop();
+    await this.#store.close();
+  }
+
+  #memberNodes(): readonly SummaryNode[] {
+    return this.#members?.nodes() ?? [this.#address];
+  }
+
+  #psk(): Uint8Array {
+    return Buffer.from(this.#options.config.network.encryptionKey ?? "", "utf8");
+  }
+
+  #metricsSource(): MetricsSource {
+    return metricsSource({
+      group: this.#groupInWaiting,
+      registry: this.#registry,
+      region: this.#place().region,
+      counters: this.#counters,
+      directory: () => this.#network?.directory,
+      federation: () => this.#federation,
+    });
+  }
+}
+
+/** The node's identity: made at the first start, and as lasting as the store it lies in (docs/adr/0006). */
+async function nodeKey(facts: NodeFacts): Promise<Uint8Array> {
+  const kept = facts.get(KEY_FACT);
+  if (kept !== undefined) return Uint8Array.from(kept);
+  const key = generateNodeKey();
+  await facts.put(KEY_FACT, key);
+  return key;
+}
+
+function raftOptions({ raft }: Config): RaftGroupOptions {
+  return {
+    ...RAFT_DEFAULTS,
+    heartbeatMs: raft.heartbeatMs,
+    electionMsMin: raft.electionMsMin,
+    electionMsMax: raft.electionMsMax,
+    appendBytesMax: raft.appendBytesMax,
+    window: { messagesMax: raft.inflightMax, bytesMax: raft.inflightBytesMax },
+    waitingBytesMax: raft.waitingBytesMax,
+    logEntriesMax: raft.logEntriesMax,
+    logTailEntries: raft.logTailEntries,
+    logBytesMax: raft.logBytesMax,
+  };
+}
+
+function formatAddress({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
