@@ -91,7 +91,7 @@ export class Federation implements RemoteLookup {
     this.#lookup = new FederatedLookup({ ...options, regions, clientOf, table });
     this.#serve(DIGESTS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
     this.#serve(BUCKETS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
-    this.#serve(LOOKUP_METHOD, (from, payload) => this.#lookupAnswers.answer(from, payload));
+    this.#serve(LOOKUP_METHOD, (_from, payload) => this.#lookupAnswers.answer(payload));
   }
 
   /** Begins to publish, to listen, to pull and to answer. */

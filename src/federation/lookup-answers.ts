@@ -1,6 +1,5 @@
 /** Answers other regions' lookups from this region's applied state, within bounds of time, number and size. */
 
-import type { PeerInfo } from "../network/interface.ts";
 import type { FoundAgent } from "../types/agent.ts";
 import { FederationError } from "./errors.ts";
 import type { LocalRegion } from "./interface.ts";
@@ -21,7 +20,7 @@ export class LookupAnswers {
   }
 
   /** @throws FederationError RATE_LIMITED, MALFORMED; whatever the region's own lookup throws */
-  async answer(_from: PeerInfo, payload: unknown): Promise<LookupReply> {
+  async answer(payload: unknown): Promise<LookupReply> {
     const { query, consistency } = readLookupRequest(payload);
     if (this.#inFlight >= IN_FLIGHT_MAX) {
       const detail = { code: "RATE_LIMITED", retryAfterMs: RETRY_AFTER_MS } as const;

@@ -117,7 +117,8 @@ export class RegionVerifier {
 
   /** @param publicKey - raw, 32 bytes */
   constructor(publicKey: Uint8Array) {
-    this.publicKey = publicKey;
+    // What arrives is often a view of a larger buffer, and a pin lives long.
+    this.publicKey = Uint8Array.from(publicKey);
     this.#key = createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, publicKey]), format: "der", type: "spki" });
   }
 
