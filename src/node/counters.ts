@@ -1,6 +1,6 @@
-/** Counts what the network, the federation and elections report, in plain numbers that metrics read at a scrape. */
+/** Counts what network, federation, elections and leases report, in plain numbers that metrics read at a scrape. */
 
-import type { FederationMetrics } from "../federation/interface.ts";
+import { FederationCounters } from "../federation/counters.ts";
 import type { NetworkMetrics } from "../network/metrics.ts";
 import type { GroupStatus } from "../raft/index.ts";
 import type { StateObserver } from "../registry/registry-state-machine.ts";
@@ -8,13 +8,9 @@ import type { NodeId } from "../types/ids.ts";
 
 export class Counters {
   readonly refused = new Map<string, number>();
-  readonly gossipDropped = new Map<string, number>();
+  readonly dropped = new Map<string, number>();
   bytesIn = 0;
   bytesOut = 0;
-  gossipAccepted = 0;
-  summariesPublished = 0;
-  pullRounds = 0;
-  pullBuckets = 0;
   elections = 0;
   leaderChanges = 0;
   leasesExpired = 0;
@@ -23,7 +19,7 @@ export class Counters {
 
   readonly network: NetworkMetrics = {
     refused: (code) => increment(this.refused, code),
-    dropped: (kind) => increment(this.gossipDropped, kind),
+    dropped: (kind) => increment(this.dropped, kind),
     badFrame: (protocol) => increment(this.refused, `bad-frame-${protocol}`),
     bytes: (direction, _protocol, bytes) => {
       if (direction === "in") this.bytesIn += bytes;
@@ -32,23 +28,7 @@ export class Counters {
     connected: () => {},
   };
 
-  readonly federation: FederationMetrics = {
-    published: () => {
-      this.summariesPublished++;
-    },
-    accepted: () => {
-      this.gossipAccepted++;
-    },
-    refused: (reason) => increment(this.gossipDropped, reason),
-    gap: () => {},
-    pulled: () => {
-      this.pullRounds++;
-    },
-    fetched: (buckets) => {
-      this.pullBuckets += buckets;
-    },
-    lookedUp: () => {},
-  };
+  readonly federation = new FederationCounters();
 
   /** Follows what commands do to agents. */
   readonly registry: StateObserver = {

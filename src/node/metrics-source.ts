@@ -67,13 +67,15 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
         agents: status.agents,
         ...(status.roundTripMs !== undefined && { roundTripMs: status.roundTripMs }),
       }));
+      const { summariesPublishedTotal, gossipAcceptedTotal, pullRoundsTotal, pullBucketsTotal } = counters.federation;
       return {
         regions,
-        summariesPublishedTotal: counters.summariesPublished,
-        gossipAcceptedTotal: counters.gossipAccepted,
-        gossipDroppedTotal: counters.gossipDropped,
-        pullRoundsTotal: counters.pullRounds,
-        pullBucketsTotal: counters.pullBuckets,
+        summariesPublishedTotal,
+        gossipAcceptedTotal,
+        // What the network did not pass on, and what was not believed.
+        gossipDroppedTotal: new Map<string, number>([...counters.dropped, ...counters.federation.gossipDroppedTotal]),
+        pullRoundsTotal,
+        pullBucketsTotal,
       };
     },
   };

@@ -9,7 +9,6 @@
  */
 
 import { join } from "node:path";
-import type { FastifyInstance } from "fastify";
 import { buildMetricsServer, buildServer } from "../api/server.ts";
 import type { Address } from "../config/option.ts";
 import type { Config } from "../config/schema.ts";
@@ -70,7 +69,7 @@ export class RegistryNode {
   readonly #keeper: LeaseKeeper;
   readonly #registry: RegistryService;
   #address: SummaryNode;
-  #http: FastifyInstance[] = [];
+  readonly #http: Awaited<ReturnType<typeof buildServer>>[] = [];
   #network: Network | undefined;
   #members: RegionMembers | undefined;
   #founding: Founding | undefined;
