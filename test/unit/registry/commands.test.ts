@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { decode, encode } from "../../../src/registry/codec.ts";
+import { type Command, decodeCommand, encodeCommand } from "../../../src/registry/commands.ts";
+import { agentId, aRecord } from "./fixtures.ts";
+
+const COMMANDS: readonly Command[] = [
+  { kind: "register", id: agentId(1), record: aRecord(), atMs: 1_700_000_000_000, agentsMax: 10 },
+  { kind: "deregister", id: agentId(1), mode: "keep", incarnation: null, atMs: 1 },
+  { kind: "deregister", id: agentId(1), mode: "purge", incarnation: 7, atMs: 1 },
+  { kind: "expire", leases: [[agentId(1), 7]], atMs: 1 },
+  { kind: "purge", agents: [[agentId(1), 9]], atMs: 1 },
+  { kind: "setRegionKey", wrapped: Uint8Array.of(1, 2, 3) },
+];
+
+describe("commands", () => {
+  for (const command of COMMANDS) {
+    it(`come back as they went: ${command.kind}`, () => {
+      assert.deepEqual(decodeCommand(encodeCommand(command)), command);
+    });
+
+    it(`may have fields appended by a newer node: ${command.kind}`, () => {
+      const fields = decode(encodeCommand(command)) as unknown[];
+      assert.deepEqual(decodeCommand(encode([...fields, "new", { field: true }])), command);
+    });
+
+    it(`are not understood with a field missing: ${command.kind}`, () => {
+      const fields = decode(encodeCommand(command)) as unknown[];
+      assert.equal(decodeCommand(encode(fields.slice(0, -1))), null);
+    });
+  }
+
+  it("of an unknown kind, damaged, or of another shape are not understood, and never throw", () => {
+    const strange = [
+      encode([99, "future"]),
+      encode({ kind: "register" }),
+      encode([1, "id", { capabilities: [{}] }, 1, 1]),
+      encode([3, [["id"]], 1]),
+      encode([2, "id", 5, null, 1]),
+      Uint8Array.of(),
+      Uint8Array.of(0xc1),
+      Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff),
+      encodeCommand(COMMANDS[0]!).subarray(0, 20),
+    ];
+    for (const bytes of strange) assert.equal(decodeCommand(bytes), null);
+  });
+});
