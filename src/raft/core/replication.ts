@@ -29,16 +29,23 @@ export function appendAsLeader(
   for (const [id, progress] of state.progress) sendAppends(state, id, progress);
 }
 
-/** Sends all that the peer's window takes. A peer that needs compacted entries gets a snapshot instead. */
-export function sendAppends(state: RaftState, id: NodeId, progress: Progress): void {
+/**
+ * Sends all that the peer's window takes. A peer that needs compacted entries gets a snapshot instead.
+ *
+ * @returns whether anything left
+ */
+export function sendAppends(state: RaftState, id: NodeId, progress: Progress): boolean {
+  let hasSent = false;
   while (!progress.isPaused) {
     const hasEntries = progress.next <= state.log.lastIndex;
     const isCommitNews = progress.commitSent < Math.min(state.log.commit, state.log.lastIndex);
     const isProbe = progress.state === "probe";
-    if (!hasEntries && !isCommitNews && !isProbe) return;
-    if (!sendAppend(state, id, progress)) return;
-    if (!hasEntries) return;
+    if (!hasEntries && !isCommitNews && !isProbe) return hasSent;
+    if (!sendAppend(state, id, progress)) return hasSent;
+    hasSent = true;
+    if (!hasEntries) return hasSent;
   }
+  return hasSent;
 }
 
 function sendAppend(state: RaftState, id: NodeId, progress: Progress): boolean {
@@ -110,9 +117,11 @@ export function onHeartbeatResponse(state: RaftState, from: NodeId): void {
   const progress = state.progress.get(from);
   if (progress === undefined) return;
   progress.heardAt = state.now;
-  if (progress.match < state.log.lastIndex) {
-    progress.reopen();
-    sendAppends(state, from, progress);
+  if (progress.match === state.log.lastIndex) return;
+  progress.reopen();
+  if (!sendAppends(state, from, progress) && !progress.isPaused) {
+    // All was sent, and the last of it may be lost: an empty append finds out (R35).
+    sendAppend(state, from, progress);
   }
 }
 
