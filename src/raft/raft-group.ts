@@ -352,7 +352,10 @@ export class RaftGroup implements ConsensusGroup {
   }
 
   #onWritten(done: { promises: readonly RaftMessage[]; last: LogEntry | undefined }): void {
-    for (const message of done.promises) this.#parts.transport.send(message);
+    for (const message of done.promises) {
+      if (message.to === this.self) this.#dispatch({ type: "message", now: this.#parts.clock.now(), message });
+      else this.#parts.transport.send(message);
+    }
     if (done.last === undefined) return;
     this.#dispatch({ type: "persisted", now: this.#parts.clock.now(), index: done.last.index, term: done.last.term });
   }

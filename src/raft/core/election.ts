@@ -38,9 +38,11 @@ export function onElectionTimeout(state: RaftState): void {
 /** Stands for election now: after a won pre-vote, or because the leader hands over. */
 export function campaign(state: RaftState, isTransfer: boolean): void {
   becomeCandidate(state, isTransfer);
-  if (hasWon(state)) return lead(state);
   const body = { type: "vote", ...lastEntry(state), isTransfer } as const;
   for (const id of otherVoters(state)) promise(state, body, id);
+  // Its own vote counts like any other, once it is on disk: a single voter would otherwise lead a term that a restart
+  // forgets, and lead it again with other entries (R1).
+  promise(state, { type: "voteResponse", granted: true }, state.self);
 }
 
 /** Answers a candidate of the current term. The vote and its record are one step (R18). */

@@ -201,7 +201,7 @@ export function becomeCandidate(state: RaftState, isTransfer: boolean): void {
   state.leader = null;
   state.term += 1;
   state.votedFor = state.self;
-  state.votes = new Map([[state.self, true]]);
+  state.votes = new Map();
   state.isTransferCampaign = isTransfer;
   redrawElectionDeadline(state);
 }
@@ -251,7 +251,7 @@ export function send(state: RaftState, body: MessageBody, to: NodeId, term: numb
   state.outbox.messages.push({ ...body, from: state.self, to, term } as RaftMessage);
 }
 
-/** Leaves only once everything decided before it is on disk (R1, R2). */
+/** Leaves only once everything decided before it is on disk (R1, R2). May be to oneself: the driver brings it back. */
 export function promise(state: RaftState, body: MessageBody, to: NodeId, term: number = state.term): void {
   state.outbox.promises.push({ ...body, from: state.self, to, term } as RaftMessage);
 }
