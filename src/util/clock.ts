@@ -65,3 +65,8 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
+
+/** A wall time as people and contracts want to read it: RFC 3339, UTC, milliseconds. */
+export function rfc3339(wallTimeMs: number): string {
+  return new Date(wallTimeMs).toISOString();
+}

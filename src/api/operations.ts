@@ -1,0 +1,44 @@
+/** For probes, Prometheus and people: `/ready`, `/metrics`, `/openapi.json`. `/docs` comes from its plugin. */
+
+import type { FastifyInstance } from "fastify";
+import { Type } from "typebox";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Face } from "./modules.ts";
+import { refuseOtherMethods } from "./refuse-other-methods.ts";
+import { Shown } from "./schemas.ts";
+
+const tags = ["operations"];
+
+const Readiness = Type.Object({
+  status: Type.Unsafe<"ready" | "not ready">({ type: "string", enum: ["ready", "not ready"] }),
+  reasons: Shown<readonly string[]>(Type.Array(Type.String())),
+});
+
+export const operations: Face = async (app, { view, metrics, isShuttingDown }) => {
+  const refuseOthers = refuseOtherMethods(app);
+
+  const ready = {
+    tags,
+    summary: "Whether this node can serve; /health says whether it lives",
+    response: { 200: Readiness, 503: Readiness },
+  };
+  app.get("/ready", { schema: ready, exposeHeadRoute: true }, async (_request, reply) => {
+    const { ready, reasons } = isShuttingDown()
+      ? { ready: false, reasons: ["this node is stopping"] }
+      : view.readiness();
+    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
+  });
+
+  addMetricsRoute(app, metrics);
+
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  refuseOthers();
+};
+
+export function addMetricsRoute(app: Pick<FastifyInstance, "get">, metrics: Metrics): void {
+  const schema = { tags, summary: "Metrics in Prometheus' text format", response: { 200: Type.String() } };
+  app.get("/metrics", { schema }, async (_request, reply) => {
+    const text = await metrics.render();
+    return reply.type(metrics.contentType).send(text);
+  });
+}

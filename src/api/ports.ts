@@ -1,0 +1,82 @@
+/**
+ * What the HTTP faces show beside the registry. `node/registry-node.ts` answers from the consensus group, the network
+ * and the federation; nothing here waits, and nothing here fails.
+ */
+
+import type { View } from "../registry/interface.ts";
+
+/** The cluster as one node sees it. Every number is this node's own observation. */
+export interface ClusterView {
+  /** What this node's applied state shows now; asked for each answer's headers, so it must be cheap. */
+  applied(): View;
+  node(): NodeStatus;
+  /** All nodes known, this one first, then by region and name. */
+  nodes(): NodeStatus[];
+  /** All regions known, this node's own first. */
+  regions(): RegionStatus[];
+  cluster(): ClusterStatus;
+  /** Whether this node can serve what it is asked; `reasons` say what is missing, and are empty when it can. */
+  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** HTTP addresses of nodes in other regions, nearest first: where an agent can go while this region has no leader. */
+  federationHint(): readonly string[];
+}
+
+export type NodeRole = "leader" | "follower" | "pre-candidate" | "candidate" | "learner" | "unknown";
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly nodeId: string;
+  readonly region: string;
+  /** `unknown` for nodes of other regions, and for members that this node has not heard of lately. */
+  readonly role: NodeRole;
+  /** `self`: this node. `connected`: linked now. `away`: known, not linked. */
+  readonly link: "self" | "connected" | "away";
+  /** Where agents reach it; empty when not known. */
+  readonly http: string;
+  /** Where nodes reach it, `host:port`. */
+  readonly addresses: readonly string[];
+  /** Version of the software; known of this node only. */
+  readonly version?: string;
+  readonly roundTripMs?: number;
+}
+
+export interface RegionStatus {
+  readonly region: string;
+  readonly link: "self" | "connected" | "away";
+  /** Digest of the founding configuration; empty until it is known. */
+  readonly cluster: string;
+  /** Name of the leader; null while none is known. Other regions' leaders are not known here. */
+  readonly leader: string | null;
+  readonly revision: number;
+  /** Upper bound of how old what this node knows of the region may be; Infinity when nothing was ever proved. */
+  readonly stalenessMs: number;
+  /** The capability summary held equals the newest one that the region signed; true for this node's own region. */
+  readonly inSync: boolean;
+  readonly agents: number;
+  readonly capabilities: number;
+  readonly nodes: readonly { readonly name: string; readonly nodeId: string; readonly http: string }[];
+  readonly roundTripMs?: number;
+  readonly breaker?: "closed" | "half-open" | "open";
+  /** Why messages in the region's name are refused, when they are. */
+  readonly distrust?: string;
+}
+
+/** This node's consensus group. */
+export interface ClusterStatus {
+  readonly federation: string;
+  readonly region: string;
+  /** Digest of the founding configuration; empty until the region is founded. */
+  readonly cluster: string;
+  readonly node: string;
+  readonly role: NodeRole;
+  readonly leader: string | null;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly lastIndex: number;
+  readonly logStartIndex: number;
+  readonly stalenessMs: number;
+  readonly sinceLeaderMs: number;
+  readonly members: readonly { readonly name: string; readonly nodeId: string; readonly votes: boolean }[];
+  readonly agents: { readonly healthy: number; readonly unhealthy: number };
+}

@@ -1,0 +1,56 @@
+/** `GET /v1/capabilities`: what this region offers. */
+
+import { Type } from "typebox";
+import type { CapabilityCount } from "../../registry/interface.ts";
+import { decodeNameCursor, encodeNameCursor } from "../cursor.ts";
+import type { Face } from "../modules.ts";
+import { ConsistencyName, Count, CursorText, ERROR_RESPONSES, LIMIT_DEFAULT, Limit, Strings } from "../schemas.ts";
+
+const ShownCapabilityCount = Type.Object({
+  name: Type.String(),
+  healthy: Count,
+  total: Count,
+  versions: Strings,
+  tags: Strings,
+  revision: Count,
+});
+
+export const capabilityRoutes: Face = async (app, { registry }) => {
+  const schema = {
+    tags: ["lookup"],
+    summary: "List the capabilities of this region, by name",
+    querystring: Type.Object(
+      {
+        consistency: Type.Optional(ConsistencyName),
+        limit: Type.Optional(Limit),
+        cursor: Type.Optional(CursorText),
+      },
+      { additionalProperties: false },
+    ),
+    response: {
+      200: Type.Object({ capabilities: Type.Array(ShownCapabilityCount), nextCursor: Type.Optional(Type.String()) }),
+      ...ERROR_RESPONSES,
+    },
+  };
+  app.get("/v1/capabilities", { schema, exposeHeadRoute: true }, async ({ query }) => {
+    const { consistency = "stale", limit = LIMIT_DEFAULT, cursor } = query;
+    const after = cursor === undefined ? "" : decodeNameCursor(cursor);
+    await registry.read(consistency);
+    const rest = sortedAfter(registry.capabilities(), after);
+    const page = rest.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      capabilities: page,
+      ...(rest.length > limit && last !== undefined ? { nextCursor: encodeNameCursor(last.name) } : {}),
+    };
+  });
+};
+
+/** By code unit, so that every node sorts alike. */
+function sortedAfter(counts: Iterable<CapabilityCount>, after: string): CapabilityCount[] {
+  const rest = [];
+  for (const count of counts) {
+    if (count.name > after) rest.push(count);
+  }
+  return rest.sort((a, b) => (a.name < b.name ? -1 : 1));
+}

@@ -1,0 +1,110 @@
+/** `/v1/regions`, `/v1/nodes`, `/v1/cluster`: the cluster as this node sees it. */
+
+import { Type } from "typebox";
+import type { Face } from "../modules.ts";
+import type { ClusterStatus, NodeRole, NodeStatus, RegionStatus } from "../ports.ts";
+import { Count, ERROR_RESPONSES, Milliseconds, Shown, Strings } from "../schemas.ts";
+import { wholeMs } from "../whole-ms.ts";
+
+const Role = Type.Unsafe<NodeRole>({
+  type: "string",
+  enum: ["leader", "follower", "pre-candidate", "candidate", "learner", "unknown"],
+});
+const Link = Type.Unsafe<NodeStatus["link"]>({ type: "string", enum: ["self", "connected", "away"] });
+const NameOrNull = Type.Unsafe<string | null>({ type: ["string", "null"] });
+const RoundTrip = Type.Optional(Type.Number({ minimum: 0, description: "Milliseconds." }));
+
+const ShownNode = Type.Object({
+  name: Type.String(),
+  nodeId: Type.String(),
+  region: Type.String(),
+  role: Role,
+  link: Link,
+  http: Type.String(),
+  addresses: Strings,
+  version: Type.Optional(Type.String()),
+  roundTripMs: RoundTrip,
+});
+
+const ShownRegion = Type.Object({
+  region: Type.String(),
+  link: Link,
+  cluster: Type.String(),
+  leader: NameOrNull,
+  revision: Count,
+  stalenessMs: Milliseconds,
+  inSync: Type.Boolean(),
+  agents: Count,
+  capabilities: Count,
+  nodes: Shown<RegionStatus["nodes"]>(
+    Type.Array(Type.Object({ name: Type.String(), nodeId: Type.String(), http: Type.String() })),
+  ),
+  roundTripMs: RoundTrip,
+  breaker: Type.Optional(
+    Type.Unsafe<NonNullable<RegionStatus["breaker"]>>({ type: "string", enum: ["closed", "half-open", "open"] }),
+  ),
+  distrust: Type.Optional(Type.String()),
+});
+
+const ShownCluster = Type.Object({
+  federation: Type.String(),
+  region: Type.String(),
+  cluster: Type.String(),
+  node: Type.String(),
+  role: Role,
+  leader: NameOrNull,
+  term: Count,
+  commitIndex: Count,
+  appliedIndex: Count,
+  lastIndex: Count,
+  logStartIndex: Count,
+  stalenessMs: Milliseconds,
+  sinceLeaderMs: Milliseconds,
+  members: Shown<ClusterStatus["members"]>(
+    Type.Array(Type.Object({ name: Type.String(), nodeId: Type.String(), votes: Type.Boolean() })),
+  ),
+  agents: Type.Object({ healthy: Count, unhealthy: Count }),
+});
+
+export const clusterRoutes: Face = async (app, { view }) => {
+  const tags = ["cluster"];
+  const querystring = Type.Object({}, { additionalProperties: false });
+
+  const regions = {
+    tags,
+    querystring,
+    summary: "All regions known to this node",
+    response: { 200: Type.Object({ regions: Type.Array(ShownRegion) }), ...ERROR_RESPONSES },
+  };
+  app.get("/v1/regions", { schema: regions, exposeHeadRoute: true }, async () => ({
+    regions: view.regions().map(showRegion),
+  }));
+
+  const nodes = {
+    tags,
+    querystring,
+    summary: "All nodes known to this node",
+    response: { 200: Type.Object({ nodes: Type.Array(ShownNode) }), ...ERROR_RESPONSES },
+  };
+  app.get("/v1/nodes", { schema: nodes, exposeHeadRoute: true }, async () => ({ nodes: view.nodes() }));
+
+  const cluster = {
+    tags,
+    querystring,
+    summary: "The consensus group of this node's region",
+    response: { 200: ShownCluster, ...ERROR_RESPONSES },
+  };
+  app.get("/v1/cluster", { schema: cluster, exposeHeadRoute: true }, async () => showCluster(view.cluster()));
+};
+
+function showRegion(region: RegionStatus) {
+  return { ...region, stalenessMs: wholeMs(region.stalenessMs) };
+}
+
+function showCluster(cluster: ClusterStatus) {
+  return {
+    ...cluster,
+    stalenessMs: wholeMs(cluster.stalenessMs),
+    sinceLeaderMs: wholeMs(cluster.sinceLeaderMs),
+  };
+}

@@ -1,0 +1,17 @@
+/** The native face, under `/v1`. */
+
+import type { Face } from "../modules.ts";
+import { refuseOtherMethods } from "../refuse-other-methods.ts";
+import { agentRoutes } from "./agents.ts";
+import { capabilityRoutes } from "./capabilities.ts";
+import { clusterRoutes } from "./cluster.ts";
+import { lookupRoutes } from "./lookup.ts";
+
+export const nativeFace: Face = async (app, options) => {
+  const refuseOthers = refuseOtherMethods(app);
+  await app.register(agentRoutes, options);
+  await app.register(lookupRoutes, options);
+  await app.register(capabilityRoutes, options);
+  await app.register(clusterRoutes, options);
+  refuseOthers();
+};

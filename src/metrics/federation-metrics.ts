@@ -1,0 +1,50 @@
+/** Other regions as this node knows them. */
+
+import type { Registry } from "prom-client";
+import { byKey, just, lazyCounter, lazyGauge, type Reading } from "./lazy.ts";
+import type { FederationNumbers, RemoteRegionNumbers } from "./source.ts";
+
+export function exposeFederation(register: Registry, read: () => FederationNumbers): void {
+  const perRegion = (name: string, help: string, value: (region: RemoteRegionNumbers) => number) =>
+    lazyGauge<"region">(register, { name, help, labelNames: ["region"] }, () =>
+      read().regions.map((numbers): Reading<"region"> => [{ region: numbers.region }, value(numbers)]),
+    );
+  const counter = (name: string, help: string, value: (numbers: FederationNumbers) => number) =>
+    lazyCounter(register, { name, help }, () => just(value(read())));
+
+  perRegion("atoll_federation_region_connected", "1 while a node of the region is linked.", (r) =>
+    r.isConnected ? 1 : 0,
+  );
+  perRegion("atoll_federation_region_in_sync", "1 while the summary held equals its newest signed header.", (r) =>
+    r.isInSync ? 1 : 0,
+  );
+  perRegion("atoll_federation_summary_age_seconds", "Time since the newest proof of the region's summary.", (r) => {
+    return r.summaryAgeMs / 1000;
+  });
+  perRegion("atoll_federation_region_revision", "Revision that the region's summary shows.", (r) => r.revision);
+  perRegion("atoll_federation_region_agents", "Agents that the region says it has.", (r) => r.agents);
+  perRegion("atoll_federation_round_trip_seconds", "Round trip to the nearest node of the region.", (r) => {
+    return (r.roundTripMs ?? Number.NaN) / 1000;
+  });
+  counter("atoll_federation_summaries_published_total", "Summary messages published by this node.", (n) => {
+    return n.summariesPublishedTotal;
+  });
+  counter(
+    "atoll_federation_gossip_accepted_total",
+    "Summary messages taken from gossip.",
+    (n) => n.gossipAcceptedTotal,
+  );
+  lazyCounter<"reason">(
+    register,
+    {
+      name: "atoll_federation_gossip_dropped_total",
+      help: "Summary messages dropped, by reason.",
+      labelNames: ["reason"],
+    },
+    () => byKey("reason", read().gossipDroppedTotal),
+  );
+  counter("atoll_federation_pull_rounds_total", "Digest comparisons with other regions.", (n) => n.pullRoundsTotal);
+  counter("atoll_federation_pull_buckets_total", "Summary buckets fetched because they differed.", (n) => {
+    return n.pullBucketsTotal;
+  });
+}

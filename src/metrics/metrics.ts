@@ -1,0 +1,55 @@
+/**
+ * Every metric of a node, in Prometheus' text format.
+ *
+ * Names are `atoll_<area>_*` in seconds and bytes, plus the `mcp_registry_*` names of the contract and the usual
+ * `process_*` and `nodejs_*`. Each call has a register of its own, so that a whole federation in one process does not mix
+ * its numbers.
+ */
+
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { Clock } from "../util/clock.ts";
+import { exposeFederation } from "./federation-metrics.ts";
+import { createHttpMetrics, type HttpMetrics } from "./http-metrics.ts";
+import { lazyGauge } from "./lazy.ts";
+import { exposeNetwork } from "./network-metrics.ts";
+import { exposeRaft } from "./raft-metrics.ts";
+import { createRegistryMetrics, type RegistryMetrics } from "./registry-metrics.ts";
+import type { MetricsSource } from "./source.ts";
+
+export interface Metrics {
+  readonly http: HttpMetrics;
+  readonly registry: RegistryMetrics;
+  /** MIME type of `render`. */
+  readonly contentType: string;
+  /** Reads every part once and answers with the text. Rejects only if the source throws. */
+  render(): Promise<string>;
+}
+
+export interface MetricsOptions {
+  readonly source: MetricsSource;
+  readonly clock: Clock;
+  /** Who this node is: the labels of `atoll_node_info`, to be joined by `instance`. */
+  readonly node: { readonly region: string; readonly name: string; readonly version: string };
+  /** Memory, CPU, event loop and garbage collector of this process. Off where several nodes share one process. */
+  readonly includeProcess: boolean;
+}
+
+export function createMetrics({ source, clock, node, includeProcess }: MetricsOptions): Metrics {
+  const register = new Registry();
+  const startedAt = clock.now();
+  const info = { name: "atoll_node_info", help: "Always 1.", labelNames: ["region", "node", "version"] } as const;
+  lazyGauge<"region" | "node" | "version">(register, info, () => [
+    [{ region: node.region, node: node.name, version: node.version }, 1],
+  ]);
+  const http = createHttpMetrics(register);
+  const registry = createRegistryMetrics(
+    register,
+    () => source.registry(),
+    () => (clock.now() - startedAt) / 1000,
+  );
+  exposeRaft(register, () => source.raft());
+  exposeFederation(register, () => source.federation());
+  exposeNetwork(register, () => source.network());
+  if (includeProcess) collectDefaultMetrics({ register });
+  return { http, registry, contentType: register.contentType, render: () => register.metrics() };
+}

@@ -1,0 +1,71 @@
+/**
+ * What a node is asked at every scrape. `node/registry-node.ts` answers from the parts it composed.
+ *
+ * Everything here is read, never pushed: a part counts for itself in plain numbers and knows nothing of Prometheus.
+ * Counters ("since this process started") only grow. Units are milliseconds and bytes, as everywhere in the code; the
+ * metrics translate to seconds.
+ */
+
+export interface MetricsSource {
+  raft(): RaftNumbers;
+  registry(): RegistryNumbers;
+  network(): NetworkNumbers;
+  federation(): FederationNumbers;
+}
+
+export interface RaftNumbers {
+  readonly role: "follower" | "pre-candidate" | "candidate" | "leader";
+  readonly term: number;
+  readonly hasLeader: boolean;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  /** Entries in the log, not counting those that a snapshot replaced. */
+  readonly logEntries: number;
+  readonly voters: number;
+  readonly stalenessMs: number;
+  readonly sinceLeaderMs: number;
+  /** Times this node stood for election. */
+  readonly electionsTotal: number;
+  /** Times this node saw the leader change. */
+  readonly leaderChangesTotal: number;
+}
+
+export interface RegistryNumbers {
+  readonly healthyAgents: number;
+  readonly unhealthyAgents: number;
+  /** Distinct capability names. */
+  readonly capabilities: number;
+  /** Leases that this node watches. */
+  readonly leases: number;
+  readonly leasesExpiredTotal: number;
+}
+
+export interface NetworkNumbers {
+  /** Authenticated links, by what is at the other end. */
+  readonly peersInRegion: number;
+  readonly peersAbroad: number;
+  /** By error code of the handshake. */
+  readonly handshakesRefusedTotal: ReadonlyMap<string, number>;
+  readonly bytesSentTotal: number;
+  readonly bytesReceivedTotal: number;
+}
+
+export interface FederationNumbers {
+  readonly regions: readonly RemoteRegionNumbers[];
+  readonly summariesPublishedTotal: number;
+  readonly gossipAcceptedTotal: number;
+  /** By reason: bad signature, old, too large, unknown region. */
+  readonly gossipDroppedTotal: ReadonlyMap<string, number>;
+  readonly pullRoundsTotal: number;
+  readonly pullBucketsTotal: number;
+}
+
+export interface RemoteRegionNumbers {
+  readonly region: string;
+  readonly isConnected: boolean;
+  readonly isInSync: boolean;
+  readonly summaryAgeMs: number;
+  readonly revision: number;
+  readonly agents: number;
+  readonly roundTripMs?: number;
+}
