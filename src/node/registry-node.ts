@@ -32,6 +32,7 @@ import { asFederationId, asNodeName, asRegionId, type NodeName } from "../types/
 import type { Member } from "../types/raft.ts";
 import type { SummaryNode } from "../types/summary.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
+import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { type Random, systemRandom } from "../util/random.ts";
 import { NodeClusterView } from "./cluster-view.ts";
@@ -45,6 +46,8 @@ import { RegionMembers } from "./region-members.ts";
 const KEY_FACT = "node-key";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
 const LIVE_PATH_ELECTIONS = 1;
+
+type HttpServer = Awaited<ReturnType<typeof buildServer>>;
 
 export interface RegistryNodeOptions {
   readonly config: Config;
@@ -69,7 +72,7 @@ export class RegistryNode {
   readonly #keeper: LeaseKeeper;
   readonly #registry: RegistryService;
   #address: SummaryNode;
-  readonly #http: Awaited<ReturnType<typeof buildServer>>[] = [];
+  readonly #http: HttpServer[] = [];
   #network: Network | undefined;
   #members: RegionMembers | undefined;
   #founding: Founding | undefined;
@@ -323,8 +326,10 @@ export class RegistryNode {
     });
     this.#http.push(server);
     await server.listen({ host, port });
-    const boundPort = server.addresses()[0]!.port;
-    this.#address = { ...this.#address, http: publicUrl ?? `http://${host}:${boundPort}` };
+    this.#address = {
+      ...this.#address,
+      http: publicUrl ?? `http://${formatAddress({ host, port: boundPort(server) })}`,
+    };
     if (metricsPort === 0) return;
     const metricsServer = await buildMetricsServer(metrics);
     this.#http.push(metricsServer);
@@ -414,6 +419,13 @@ function raftOptions({ raft }: Config): RaftGroupOptions {
     logTailEntries: raft.logTailEntries,
     logBytesMax: raft.logBytesMax,
   };
+}
+
+/** The port that was asked for, or the one that the system chose for 0. */
+function boundPort(server: HttpServer): number {
+  const address = server.server.address();
+  invariant(typeof address === "object" && address !== null, "a server that listens has a port");
+  return address.port;
 }
 
 function formatAddress({ host, port }: Address): string {
