@@ -95,10 +95,11 @@ export class Progress {
     if (this.#state === "replicate" && this.isPaused) this.#release(this.#inflight[0]!.lastIndex);
   }
 
-  becomeProbe(): void {
+  /** @param likely - an entry that the peer may well hold beyond those it acknowledged */
+  becomeProbe(likely = 0): void {
     this.#state = "probe";
     this.#isProbeSent = false;
-    this.next = this.match + 1;
+    this.next = Math.max(this.match, likely) + 1;
     this.#forgetInflight();
   }
 

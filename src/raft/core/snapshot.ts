@@ -35,8 +35,7 @@ export function onSnapshotInstalled(
 export function onSnapshotSent(state: RaftState, peer: NodeId, lastIndex: number, installed: boolean): void {
   const progress = state.progress.get(peer);
   if (progress?.state !== "snapshot") return;
-  // Confirmed by the peer over the same link that carried it: it holds everything up to here.
-  if (installed) progress.match = Math.max(progress.match, Math.min(lastIndex, state.log.lastIndex));
-  progress.becomeProbe();
+  // Where to look, not what is held: a peer also says yes to what it knows committed and has yet to write (R32).
+  progress.becomeProbe(installed ? Math.min(lastIndex, state.log.lastIndex) : 0);
   if (installed) sendAppends(state, peer, progress);
 }
