@@ -17,7 +17,7 @@ import { CHUNK_BYTES_MAX } from "./protocols.ts";
 /** The part of a libp2p stream that is used. */
 export type ByteStream = Pick<
   Stream,
-  "send" | "abort" | "close" | "pause" | "resume" | "addEventListener" | "writableNeedsDrain"
+  "send" | "abort" | "close" | "pause" | "resume" | "addEventListener" | "writableNeedsDrain" | "status"
 >;
 
 export type Priority = "control" | "bulk";
@@ -102,8 +102,10 @@ export class FrameChannel {
   /** Discards what waits and tells the other side that the stream broke. */
   reset(error: Error): void {
     if (this.#isClosed) return;
+    // First: aborting announces the end of the stream, and then its closing, before it returns.
+    this.#isClosed = true;
     this.#stream.abort(error);
-    this.#finish(error);
+    this.#release(error);
   }
 
   /** Sends what waits, then closes. Never rejects. */
@@ -142,7 +144,8 @@ export class FrameChannel {
 
   /** The other side will send no more. No protocol here goes on in one direction, so this side ends too. */
   #onEnd(): void {
-    if (this.#isClosed) return;
+    // A reset and a lost connection are announced as an end too; their close event follows and says more.
+    if (this.#isClosed || this.#stream.status !== "open") return;
     if (this.#decoder.bufferedBytes > 0) return this.reset(new DecodeError("the stream ended inside a frame"));
     this.#guard(() => void this.#stream.close().catch((error: Error) => this.#stream.abort(error)));
     this.#finish();
@@ -151,6 +154,10 @@ export class FrameChannel {
   #finish(error?: Error): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#release(error);
+  }
+
+  #release(error?: Error): void {
     this.#begun = null;
     this.#control.clear();
     this.#bulk.clear();

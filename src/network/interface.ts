@@ -63,7 +63,10 @@ export interface RequestResponse {
    *   served), or REMOTE with the code the other side answered
    */
   request(to: NodeId, method: string, payload: unknown, options: { timeoutMs: number }): Promise<unknown>;
-  /** A handler that throws an AtollError is answered with its code; anything else with INTERNAL, and logged. */
+  /**
+   * Serves a method; replaces the handler it had. One that throws an AtollError is answered with its code; anything else
+   * with INTERNAL, and logged.
+   */
   handle(method: string, handler: RequestHandler): void;
 }
 

@@ -186,7 +186,8 @@ export class Redialer {
     const isSettled = isReached && [...target.found].every((nodeId) => this.#parts.isConnected(nodeId));
     target.isBusy = false;
     if (!this.#isLive(target)) return;
-    target.failures = isSettled ? 0 : target.failures + 1;
+    // Success alone forgives nothing: only a connection that held does (`onDown`).
+    if (!isSettled) target.failures++;
     if (target.isWoken) return this.#arm(target, DELAY_MS_MIN);
     this.#arm(target, isSettled ? jitter(this.#parts.random, RECHECK_MS, 0.2) : this.#backoffMs(target.failures));
   }

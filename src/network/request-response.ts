@@ -68,7 +68,6 @@ export class Libp2pRequestResponse implements RequestResponse {
   }
 
   handle(method: string, handler: RequestHandler): void {
-    invariant(!this.#handlers.has(method), `${method} has a handler already`);
     invariant(method.length > 0 && method.length <= METHOD_LENGTH_MAX, `${method} is too long for a method`);
     this.#handlers.set(method, handler);
   }

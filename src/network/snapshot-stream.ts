@@ -142,6 +142,8 @@ export async function receiveSnapshot(
         inbox.push(payload.subarray(1));
       } else if (state === "chunks" && payload[0] === END && payload.length === 1) {
         state = "ended";
+        // From here on the sender waits for us.
+        stall.stop();
         inbox.end();
       } else {
         throw new DecodeError(`snapshot frame ${asCount(payload[0] ?? 0, "kind")} is out of turn`);

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { LogLimiter } from "../../../src/network/log-limiter.ts";
+import { type DialOutcome, parseTarget, Redialer } from "../../../src/network/redial.ts";
+import { asNodeId, type NodeId } from "../../../src/types/ids.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
+import { seededRandom } from "../../../src/util/random.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+/** Names, what listens where, and who is connected. */
+class World {
+  readonly clock = new VirtualClock();
+  readonly names = new Map<string, readonly string[]>();
+  readonly listening = new Map<string, NodeId | "self">();
+  readonly connected = new Set<NodeId>();
+  readonly dials: { readonly key: string; readonly atMs: number }[] = [];
+  readonly redialer = new Redialer({
+    clock: this.clock,
+    random: seededRandom(1),
+    logger: silentLogger,
+    logLimiter: new LogLimiter(this.clock),
+    resolve: async (host) => {
+      const found = this.names.get(host);
+      if (found === undefined) throw new Error(`ENOTFOUND ${host}`);
+      return found;
+    },
+    dial: async ({ ip, port }) => this.#dial(`${ip}:${port}`),
+    isConnected: (nodeId) => this.connected.has(nodeId),
+  });
+
+  #dial(key: string): DialOutcome {
+    this.dials.push({ key, atMs: this.clock.now() });
+    const found = this.listening.get(key);
+    if (found === undefined) return { type: "closed" };
+    if (found === "self") return { type: "self" };
+    this.connected.add(found);
+    return { type: "up", nodeId: found };
+  }
+
+  lose(nodeId: NodeId, livedMs = 60_000): void {
+    this.connected.delete(nodeId);
+    this.redialer.onDown(nodeId, livedMs);
+  }
+
+  dialsOf(key: string): number {
+    return this.dials.filter((dial) => dial.key === key).length;
+  }
+}
+
+const WEST = asNodeId("west-1");
+const EAST = asNodeId("east-1");
+
+describe("Redialer", () => {
+  it("never gives up, and pauses 100 ms to 5 s between attempts", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.redialer.start(["west:4001"]);
+    await world.clock.advance(300_000);
+    const pauses = world.dials.slice(1).map(({ atMs }, i) => atMs - world.dials[i]!.atMs);
+    assert.ok(pauses.length > 40, `${pauses.length} attempts in five minutes`);
+    assert.ok(pauses[0]! >= 70 && pauses[0]! <= 130, `first pause ${pauses[0]}`);
+    const late = pauses.slice(10);
+    assert.ok(
+      late.every((ms) => ms >= 3_500 && ms <= 6_500),
+      `late pauses ${late}`,
+    );
+    assert.ok(new Set(late).size > late.length / 2, "pauses are jittered");
+    world.listening.set("10.0.0.1:4001", WEST);
+    await world.clock.advance(6_500);
+    assert.ok(world.connected.has(WEST));
+  });
+
+  it("leaves a connected node alone", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.listening.set("10.0.0.1:4001", WEST);
+    world.redialer.start(["west:4001"]);
+    await world.clock.advance(600_000);
+    assert.equal(world.dialsOf("10.0.0.1:4001"), 1);
+  });
+
+  it("dials at once when a connection that held has ended", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.listening.set("10.0.0.1:4001", WEST);
+    world.redialer.start(["west:4001"]);
+    await world.clock.advance(10_000);
+    world.lose(WEST);
+    await world.clock.advance(1);
+    assert.equal(world.dialsOf("10.0.0.1:4001"), 2);
+  });
+
+  it("does not spin on connections that end as soon as they begin", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.listening.set("10.0.0.1:4001", WEST);
+    world.redialer.start(["west:4001"]);
+    for (let second = 0; second < 10_000; second += 10) {
+      await world.clock.advance(10);
+      if (world.connected.has(WEST)) world.lose(WEST, 5);
+    }
+    assert.ok(world.dialsOf("10.0.0.1:4001") < 40, `${world.dialsOf("10.0.0.1:4001")} dials in 10 s`);
+  });
+
+  it("F15: finds a peer again after all its addresses changed", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1", "10.0.0.2"]);
+    world.listening.set("10.0.0.2:4001", WEST);
+    world.redialer.start(["west"]);
+    await world.clock.advance(1_000);
+    assert.ok(world.connected.has(WEST));
+    world.listening.clear();
+    world.names.delete("west");
+    world.lose(WEST);
+    await world.clock.advance(120_000);
+    world.names.set("west", ["10.9.9.9"]);
+    world.listening.set("10.9.9.9:4001", WEST);
+    await world.clock.advance(6_500);
+    assert.ok(world.connected.has(WEST));
+  });
+
+  it("F15: notices a further address of a name that is connected", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.listening.set("10.0.0.1:4001", WEST);
+    world.redialer.start(["west"]);
+    await world.clock.advance(1_000);
+    world.names.set("west", ["10.0.0.1", "10.0.0.2"]);
+    world.listening.set("10.0.0.2:4001", EAST);
+    await world.clock.advance(40_000);
+    assert.ok(world.connected.has(EAST));
+  });
+
+  it("dials every node behind a name", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1", "10.0.0.2"]);
+    world.listening.set("10.0.0.1:4001", WEST);
+    world.listening.set("10.0.0.2:4001", EAST);
+    world.redialer.start(["west"]);
+    await world.clock.advance(10);
+    assert.deepEqual(world.connected, new Set([WEST, EAST]));
+  });
+
+  it("does not go on dialling itself", async () => {
+    const world = new World();
+    world.names.set("me", ["10.0.0.5"]);
+    world.listening.set("10.0.0.5:4001", "self");
+    world.redialer.start(["me"]);
+    await world.clock.advance(300_000);
+    assert.equal(world.dials.length, 1);
+  });
+
+  it("dials learned addresses beside the configured ones, and forgets those that were replaced", async () => {
+    const world = new World();
+    world.names.set("10.0.0.7", ["10.0.0.7"]);
+    world.redialer.start([]);
+    world.redialer.learn("eu-west", ["10.0.0.7:4001", "not an address"]);
+    await world.clock.advance(1_000);
+    const before = world.dialsOf("10.0.0.7:4001");
+    assert.ok(before >= 2);
+    world.redialer.learn("eu-west", []);
+    await world.clock.advance(60_000);
+    assert.equal(world.dialsOf("10.0.0.7:4001"), before);
+  });
+
+  it("keeps dialling an address that is configured when it is learned no more", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.redialer.start(["west:4001"]);
+    world.redialer.learn("us-west", ["west:4001"]);
+    world.redialer.learn("us-west", []);
+    world.listening.set("10.0.0.1:4001", WEST);
+    await world.clock.advance(6_500);
+    assert.ok(world.connected.has(WEST));
+  });
+
+  it("tells a closed port from a name that leads nowhere", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.listening.set("10.0.0.1:4001", WEST);
+    world.redialer.start(["west"]);
+    await world.clock.advance(10);
+    world.connected.delete(WEST);
+    world.listening.clear();
+    assert.equal(await world.redialer.reach(WEST, []), "closed");
+    assert.equal(await world.redialer.reach(EAST, ["nowhere:1"]), "unknown");
+    assert.equal(await world.redialer.reach(EAST, []), "unknown");
+    world.listening.set("10.0.0.1:4001", WEST);
+    assert.equal(await world.redialer.reach(WEST, []), "up");
+  });
+
+  it("stops when told", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.redialer.start(["west"]);
+    await world.clock.advance(1_000);
+    world.redialer.stop();
+    const before = world.dials.length;
+    await world.clock.advance(60_000);
+    assert.equal(world.dials.length, before);
+  });
+});
+
+describe("parseTarget", () => {
+  const good: readonly (readonly [string, string, number])[] = [
+    ["registry-west.global", "registry-west.global", 4001],
+    ["west:4002", "west", 4002],
+    ["10.0.0.1:1", "10.0.0.1", 1],
+    ["[::1]:4001", "::1", 4001],
+    ["[fe80::1]", "fe80::1", 4001],
+  ];
+  for (const [text, host, port] of good) {
+    it(`reads ${text}`, () => assert.deepEqual(parseTarget(text), { host, port }));
+  }
+  for (const text of ["", "a:0", "a:65536", "a:b", "::1", "a b", "http://a", "[::1", "a:1:2"]) {
+    it(`refuses ${JSON.stringify(text)}`, () => assert.equal(parseTarget(text), null));
+  }
+});
