@@ -1,0 +1,23 @@
+/** The documents name what the code has. */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, it } from "node:test";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+
+describe("docs/errors.md", () => {
+  it("lists every code in the source", () => {
+    const listed = new Set(readFileSync(join(ROOT, "docs/errors.md"), "utf8").match(/`[A-Z][A-Z_]+`/g));
+    const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((f) =>
+      f.endsWith(".ts"),
+    );
+    const missing = sources.flatMap((file) =>
+      [...readFileSync(join(ROOT, "src", file), "utf8").matchAll(/\bcode: "([A-Z][A-Z_]+)"/g)]
+        .filter(([, code]) => !listed.has(`\`${code}\``))
+        .map(([, code]) => `${code} in src/${file}`),
+    );
+    assert.deepEqual(missing, []);
+  });
+});
