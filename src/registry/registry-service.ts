@@ -166,6 +166,7 @@ export class RegistryService implements Registry {
   }
 
   async read(consistency: "stale" | "linearizable"): Promise<View> {
+    this.#refuseWhenUnfounded();
     if (consistency === "linearizable") await this.#barrier();
     return this.#view();
   }
@@ -194,6 +195,7 @@ export class RegistryService implements Registry {
   }
 
   async lookup(query: LookupQuery): Promise<LookupAnswer> {
+    this.#refuseWhenUnfounded();
     const only = query.region;
     const asksHome = only === undefined || only === this.region;
     if (!asksHome && !this.#remote.knows(only)) {
@@ -337,6 +339,13 @@ export class RegistryService implements Registry {
   #toListed(agent: KeptAgent): ListedAgent {
     const { incarnatedAtMs: _, ...stored } = agent;
     return { ...stored, lastSeenMs: this.#keeper.lastSeenMs(agent) };
+  }
+
+  /** Before the region is founded this node holds nothing, which is not the same as that there is nothing (P9). */
+  #refuseWhenUnfounded(): void {
+    if (this.#group.status().membership.voters.length > 0) return;
+    const detail = { code: "NO_LEADER", region: this.region, waitedMs: 0 } as const;
+    throw new RegistryError("the region is not founded yet", detail);
   }
 
   #refuseWhenStopping(): void {

@@ -44,6 +44,8 @@ export class InstantRegion {
 export class InstantGroup implements ConsensusGroup {
   readonly self: NodeId;
   readonly name: string;
+  /** False: waits for its members, and knows of no configuration. */
+  isFounded = true;
   /** Does not apply what others propose until it has to. */
   isLagging = false;
   /** Leads by its own belief, but no quorum answers it. */
@@ -102,7 +104,7 @@ export class InstantGroup implements ConsensusGroup {
       appliedIndex: this.#appliedIndex,
       lastIndex: log.length,
       logStartIndex: 0,
-      membership: this.#region.membership(),
+      membership: this.isFounded ? this.#region.membership() : { voters: [], outgoing: [], learners: [] },
       stalenessMs: leader === null ? Number.POSITIVE_INFINITY : this.stalenessMs,
       sinceLeaderMs: leader === null ? Number.POSITIVE_INFINITY : this.sinceLeaderMs,
     };

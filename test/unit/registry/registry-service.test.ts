@@ -247,6 +247,12 @@ describe("reading", () => {
     assert.deepEqual([agents.length, complete], [1, true]);
   });
 
+  it("P9: a node whose region is not founded yet says that it can not tell, not that there is nothing", async () => {
+    leader.group.isFounded = false;
+    assert.equal((await refusal(leader.service.read("stale"))).code, "NO_LEADER");
+    assert.equal((await refusal(leader.service.lookup(aQuery({ scope: "region" })))).code, "NO_LEADER");
+  });
+
   it("P2: a linearizable read sees what was acknowledged elsewhere, or fails", async () => {
     follower.group.isLagging = true;
     await leader.service.register(agentId(1), aRecord());
