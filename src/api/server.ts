@@ -59,6 +59,8 @@ function createApp(options: ServerOptions): FastifyInstance {
   const setCommonHeaders = commonHeaders(view, isShuttingDown);
   const app = Fastify({
     logger: false,
+    // What reaches a node that is closing is still served: a planned stop fails no request (P6).
+    return503OnClosing: false,
     bodyLimit: limits.bodyBytesMax,
     // The contract has HEAD in two places only; other routes that have it say so.
     exposeHeadRoutes: false,
