@@ -56,14 +56,6 @@ const NodeOptions = group({
     pattern: NAME_PATTERN,
     expected: NAME_EXPECTED,
   }),
-  zone: Type.Optional(
-    text({
-      description: "Zone of this node. Among equal matches, lookups prefer agents of the same zone.",
-      maxLength: 63,
-      pattern: NAME_PATTERN,
-      expected: NAME_EXPECTED,
-    }),
-  ),
   dataDir: text({
     description: "Folder of this node's identity and data. One process at a time.",
     default: "./atoll-data",
@@ -116,7 +108,7 @@ const HttpOptions = group({
     }),
   ),
   bodyBytesMax: bytes({
-    description: "Largest request body.",
+    description: "Largest request body of /v1 and the older forms; /heartbeat takes up to 10 MiB.",
     default: MIB,
     minimum: KIB,
     maximum: 16 * MIB,

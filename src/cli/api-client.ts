@@ -1,0 +1,208 @@
+/**
+ * A typed client of a node's native HTTP API.
+ *
+ * Answers are what `/openapi.json` says; they are trusted to be that, since they come from the node the caller chose. Every
+ * failure is a `CommandError` whose message says what to do.
+ */
+
+import { messageOf } from "../util/errors.ts";
+import { CommandError } from "./errors.ts";
+
+export interface NodeView {
+  readonly name: string;
+  readonly nodeId: string;
+  readonly region: string;
+  readonly role: string;
+  readonly link: "self" | "connected" | "away";
+  readonly http: string;
+  readonly version?: string;
+  readonly roundTripMs?: number;
+}
+
+export interface RegionView {
+  readonly region: string;
+  readonly link: "self" | "connected" | "away";
+  readonly leader: string | null;
+  readonly revision: number;
+  readonly stalenessMs: number;
+  readonly inSync: boolean;
+  readonly agents: number;
+  readonly capabilities: number;
+  readonly nodes: readonly { readonly name: string; readonly http: string }[];
+  readonly roundTripMs?: number;
+  readonly distrust?: string;
+}
+
+export interface ClusterView {
+  readonly federation: string;
+  readonly region: string;
+  /** Empty until the region is founded. */
+  readonly cluster: string;
+  readonly node: string;
+  readonly role: string;
+  readonly leader: string | null;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly stalenessMs: number;
+  readonly members: readonly { readonly name: string; readonly votes: boolean }[];
+  readonly agents: { readonly healthy: number; readonly unhealthy: number };
+}
+
+export interface AgentView {
+  readonly id: string;
+  readonly name: string;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly health: "healthy" | "unhealthy";
+  readonly revision: number;
+  readonly capabilities: readonly { readonly name: string; readonly version: string }[];
+}
+
+export interface FoundAgentView {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly capability: string;
+  readonly version: string;
+  readonly tags: readonly string[];
+  readonly health: "healthy" | "unhealthy";
+}
+
+export interface LookupView {
+  readonly agents: readonly FoundAgentView[];
+  readonly complete: boolean;
+  readonly regions: readonly {
+    readonly region: string;
+    readonly source: "local" | "live" | "cached" | "none";
+    readonly stalenessMs: number;
+    readonly agents: number;
+    readonly error?: { readonly code: string; readonly message: string };
+  }[];
+  readonly nextCursor?: string;
+}
+
+export interface AgentPage {
+  readonly agents: readonly AgentView[];
+  readonly nextCursor?: string;
+}
+
+/** What an agent says of itself when it registers; `/openapi.json` lists every field. */
+export interface Registration {
+  readonly endpoint: string;
+  readonly capabilities: readonly (
+    | string
+    | { readonly name: string; readonly version?: string; readonly tags?: readonly string[] }
+  )[];
+  readonly leaseMs?: number;
+  readonly [field: string]: unknown;
+}
+
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+interface ErrorBody {
+  readonly error?: { readonly code?: string; readonly message?: string };
+}
+
+const TIMEOUT_MS = 10_000;
+
+export class ApiClient {
+  readonly #base: string;
+  readonly #timeoutMs: number;
+
+  /** @throws CommandError INVALID_URL */
+  constructor(url: string, options: { readonly timeoutMs?: number } = {}) {
+    if (!URL.canParse(url) || !/^https?:/.test(url)) {
+      throw new CommandError("INVALID_URL", `${url} is not a URL such as http://127.0.0.1:8000 (--url or ATOLL_URL)`);
+    }
+    this.#base = url.replace(/\/+$/, "");
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  }
+
+  cluster(): Promise<ClusterView> {
+    return this.#get("/v1/cluster");
+  }
+
+  async nodes(): Promise<readonly NodeView[]> {
+    return (await this.#get<{ nodes: NodeView[] }>("/v1/nodes")).nodes;
+  }
+
+  async regions(): Promise<readonly RegionView[]> {
+    return (await this.#get<{ regions: RegionView[] }>("/v1/regions")).regions;
+  }
+
+  /** One page of the region's agents. */
+  agents(query: Query = {}): Promise<AgentPage> {
+    return this.#get("/v1/agents", query);
+  }
+
+  lookup(query: Query & { readonly capability: string }): Promise<LookupView> {
+    return this.#get("/v1/lookup", query);
+  }
+
+  register(
+    id: string,
+    registration: Registration,
+  ): Promise<{ readonly incarnation: number; readonly revision: number }> {
+    return this.#send("PUT", `/v1/agents/${encodeURIComponent(id)}`, registration);
+  }
+
+  #get<Answer>(path: string, query: Query = {}): Promise<Answer> {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      for (const item of [value].flat()) if (item !== undefined) parameters.append(name, String(item));
+    }
+    return this.#send("GET", parameters.size > 0 ? `${path}?${parameters}` : path);
+  }
+
+  async #send<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+    const response = await this.#fetch(method, path, body);
+    const text = await this.#read(response);
+    const answer = parseJson(text);
+    if (response.ok && answer !== undefined) return answer as Answer;
+    const { code, message } = (answer as ErrorBody | undefined)?.error ?? {};
+    if (code !== undefined) throw new CommandError(code, message ?? `answered ${response.status}`);
+    throw new CommandError(
+      "UNEXPECTED_ANSWER",
+      `${this.#base}${path} answered ${response.status} and no JSON of ours: is it an Atoll node? Name one with --url or ATOLL_URL`,
+    );
+  }
+
+  async #fetch(method: string, path: string, body: unknown): Promise<Response> {
+    try {
+      return await fetch(`${this.#base}${path}`, {
+        method,
+        signal: AbortSignal.timeout(this.#timeoutMs),
+        ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      });
+    } catch (error) {
+      throw this.#unreachable(error);
+    }
+  }
+
+  async #read(response: Response): Promise<string> {
+    try {
+      return await response.text();
+    } catch (error) {
+      throw this.#unreachable(error);
+    }
+  }
+
+  #unreachable(error: unknown): CommandError {
+    const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
+    const reason = isTimeout ? `no answer within ${this.#timeoutMs} ms` : messageOf((error as Error).cause ?? error);
+    return new CommandError(
+      "UNREACHABLE",
+      `no node answers at ${this.#base} (${reason}). Start one with atoll start or atoll dev, or name another with --url or ATOLL_URL`,
+      { cause: error },
+    );
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+/** `atoll status`: is this region well, and what does it see of the others? */
+
+import pc from "picocolors";
+import { ApiClient, type ClusterView, type RegionView } from "../api-client.ts";
+import { formatAge, formatLink, formatTable, type Output, printJson } from "../output.ts";
+import type { ClientOptions } from "./client-options.ts";
+
+export async function status({ url, json }: ClientOptions, output: Output): Promise<void> {
+  const client = new ApiClient(url);
+  const [cluster, regions] = await Promise.all([client.cluster(), client.regions()]);
+  if (json) return printJson(output, { cluster, regions });
+  output.print(describeNode(cluster));
+  output.print("");
+  output.print(formatRegions(regions));
+}
+
+function describeNode(cluster: ClusterView): string {
+  const leader =
+    cluster.leader === null
+      ? pc.red("no leader: registrations wait, lookups are answered from what this node holds")
+      : `leader ${cluster.leader}, term ${cluster.term}`;
+  const voters = cluster.members.filter(({ votes }) => votes).map(({ name }) => name);
+  return [
+    `${pc.bold(cluster.node)} (${cluster.role}) of region ${pc.bold(cluster.region)}, federation ${cluster.federation}`,
+    leader,
+    voters.length > 0 ? `voters ${voters.join(", ")}` : pc.red("not founded: waiting for the other members"),
+    `applied ${cluster.appliedIndex} of ${cluster.commitIndex} committed, at most ${formatAge(cluster.stalenessMs)} old`,
+    `${cluster.agents.healthy} agents healthy, ${cluster.agents.unhealthy} unhealthy`,
+  ].join("\n");
+}
+
+export function formatRegions(regions: readonly RegionView[]): string {
+  const rows = regions.map((region) => [
+    region.region,
+    formatLink(region.link),
+    region.leader ?? "-",
+    String(region.nodes.length),
+    String(region.agents),
+    String(region.capabilities),
+    String(region.revision),
+    formatAge(region.stalenessMs),
+    region.distrust ?? (region.inSync ? "in sync" : pc.yellow("catching up")),
+    region.roundTripMs === undefined ? "-" : `${region.roundTripMs.toFixed(1)} ms`,
+  ]);
+  const head = ["REGION", "LINK", "LEADER", "NODES", "AGENTS", "CAPABILITIES", "REVISION", "AGE", "SUMMARY", "RTT"];
+  return formatTable(head, rows);
+}

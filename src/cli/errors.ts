@@ -1,0 +1,20 @@
+/** How a command ends, for shells and scripts. */
+
+import { AtollError } from "../util/errors.ts";
+
+/** Numbers beyond 1 as in sysexits.h. */
+export const EXIT = { ok: 0, failure: 1, usage: 64, config: 78 } as const;
+
+/** The command line itself is wrong: what to write instead is in the message. */
+export class UsageError extends AtollError<{ readonly code: "USAGE" }> {
+  constructor(message: string) {
+    super(message, { code: "USAGE" });
+  }
+}
+
+/** A command could not do what it was asked for; the message says what to do about it. */
+export class CommandError extends AtollError<{ readonly code: string }> {
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, { code }, options);
+  }
+}

@@ -1,0 +1,159 @@
+/** Which command the words on the command line mean, and how it ends. */
+
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { ConfigError } from "../config/errors.ts";
+import { formatSetting } from "../config/format-value.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { expectation, OPTIONS } from "../config/table.ts";
+import { AtollError, messageOf } from "../util/errors.ts";
+import { URL_DEFAULT } from "./commands/client-options.ts";
+import { parseRegions, REGIONS_DEFAULT } from "./dev/options.ts";
+import { EXIT, UsageError } from "./errors.ts";
+import { loadNodeConfig } from "./node-config.ts";
+import { type Output, processOutput } from "./output.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * Runs one command.
+ *
+ * @param argv - the words after the program's name
+ * @returns the exit code: 0, 1 when it failed, 64 when the words are wrong, 78 when a node's configuration is
+ */
+export async function run(argv: readonly string[], output: Output = processOutput): Promise<number> {
+  try {
+    await buildProgram(output).parseAsync([...argv], { from: "user" });
+    return EXIT.ok;
+  } catch (error) {
+    return report(error, output);
+  }
+}
+
+/** Says what went wrong, unless commander did. */
+function report(error: unknown, output: Output): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof UsageError) {
+    output.note(error.message);
+    return EXIT.usage;
+  }
+  if (error instanceof ConfigError) {
+    output.note(`${error.message}\n"atoll config" shows every option; "atoll start --help" says what each is for.`);
+    return EXIT.config;
+  }
+  // What we did not foresee is a bug: only its stack says where.
+  const isForeseen = error instanceof AtollError || !(error instanceof Error);
+  output.note(isForeseen ? messageOf(error) : (error.stack ?? error.message));
+  return EXIT.failure;
+}
+
+/** Commands load what they need when they run: `atoll --help` needs no network and no disk. */
+function buildProgram(output: Output): Command {
+  const program = new Command("atoll")
+    .description("A peer-to-peer registry for AI agents: Raft inside a region, signed summaries between regions.")
+    .version(VERSION)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => output.print(text.trimEnd()),
+      writeErr: (text) => output.note(text.trimEnd()),
+    });
+
+  nodeCommand(program, "start")
+    .description("run one node until it is told to stop")
+    .action(async (flags) => (await import("./commands/start.ts")).start(loadedConfig(flags)));
+
+  nodeCommand(program, "config")
+    .description("show every option, its value, and where that came from")
+    .option("--json", "print JSON", false)
+    .action(async (flags) => (await import("./commands/config.ts")).config(loadedConfig(flags), flags, output));
+
+  addDev(program, output);
+  addClientCommands(program, output);
+  return program;
+}
+
+/** A command that takes every option of a node as a flag, but for secrets. */
+function nodeCommand(program: Command, name: string): Command {
+  const command = program.command(name).option("--config <file>", "YAML or JSON file of options (ATOLL_CONFIG)");
+  for (const { option, flag } of NODE_FLAGS) command.addOption(flag.helpGroup(`Options of ${option.group}:`));
+  return command;
+}
+
+const NODE_FLAGS = OPTIONS.flatMap((option) => {
+  if (option.flag === undefined) return [];
+  const byDefault =
+    option.default === undefined ? "" : `; default ${formatSetting({ option, value: option.default }) || "none"}`;
+  const help = `${option.facts.description} (${expectation(option)}${byDefault}; ${option.env})`;
+  return [{ option, flag: new Option(option.flag, help) }];
+});
+
+/** @throws ConfigError */
+function loadedConfig(values: Record<string, string | undefined>): LoadedConfig {
+  const flags = NODE_FLAGS.map(({ option, flag }) => [option.path, values[flag.attributeName()]]);
+  return loadNodeConfig(values.config, Object.fromEntries(flags));
+}
+
+function addDev(program: Command, output: Output): void {
+  program
+    .command("dev")
+    .description("run a federation on this machine, one process per node")
+    .option("--regions <list>", "regions and their nodes", REGIONS_DEFAULT)
+    .option(
+      "--http-base <port>",
+      "HTTP port of the first node; region i, node j: base + 100 i + j",
+      wholeNumber(1, 65_535),
+      8000,
+    )
+    .option("--data <dir>", "folder for the nodes' data and logs", ".atoll-dev")
+    .option("--fresh", "begin with an empty folder", false)
+    .option("--wan-ms <ms>", "one-way delay between regions", wholeNumber(0, 10_000), 0)
+    .option("--json", "say what happens as one JSON object per line", false)
+    .action(async ({ regions, httpBase, data, fresh, wanMs, json }) => {
+      const { dev } = await import("./commands/dev.ts");
+      await dev(
+        { regions: parseRegions(regions), httpBase, dataDir: data, isFresh: fresh, wanMs, isJson: json },
+        output,
+      );
+    });
+}
+
+function addClientCommands(program: Command, output: Output): void {
+  const clientCommand = (usage: string, description: string) =>
+    program
+      .command(usage)
+      .description(description)
+      .addOption(new Option("--url <url>", "the node to ask").env("ATOLL_URL").default(URL_DEFAULT))
+      .option("--json", "print JSON", false);
+  const health = () => new Option("--health <health>", "only these").choices(["healthy", "unhealthy"]);
+
+  clientCommand("status", "show a node's region, and what it sees of the others").action(async (options) =>
+    (await import("./commands/status.ts")).status(options, output),
+  );
+  clientCommand("nodes", "list the nodes of the federation").action(async (options) =>
+    (await import("./commands/nodes.ts")).nodes(options, output),
+  );
+  clientCommand("regions", "list the regions of the federation").action(async (options) =>
+    (await import("./commands/regions.ts")).regions(options, output),
+  );
+  clientCommand("agents", "list the agents of a node's region")
+    .option("--capability <name>", "only agents that offer it")
+    .addOption(health())
+    .option("--limit <count>", "most agents to show", wholeNumber(1, 100_000), 1_000)
+    .action(async (options) => (await import("./commands/agents.ts")).agents(options, output));
+  clientCommand("lookup <capability>", "find agents by capability, in every region")
+    .option("--version <constraint>", "a version constraint such as ^1.2")
+    .option("--tags <tags>", "t required, +t preferred, -t forbidden; separated by commas")
+    .option("--region <region>", "only this region")
+    .addOption(new Option("--scope <scope>", "how far to look").choices(["region", "federation"]))
+    .addOption(new Option("--health <health>", "which agents").choices(["healthy", "any"]))
+    .addOption(new Option("--consistency <mode>", "of this region's part").choices(["stale", "linearizable"]))
+    .option("--limit <count>", "most agents to show", wholeNumber(1, 1_000), 100)
+    .action(async (capability, options) => (await import("./commands/lookup.ts")).lookup(capability, options, output));
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It should be a whole number from ${min} to ${max}.`);
+  };
+}

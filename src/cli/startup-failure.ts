@@ -1,0 +1,43 @@
+/** Why a node did not start, in words that say what to do. */
+
+import type { Config } from "../config/schema.ts";
+import { AtollError } from "../util/errors.ts";
+import { CommandError } from "./errors.ts";
+
+/** What Node says about an address that can not be listened on, and our own network in its `detail`. */
+interface SocketFacts {
+  readonly code?: string;
+  readonly address?: string;
+  readonly port?: number;
+  readonly reason?: string;
+}
+
+/** The error to show to the person who started the node. What says already what to do, or is a bug, stays as it is. */
+export function explainStartupFailure(error: unknown, config: Config): unknown {
+  const facts = (error instanceof AtollError ? error.detail : error) as SocketFacts;
+  const isMetricsPort = facts.port === config.http.metricsPort && facts.port !== config.http.port;
+  const flag = isMetricsPort ? "--http-metrics-port (METRICS_PORT)" : "--port (REGISTRY_PORT)";
+  const refuse = (code: string, message: string) => new CommandError(code, message, { cause: error });
+  switch (facts.code) {
+    case "LISTEN_FAILED":
+      return refuse(
+        "LISTEN_FAILED",
+        `can not listen for other nodes on ${facts.address} (${facts.reason}): ` +
+          "choose another address with --network-host and --network-port",
+      );
+    case "EADDRINUSE":
+      return refuse(
+        "PORT_IN_USE",
+        `port ${facts.port} on ${facts.address} is in use: stop what listens there, or choose another with ${flag}`,
+      );
+    case "EACCES":
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return refuse(
+        "LISTEN_FAILED",
+        `can not listen for agents on ${config.http.host} (${facts.code}): choose another address with --host and ${flag}`,
+      );
+    default:
+      return error;
+  }
+}
