@@ -29,10 +29,12 @@ function createAjv(options: { coerceTypes: boolean }): Ajv {
   return ajv;
 }
 
-/** An absolute URL without blanks or control characters, which the WHATWG parser would drop without a word. */
+/**
+ * An absolute URL with a host, so that `host:8080`, where the host would be taken for the scheme, is refused. Blanks and
+ * control characters are too, because the WHATWG parser would drop them without a word.
+ */
 function isUrl(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return !/[\s\u0000-\u001f\u007f]/.test(text) && URL.canParse(text);
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/\s\p{Cc}][^\s\p{Cc}]*$/iu.test(text) && URL.canParse(text);
 }
 
 /** RFC 3339, as far as a pattern can tell. */
@@ -54,6 +56,11 @@ export function describeInvalid(errors: readonly FastifySchemaValidationError[],
   return { field: deepest.field || (part ?? "body"), reason: deepest.reason };
 }
 
+const FORMAT_RULES: Readonly<Record<string, string>> = {
+  uri: "must be an absolute URL with a host, such as http://host:8080",
+  "date-time": "must be a time as RFC 3339 has it",
+};
+
 function describe(error: ValidationError): Invalid {
   const path = pathOf(error.instancePath);
   switch (error.keyword) {
@@ -72,7 +79,7 @@ function describe(error: ValidationError): Invalid {
     case "maxLength":
       return { field: path, reason: `is longer than ${error.params.limit} characters` };
     case "format":
-      return { field: path, reason: `is not a valid ${error.params.format}` };
+      return { field: path, reason: FORMAT_RULES[String(error.params.format)] ?? "has a wrong format" };
     case "anyOf":
       return { field: path, reason: "has none of the shapes that are allowed here" };
     default:

@@ -162,7 +162,8 @@ export function registrationAnswer(region: RegionId, { agent, change }: Register
 
 const ShownDependency = Type.Object({
   capability: Type.String(),
-  tags: Type.Array(Type.Unsafe<string | readonly string[]>({ type: ["string", "array"], items: { type: "string" } })),
+  // The array first: the serializer takes whatever has a toString for a string.
+  tags: Type.Array(Type.Unsafe<string | readonly string[]>({ type: ["array", "string"], items: { type: "string" } })),
   version: Type.String(),
   required: Type.Boolean(),
 });

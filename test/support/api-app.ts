@@ -1,0 +1,206 @@
+/** A node's HTTP faces over a real registry, on virtual time and without a socket. */
+
+import type { FastifyInstance } from "fastify";
+import { DEFAULT_HTTP_LIMITS, DEFAULT_LEASES } from "../../src/api/modules.ts";
+import type { ClusterStatus, ClusterView, NodeStatus, RegionStatus } from "../../src/api/ports.ts";
+import { buildServer, type ServerOptions } from "../../src/api/server.ts";
+import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
+import type { MetricsSource } from "../../src/metrics/source.ts";
+import type { LogEvent, Logger } from "../../src/util/logger.ts";
+import { silentLogger } from "../../src/util/logger.ts";
+import { HOME, type TestNode, TestRegion } from "../unit/registry/fixtures.ts";
+import { checkedSend, type Send } from "./api-openapi.ts";
+
+export const OTHER_REGION_HTTP = "http://us-west-1:8000";
+
+/** Shows a cluster of one node, over what the node's group really applied. */
+export class FakeClusterView implements ClusterView {
+  reasons: string[] = [];
+  readonly #node: TestNode;
+
+  constructor(node: TestNode) {
+    this.#node = node;
+  }
+
+  applied() {
+    const { appliedIndex, stalenessMs } = this.#node.group.status();
+    return { revision: appliedIndex, stalenessMs };
+  }
+
+  node(): NodeStatus {
+    return {
+      name: "us-east-1",
+      nodeId: this.#node.group.self,
+      region: HOME,
+      role: this.#node.group.status().role,
+      link: "self",
+      http: "http://us-east-1:8000",
+      addresses: ["us-east-1:4001"],
+      version: "1.2.3",
+    };
+  }
+
+  nodes(): NodeStatus[] {
+    const { version: _, ...self } = this.node();
+    const abroad = { name: "us-west-1", nodeId: "west", region: "us-west", role: "unknown", link: "away" } as const;
+    return [self, { ...abroad, http: OTHER_REGION_HTTP, addresses: [], roundTripMs: 61.5 }];
+  }
+
+  regions(): RegionStatus[] {
+    const own = this.applied();
+    return [
+      {
+        region: HOME,
+        link: "self",
+        cluster: "c0ffee",
+        leader: "us-east-1",
+        ...own,
+        inSync: true,
+        agents: 0,
+        capabilities: 0,
+        nodes: [],
+      },
+      {
+        region: "us-west",
+        link: "away",
+        cluster: "",
+        leader: null,
+        revision: 0,
+        stalenessMs: Number.POSITIVE_INFINITY,
+        inSync: false,
+        agents: 0,
+        capabilities: 0,
+        nodes: [{ name: "us-west-1", nodeId: "west", http: OTHER_REGION_HTTP }],
+        breaker: "open",
+      },
+    ];
+  }
+
+  cluster(): ClusterStatus {
+    const { role, term, commitIndex, appliedIndex, lastIndex, logStartIndex, stalenessMs, sinceLeaderMs } =
+      this.#node.group.status();
+    return {
+      federation: "test",
+      region: HOME,
+      cluster: "c0ffee",
+      node: "us-east-1",
+      role,
+      leader: role === "leader" ? "us-east-1" : null,
+      ...{ term, commitIndex, appliedIndex, lastIndex, logStartIndex, stalenessMs, sinceLeaderMs },
+      members: [{ name: "us-east-1", nodeId: this.#node.group.self, votes: true }],
+      agents: { healthy: 0, unhealthy: 0 },
+    };
+  }
+
+  readiness() {
+    return { ready: this.reasons.length === 0, reasons: this.reasons };
+  }
+
+  federationHint() {
+    return [OTHER_REGION_HTTP];
+  }
+}
+
+export interface TestApp {
+  readonly app: FastifyInstance;
+  /** Sends a request; a JSON answer that the OpenAPI document does not describe fails the test. */
+  readonly send: Send;
+  readonly region: TestRegion;
+  readonly node: TestNode;
+  readonly view: FakeClusterView;
+  readonly metrics: Metrics;
+  /** What was said to the log as an error. */
+  readonly errors: LogEvent[];
+  isShuttingDown: boolean;
+}
+
+/** @param place - how many nodes the region has, and which of them serves; the first one leads */
+export async function createTestApp(
+  overrides: Partial<ServerOptions> = {},
+  place = { nodes: 1, serving: 0 },
+): Promise<TestApp> {
+  const region = new TestRegion(place.nodes);
+  const node = region.nodes[place.serving]!;
+  const view = new FakeClusterView(node);
+  const metrics = createMetrics({
+    source: metricsSource(node),
+    clock: region.clock,
+    node: { region: HOME, name: "us-east-1", version: "1.2.3" },
+    includeProcess: false,
+  });
+  const errors: LogEvent[] = [];
+  const logger: Logger = { ...silentLogger, error: (event) => void errors.push(event) };
+  const state = { isShuttingDown: false };
+  const app = await buildServer({
+    registry: node.service,
+    view,
+    metrics,
+    logger,
+    clock: region.clock,
+    limits: DEFAULT_HTTP_LIMITS,
+    leases: DEFAULT_LEASES,
+    isShuttingDown: () => state.isShuttingDown,
+    ...overrides,
+  });
+  return Object.assign(state, { app, send: checkedSend(app), region, node, view, metrics, errors });
+}
+
+export function metricsSource(node: TestNode): MetricsSource {
+  return {
+    raft() {
+      const { role, term, leader, commitIndex, appliedIndex, lastIndex, stalenessMs, sinceLeaderMs } =
+        node.group.status();
+      return {
+        ...{ role, term, commitIndex, appliedIndex, stalenessMs, sinceLeaderMs },
+        hasLeader: leader !== null,
+        logEntries: lastIndex,
+        voters: 1,
+        electionsTotal: 1,
+        leaderChangesTotal: 1,
+      };
+    },
+    registry() {
+      const { healthy, unhealthy, capabilities } = node.service.countAgents();
+      return {
+        healthyAgents: healthy,
+        unhealthyAgents: unhealthy,
+        capabilities,
+        leases: healthy,
+        leasesExpiredTotal: 3,
+      };
+    },
+    network: () => ({
+      peersInRegion: 2,
+      peersAbroad: 3,
+      handshakesRefusedTotal: new Map([["WRONG_KEY", 4]]),
+      bytesSentTotal: 10,
+      bytesReceivedTotal: 20,
+    }),
+    federation: () => ({
+      regions: [
+        {
+          region: "us-west",
+          isConnected: true,
+          isInSync: false,
+          summaryAgeMs: 1_500,
+          revision: 7,
+          agents: 5,
+          roundTripMs: 60,
+        },
+        {
+          region: "eu-west",
+          isConnected: false,
+          isInSync: false,
+          summaryAgeMs: Number.POSITIVE_INFINITY,
+          revision: 0,
+          agents: 0,
+        },
+      ],
+      summariesPublishedTotal: 1,
+      gossipAcceptedTotal: 2,
+      gossipDroppedTotal: new Map([["bad-signature", 6]]),
+      pullRoundsTotal: 8,
+      pullBucketsTotal: 9,
+    }),
+  };
+}
