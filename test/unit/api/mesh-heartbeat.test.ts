@@ -307,6 +307,22 @@ describe("A3: HEAD /heartbeat/{id}", () => {
     assert.equal(await head("a"), 202);
   });
 
+  it("A3: answers 202 once another agent moved or offers something new", async () => {
+    await beat({ agent_id: "b" });
+    for (const change of [{ http_host: "h", http_port: 1 }, { tools: [tool("new")] }]) {
+      await beat({ agent_id: "a" });
+      await beat({ agent_id: "b", ...change });
+      assert.equal(await head("a"), 202, JSON.stringify(change));
+    }
+  });
+
+  it("A3: answers 200 still when agents of type api come and go", async () => {
+    await beat({ agent_id: "a" });
+    await beat({ agent_id: "route", agent_type: "api" });
+    await test.send({ method: "DELETE", url: "/agents/route" });
+    assert.equal(await head("a"), 200);
+  });
+
   it("A3: answers 410 for an unknown agent and for an unhealthy one, and revives neither", async () => {
     assert.equal(await head("nobody"), 410);
     await beat({ agent_id: "a" });
