@@ -5,10 +5,20 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { NetworkError, type RaftTransportListener } from "../../src/network/interface.ts";
+import { summaryTopic } from "../../src/network/protocols.ts";
 import type { GossipSummaryChannel } from "../../src/network/summary-channel.ts";
 import { asClusterId, asNodeId, asNodeName, asRegionId, type NodeId } from "../../src/types/ids.ts";
 import type { RaftMessage, SnapshotHeader } from "../../src/types/raft.ts";
-import { becomes, eventually, type LoopbackNode, linked, startNode } from "../support/loopback-network.ts";
+import {
+  becomes,
+  eventually,
+  FEDERATION,
+  type LoopbackNode,
+  linked,
+  PSK,
+  startNode,
+} from "../support/loopback-network.ts";
+import { dialRaw, sayHello, startRawPeer } from "../support/raw-peer.ts";
 
 const limit = { timeout: 30_000 };
 const CLUSTER = asClusterId("c1");
@@ -308,6 +318,28 @@ describe("gossip", () => {
     await Promise.all([linked(a, back), linked(b, back)]);
     const heard = [hearing(a), hearing(b)];
     await Promise.all([reaches(a, "after", [hearing(back)]), reaches(back, "from the restarted", heard)]);
+  });
+
+  it("F13: is passed on to a peer that is out of the mesh and in its back-off", limit, async (test) => {
+    const hub = await startNode(test, { name: asNodeName("hub") });
+    const b = await startNode(test, { name: asNodeName("b"), memberTargets: [hub.target] });
+    await linked(hub, b);
+    hearing(hub);
+    const outside = await startRawPeer(test);
+    const { gossip } = outside.services;
+    const topic = summaryTopic(FEDERATION);
+    // It asks for a place in the mesh, and a direct peer gets none: that prune is the back-off of 60 s.
+    const pruned = once(gossip as unknown as EventTarget, "gossipsub:prune");
+    const got = new Set<string>();
+    gossip.addEventListener("message", ({ detail }) => got.add(Buffer.from(detail.data).subarray(12).toString()));
+    gossip.subscribe(topic);
+    const identity = {
+      ...{ federation: FEDERATION, region: asRegionId("us-east"), name: asNodeName("outside") },
+      ...{ cluster: null, http: "http://outside", addresses: [] },
+    };
+    await sayHello(outside, await dialRaw(outside, hub.listenPort), identity, PSK);
+    await pruned;
+    await reaches(b, "passed on", [got]);
   });
 
   it("F14: is taken up again after gossipsub lost a peer without noticing", limit, async (test) => {
