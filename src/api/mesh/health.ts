@@ -41,6 +41,8 @@ export const healthRoutes: Face = async (app, { clock }) => {
       .header("x-health-status", "healthy")
       .header("x-service-version", SERVICE_VERSION)
       .header("x-uptime-seconds", uptimeSeconds())
+      // As in heartbeat.ts: lets clients keep the connection.
+      .header("content-length", 0)
       .send();
   });
 

@@ -1,6 +1,5 @@
 /** `POST /heartbeat`, `HEAD /heartbeat/{id}` and `DELETE /agents/{id}`: all that an agent ever calls (contract A2 to A4). */
 
-import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import { RegistryError } from "../../registry/errors.ts";
 import type { Registry } from "../../registry/interface.ts";
@@ -98,7 +97,9 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
   app.head<{ Params: { id: string } }>("/heartbeat/:id", { schema: renew }, async ({ params }, reply) => {
     const status = await fastHeartbeat(registry, params.id);
     if (status < 300) metrics.registry.renewal("mesh");
-    return answerNothing(reply, status);
+    if (status === 503) reply.header("retry-after", 1);
+    // Without a length some clients, Node's among them, take the answer to end with the connection, and dial anew for each.
+    return reply.code(status).header("content-length", 0).send();
   });
 
   const unregister = {
@@ -109,7 +110,7 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
   app.delete<{ Params: { id: string } }>("/agents/:id", { schema: unregister }, async ({ params }, reply) => {
     const wasThere = isPossibleAgentId(params.id) && (await registry.deregister(asAgentId(params.id), "keep"));
     if (wasThere) metrics.registry.deregistration("mesh");
-    return answerNothing(reply, 204);
+    return reply.code(204).send();
   });
 };
 
@@ -123,11 +124,6 @@ async function fastHeartbeat(registry: Registry, id: string): Promise<200 | 202 
     const { code } = thrown.detail;
     return code === "UNKNOWN_AGENT" || code === "LEASE_LOST" ? 410 : 503;
   }
-}
-
-function answerNothing(reply: FastifyReply, status: number): FastifyReply {
-  if (status === 503) reply.header("retry-after", 1);
-  return reply.code(status).send();
 }
 
 /** For each function that declares dependencies: one entry per dependency, in their order, which is the SDK's order of injection. */

@@ -334,6 +334,13 @@ describe("A3: HEAD /heartbeat/{id}", () => {
     for (const id of ["..%2F..%2Fetc", "a%00b", "A%0AB", "x".repeat(400)]) assert.equal(await head(id), 410, id);
   });
 
+  it("says that its answer is empty, so that clients keep the connection", async () => {
+    await beat({ agent_id: "a" });
+    for (const url of ["/heartbeat/a", "/heartbeat/nobody", "/health"]) {
+      assert.equal((await test.send({ method: "HEAD", url })).headers["content-length"], "0", url);
+    }
+  });
+
   it("A3: keeps the lease", async () => {
     await beat({ agent_id: "a" });
     for (let i = 0; i < 20; i++) {
