@@ -73,7 +73,10 @@ export function humanReporter(output: Output, { dataDir, regions, wanMs }: DevOp
     },
     help: (text) => output.print(text),
     failed: (_, message) => output.note(pc.red(message)),
-    stopping: () => void spinner.reset().start("Stopping every node"),
+    stopping() {
+      isReady = false;
+      spinner.reset().start("Stopping every node");
+    },
     startFailed: () => void spinner.error("Not started"),
   };
 }
