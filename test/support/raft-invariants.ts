@@ -1,0 +1,261 @@
+/**
+ * What must hold in a Raft group after every event, whatever happened before (Ongaro 2014, figure 3.2, and the checklist of
+ * CCF and etcd). Knows all members at once, counts majorities with its own arithmetic, and throws at the first breach.
+ */
+
+import type { RaftState } from "../../src/raft/core/state.ts";
+import type { NodeId } from "../../src/types/ids.ts";
+import type { LogEntry, Member, Membership, RaftMessage } from "../../src/types/raft.ts";
+import { type Before, foldEntry, type SimulatedNode } from "./raft-sim-node.ts";
+
+export class InvariantBroken extends Error {
+  override readonly name = "InvariantBroken";
+}
+
+interface Seen {
+  readonly prevTerm: number;
+  readonly digest: number;
+}
+
+interface Committed {
+  readonly term: number;
+  readonly digest: number;
+  /** The term of the leader that committed it. */
+  readonly inTerm: number;
+}
+
+interface Promised {
+  /** The highest term anything binding was sent in. */
+  term: number;
+  /** Whom this member voted for, by term. */
+  readonly votes: Map<number, NodeId>;
+  /** Terms of its log by index, as of the last event. */
+  readonly terms: number[];
+}
+
+export class RaftInvariants {
+  readonly #nodes: readonly SimulatedNode[];
+  readonly #membership: Membership;
+  readonly #count: (what: string) => void;
+  readonly #leaders = new Map<number, NodeId>();
+  /** Every entry that ever was in a log, by term and index. */
+  readonly #seen = new Map<number, Seen>();
+  /** By index. */
+  readonly #committed: Committed[] = [{ term: 0, digest: 0, inTerm: 0 }];
+  /** Hash of the state after each index. */
+  readonly #hashes: (number | undefined)[] = [];
+  readonly #promised = new Map<NodeId, Promised>();
+  /** For each read under way, the highest index committed anywhere when it began. */
+  readonly #reads = new Map<string, number>();
+
+  constructor(nodes: readonly SimulatedNode[], membership: Membership, count: (what: string) => void) {
+    this.#nodes = nodes;
+    this.#membership = membership;
+    this.#count = count;
+    for (const { id } of nodes) this.#promised.set(id, { term: 0, votes: new Map(), terms: [] });
+  }
+
+  /** The highest index known committed by anybody. */
+  get committedIndex(): number {
+    return this.#committed.length - 1;
+  }
+
+  started(node: SimulatedNode): void {
+    const core = node.core!;
+    const promised = this.#promised.get(node.id)!;
+    check(core.term >= promised.term, `${node.id} restarts in term ${core.term} after it spoke in ${promised.term}`);
+    const vote = promised.votes.get(core.term);
+    check(vote === undefined || vote === core.votedFor, `${node.id} forgot its vote for ${vote} in term ${core.term}`);
+    promised.terms.length = 0;
+    this.#noteEntries(node, core, core.log.startIndex + 1, false);
+    this.#noteCommit(node, core, core.log.startIndex);
+  }
+
+  stepped(node: SimulatedNode, before: Before): void {
+    const core = node.core!;
+    const { log } = core;
+    check(core.term >= before.term, `${node.id}: the term went back from ${before.term} to ${core.term}`);
+    check(log.commit >= before.commit, `${node.id}: commit went back from ${before.commit} to ${log.commit}`);
+    const led = before.role === "leader" && before.term === core.term;
+    const from = core.outbox.entriesFrom;
+    if (from !== undefined) this.#noteEntries(node, core, from, led && core.role === "leader");
+    if (core.role === "leader") this.#checkLeader(node, core, before, led);
+    if (log.commit > before.commit) this.#noteCommit(node, core, before.commit);
+  }
+
+  #checkLeader(node: SimulatedNode, core: RaftState, before: Before, led: boolean): void {
+    const { log, term } = core;
+    if (!led) {
+      const other = this.#leaders.get(term);
+      check(other === undefined, `election safety: ${other} and ${node.id} both lead term ${term}`);
+      this.#leaders.set(term, node.id);
+      this.#count("leader elected");
+      // A leader elected late, in a term that others have left, owes nothing to what they committed since.
+      let last = this.committedIndex;
+      while (this.#committed[last]!.inTerm >= term) last--;
+      const has = log.startIndex >= last || log.termAt(last) === this.#committed[last]!.term;
+      check(has, `leader completeness: ${node.id} leads term ${term} without committed entry ${last}`);
+      return;
+    }
+    this.#checkMatch(node, core);
+    check(log.lastIndex >= before.lastIndex, `leader append-only: ${node.id} shortened its log`);
+    if (log.commit > before.commit) {
+      const committed = log.termAt(log.commit);
+      check(committed === term, `${node.id} committed an entry of term ${committed} by counting in term ${term}`);
+    }
+  }
+
+  /** What a leader believes a peer to hold is on that peer's disk, unless the peer has left this term (R32). */
+  #checkMatch(node: SimulatedNode, core: RaftState): void {
+    for (const { id, image } of this.#nodes) {
+      const match = core.progress.get(id)?.match ?? 0;
+      if (match <= image.start.index || image.hardState.term > core.term) continue;
+      const term = image.entries[match - image.start.index - 1]?.term;
+      const isHeld = term !== undefined && (core.log.termAt(match) ?? term) === term;
+      check(
+        isHeld,
+        `${node.id} believes that ${id} holds entry ${match} of term ${core.log.termAt(match)}, its disk has ${term}`,
+      );
+    }
+  }
+
+  #noteEntries(node: SimulatedNode, core: RaftState, from: number, leads: boolean): void {
+    const { log } = core;
+    const { terms } = this.#promised.get(node.id)!;
+    let hasConflict = false;
+    for (let index = Math.max(from, log.startIndex + 1); index <= log.lastIndex; index++) {
+      const term = log.termAt(index)!;
+      const before = terms[index];
+      if (before !== undefined && before !== term) {
+        check(!leads, `leader append-only: ${node.id} replaced entry ${index}`);
+        check(
+          index > this.committedIndex || this.#committed[index]!.term !== before,
+          `committed entry ${index} replaced on ${node.id}`,
+        );
+        if (!hasConflict) this.#noteConflict(index, before);
+        hasConflict = true;
+      }
+      this.#checkMatching(node, log.termAt(index - 1), log.slice(index, 0)[0]!);
+      terms[index] = term;
+    }
+    terms.length = log.lastIndex + 1;
+  }
+
+  #noteConflict(index: number, term: number): void {
+    this.#count("conflict truncated");
+    // Figure 3.7: a majority held it, yet it was not committed, because it was of an older term.
+    const holds = (node: SimulatedNode) => this.#promised.get(node.id)!.terms[index] === term;
+    if (this.#isMajority(holds)) this.#count("entry on a majority replaced (figure 8)");
+  }
+
+  #checkMatching(node: SimulatedNode, prevTerm: number | undefined, entry: LogEntry): void {
+    const key = entry.term * 2 ** 26 + entry.index;
+    const digest = foldEntry(0, entry);
+    const seen = this.#seen.get(key);
+    if (seen === undefined) {
+      if (prevTerm !== undefined) this.#seen.set(key, { prevTerm, digest });
+      return;
+    }
+    const isSame = seen.digest === digest && (prevTerm === undefined || seen.prevTerm === prevTerm);
+    check(isSame, `log matching: ${node.id} holds another entry ${entry.index} of term ${entry.term}`);
+  }
+
+  #noteCommit(node: SimulatedNode, core: RaftState, after: number): void {
+    const { log } = core;
+    for (let index = Math.max(after, log.startIndex) + 1; index <= log.commit; index++) {
+      const entry = log.slice(index, 0)[0]!;
+      const digest = foldEntry(0, entry);
+      const known = this.#committed[index];
+      if (known === undefined) {
+        check(index === this.#committed.length, `${node.id} committed ${index} before what precedes it`);
+        this.#committed.push({ term: entry.term, digest, inTerm: core.term });
+      } else {
+        check(known.term === entry.term && known.digest === digest, `${node.id} committed another entry at ${index}`);
+      }
+    }
+    if (log.commit > after && log.commit === this.committedIndex) this.#checkDurable(node, core);
+  }
+
+  /** Committed means: on the disks of a majority (R2, R3). */
+  #checkDurable(node: SimulatedNode, core: RaftState): void {
+    const { commit } = core.log;
+    const { term } = this.#committed[commit]!;
+    const holds = ({ image }: SimulatedNode) =>
+      image.start.index >= commit || image.entries[commit - image.start.index - 1]?.term === term;
+    check(this.#isMajority(holds), `${node.id} committed ${commit}, which is not on a majority of the disks`);
+  }
+
+  #isMajority(holds: (node: SimulatedNode) => boolean): boolean {
+    const agrees = (half: readonly Member[]) => {
+      let count = 0;
+      for (const node of this.#nodes) if (half.some(({ id }) => id === node.id) && holds(node)) count++;
+      return half.length === 0 || 2 * count > half.length;
+    };
+    return agrees(this.#membership.voters) && agrees(this.#membership.outgoing);
+  }
+
+  /** Nothing leaves that the disk does not back (R1, R2). */
+  sending(node: SimulatedNode, message: RaftMessage): void {
+    if (!isBinding(message)) return;
+    const { hardState, start, entries } = node.image;
+    const promised = this.#promised.get(node.id)!;
+    const what = `${node.id} sends ${message.type} of term ${message.term}`;
+    check(hardState.term >= message.term, `${what}, but ${hardState.term} is on its disk`);
+    promised.term = Math.max(promised.term, message.term);
+    if (message.type === "vote" || message.type === "voteResponse") {
+      const candidate = message.type === "vote" ? node.id : message.to;
+      const isOnDisk = hardState.term > message.term || hardState.votedFor === candidate;
+      check(isOnDisk, `${what} for ${candidate}, but its disk says ${hardState.votedFor}`);
+      const earlier = promised.votes.get(message.term) ?? candidate;
+      check(earlier === candidate, `${node.id} votes for ${earlier} and for ${candidate} in term ${message.term}`);
+      promised.votes.set(message.term, candidate);
+    }
+    if (message.type === "appendResponse") {
+      const last = start.index + entries.length;
+      // An answer of a term that was left meanwhile only says what was held then; who leads since was elected without it.
+      const isPast = hardState.term > message.term;
+      check(isPast || last >= message.index, `${what} up to ${message.index}, but its disk ends at ${last}`);
+    }
+  }
+
+  applied(node: SimulatedNode, entry: LogEntry): void {
+    const known = this.#hashes[entry.index];
+    this.#hashes[entry.index] = node.hash;
+    const isSame = known === undefined || known === node.hash;
+    check(isSame, `state-machine safety: ${node.id} has another state after entry ${entry.index}`);
+    check(entry.index <= this.committedIndex, `${node.id} applied ${entry.index}, which nobody committed`);
+  }
+
+  readBegan(node: SimulatedNode, request: number): void {
+    this.#reads.set(`${node.id}/${request}`, this.committedIndex);
+  }
+
+  readEnded(node: SimulatedNode, request: number, index: number | null): void {
+    const key = `${node.id}/${request}`;
+    const floor = this.#reads.get(key);
+    if (index === null || floor === undefined) return;
+    check(index >= floor, `linearizable reads: ${node.id} reads at ${index} what began after ${floor} was committed`);
+  }
+}
+
+/** Other messages promise nothing that a restart could break. */
+function isBinding(message: RaftMessage): boolean {
+  switch (message.type) {
+    case "vote":
+    case "append":
+    case "heartbeat":
+    case "heartbeatResponse":
+    case "timeoutNow":
+      return true;
+    case "voteResponse":
+      return message.granted;
+    case "appendResponse":
+      return message.accepted;
+    default:
+      return false;
+  }
+}
+
+function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new InvariantBroken(what);
+}
