@@ -183,6 +183,16 @@ describe("storage: damage", () => {
     await recovered(store);
   });
 
+  it("R5: finds a last entry that is still the one which was replaced", async () => {
+    const store = await filled();
+    const replaced = store.get(logKey(10))!;
+    const raft = new RaftStore(store, silentLogger);
+    await raft.load();
+    await raft.write({ hardState: { term: 4, votedFor: null, commit: 4 }, entries: entriesOf(10, 10, 4) });
+    await store.write([{ type: "put", key: logKey(10), value: replaced }]);
+    await assert.rejects(recovered(store), saysCorrupt(/log entry 10 is not the one written last/));
+  });
+
   it("finds records of another region, intact as they are", async () => {
     const other = new MemoryStore();
     await fill(other, asClusterId("other"));
@@ -210,6 +220,24 @@ describe("storage: damage", () => {
     };
     await assert.rejects(drain(view.chunks()), saysCorrupt(/state record "agent\/b" is damaged/));
     await assert.rejects(drain(raft.readState()), saysCorrupt(/state record "agent\/b" is damaged/));
+    await view.close();
+  });
+
+  it("F5: does not take over a snapshot whose sender had lost a record since it started", async () => {
+    const store = await filled();
+    const raft = new RaftStore(store, silentLogger);
+    await raft.load();
+    await store.write([{ type: "delete", key: stateKey(0, "agent/b") }]);
+    const view = raft.openSnapshot();
+    const follower = new RaftStore(new MemoryStore(), silentLogger);
+    await follower.found(CLUSTER, MEMBERS);
+    const { lastIndex, lastTerm, membership } = view;
+    const install = await follower.beginInstall({ cluster: CLUSTER, term: 3, lastIndex, lastTerm, membership });
+    const transfer = async () => {
+      for await (const chunk of view.chunks()) await install.write(chunk);
+    };
+    await assert.rejects(transfer(), saysCorrupt(/missing or out of date/));
+    await install.abort();
     await view.close();
   });
 });
