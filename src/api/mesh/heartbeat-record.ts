@@ -44,11 +44,12 @@ export function translate(heartbeat: Heartbeat, held: AgentRecord | undefined, l
     namespace: unless("default", heartbeat.namespace) ?? held?.namespace ?? "default",
     type: unless<AgentType>("mcp_agent", heartbeat.agent_type as AgentType) ?? held?.type ?? "mcp_agent",
     runtime: unless<AgentRuntime>("python", heartbeat.runtime as AgentRuntime) ?? held?.runtime ?? "python",
-    version: heartbeat.version ?? held?.version ?? "",
+    version: unless("", heartbeat.version) ?? held?.version ?? "",
     endpoint: endpointOf(heartbeat, held),
     labels: held?.labels ?? {},
     metadata: held?.metadata ?? {},
-    capabilities: heartbeat.tools === undefined ? (held?.capabilities ?? []) : heartbeat.tools.flatMap(toCapability),
+    // All of them each time, also when it is silent about tools: an agent that lost its last one sends no list.
+    capabilities: (heartbeat.tools ?? []).flatMap(toCapability),
     leaseMs,
     ...(held?.zone === undefined ? {} : { zone: held.zone }),
     ...(shownDescription === undefined ? {} : { description: shownDescription }),
@@ -67,7 +68,7 @@ function unless<Value extends string>(defaultValue: Value, value: Value | undefi
 function findBadName({ agent_id, name, namespace }: Heartbeat): string | undefined {
   return (
     judgeName("agent_id", agent_id, AGENT_ID_LENGTH_MAX) ??
-    judgeName("name", name ?? agent_id, name === undefined ? AGENT_ID_LENGTH_MAX : NAME_LENGTH_MAX) ??
+    judgeName("name", name ?? agent_id, NAME_LENGTH_MAX) ??
     judgeName("namespace", namespace ?? "default", NAME_LENGTH_MAX)
   );
 }
@@ -99,14 +100,14 @@ function findBadValue({
     judgeOneOf("runtime", runtime, RUNTIMES) ??
     first(tools, ({ dependencies = [] }, tool) =>
       first(dependencies, ({ matchMode }, index) =>
-        judgeOneOf(`tools[${tool}].dependencies[${index}].matchMode`, matchMode, MATCH_MODES),
+        judgeOneOf(`tools[${tool}].dependencies[${index}].matchMode`, matchMode || undefined, MATCH_MODES),
       ),
     )
   );
 }
 
 function judgeOneOf(field: string, value: string | undefined, allowed: readonly string[]): string | undefined {
-  if (value === undefined || value === "" || allowed.includes(value)) return undefined;
+  if (value === undefined || allowed.includes(value)) return undefined;
   return `${field}: must be one of ${allowed.join(", ")}`;
 }
 
@@ -132,12 +133,13 @@ function shorten(description: string | undefined): { description?: string; warni
   };
 }
 
-function endpointOf({ agent_id, http_host, http_port }: Heartbeat, held: AgentRecord | undefined): string {
-  if (http_host === undefined && http_port === undefined) return held?.endpoint ?? `stdio://${agent_id}`;
+/** An empty host, or a port that is none, is as good as left out: it does not take the address of a known agent away. */
+function endpointOf({ agent_id, http_host, http_port = 0 }: Heartbeat, held: AgentRecord | undefined): string {
+  if (!http_host && http_port <= 0) return held?.endpoint ?? `stdio://${agent_id}`;
   const known = hostAndPort(held?.endpoint);
-  const host = http_host ?? known.host;
-  const port = http_port ?? known.port;
-  if (host === "" || port <= 0) return `stdio://${agent_id}`;
+  const host = http_host || known.host;
+  const port = http_port > 0 ? http_port : known.port;
+  if (host === "" || port === 0) return `stdio://${agent_id}`;
   const isBareIPv6 = host.includes(":") && !host.startsWith("[");
   return `http://${isBareIPv6 ? `[${host}]` : host}:${port}`;
 }

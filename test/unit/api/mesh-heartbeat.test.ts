@@ -80,14 +80,13 @@ describe("A2: POST /heartbeat", () => {
     ]);
   });
 
-  it("A2: replaces the tools when they are sent, and keeps them when they are not", async () => {
+  it("A2: replaces the tools each time, whether they are sent or not", async () => {
     const names = async () => (await show("a")).capabilities.map(({ name }: { name: string }) => name);
     await beat({ agent_id: "a", tools: [tool("one"), tool("two")] });
-    await beat({ agent_id: "a", version: "2" });
     assert.deepEqual(await names(), ["one", "two"]);
     await beat({ agent_id: "a", tools: [tool("three")] });
     assert.deepEqual(await names(), ["three"]);
-    await beat({ agent_id: "a", tools: [] });
+    await beat({ agent_id: "a", version: "2" });
     assert.deepEqual(await names(), []);
   });
 
