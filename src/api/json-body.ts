@@ -19,6 +19,12 @@ export const JSON_DEPTH_MAX = 64;
  */
 export function readJsonBodies(app: FastifyInstance, contentType: "application/json" | "*"): void {
   app.removeAllContentTypeParsers();
+  if (contentType === "*") {
+    // What is no media type at all would be refused before any parser is asked.
+    app.addHook("onRequest", async (request) => {
+      request.headers = { "content-type": "application/json" };
+    });
+  }
   app.addContentTypeParser(contentType, { parseAs: "string" }, async (_request: unknown, text: string) =>
     text === "" ? undefined : parseJson(text),
   );

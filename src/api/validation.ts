@@ -37,10 +37,12 @@ function isUrl(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\/[^/\s\p{Cc}][^\s\p{Cc}]*$/iu.test(text) && URL.canParse(text);
 }
 
-/** RFC 3339, as far as a pattern can tell. */
+/** RFC 3339, as far as a pattern can tell: it does not know how long February is. */
 function isDateTime(text: string): boolean {
-  return /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.test(text);
+  return DATE_TIME.test(text);
 }
+const DATE_TIME =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3])(:[0-5]\d){2}(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
 
 type ValidationError = Pick<ErrorObject, "instancePath" | "keyword" | "params" | "message">;
 

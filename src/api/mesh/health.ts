@@ -38,6 +38,7 @@ export const healthRoutes: Face = async (app, { clock }) => {
   }));
   app.head("/health", { schema: { tags, summary: "The same in headers", response: { 200: Nothing } } }, (_, reply) => {
     reply
+      .type("application/json")
       .header("x-health-status", "healthy")
       .header("x-service-version", SERVICE_VERSION)
       .header("x-uptime-seconds", uptimeSeconds())

@@ -95,6 +95,7 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
     response: { 200: Nothing, 202: Nothing, 410: Nothing, 503: Nothing },
   };
   app.head<{ Params: { id: string } }>("/heartbeat/:id", { schema: renew }, async ({ params }, reply) => {
+    if (params.id === "") return reply.callNotFound();
     const status = await fastHeartbeat(registry, params.id);
     if (status < 300) metrics.registry.renewal("mesh");
     if (status === 503) reply.header("retry-after", 1);
@@ -108,6 +109,7 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
     response: { 204: Nothing, ...MESH_ERROR_RESPONSES },
   };
   app.delete<{ Params: { id: string } }>("/agents/:id", { schema: unregister }, async ({ params }, reply) => {
+    if (params.id === "") return reply.callNotFound();
     const wasThere = isPossibleAgentId(params.id) && (await registry.deregister(asAgentId(params.id), "keep"));
     if (wasThere) metrics.registry.deregistration("mesh");
     return reply.code(204).send();
@@ -126,12 +128,18 @@ async function fastHeartbeat(registry: Registry, id: string): Promise<200 | 202 
   }
 }
 
-/** For each function that declares dependencies: one entry per dependency, in their order, which is the SDK's order of injection. */
+/**
+ * For each function that declares dependencies: one entry per dependency, in their order, which is the SDK's order of
+ * injection. A function that is offered by several tools has the entries of all of them.
+ */
 function resolveAll(registry: Registry, { capabilities }: AgentRecord): Record<string, ShownDependency[]> {
+  const dependent = capabilities.filter(({ dependencies }) => dependencies.length > 0);
+  const byFunction = Map.groupBy(dependent, ({ functionName }) => functionName);
   return Object.fromEntries(
-    capabilities
-      .filter(({ dependencies }) => dependencies.length > 0)
-      .map(({ functionName, dependencies }) => [functionName, dependencies.map((each) => resolve(registry, each))]),
+    [...byFunction].map(([functionName, tools]) => [
+      functionName,
+      tools.flatMap(({ dependencies }) => dependencies.map((each) => resolve(registry, each))),
+    ]),
   );
 }
 
