@@ -7,13 +7,14 @@
 import { Type } from "typebox";
 import type { ListedAgent, Registry } from "../../registry/interface.ts";
 import { rfc3339 } from "../../util/clock.ts";
+import { invalidField } from "../api-error.ts";
 import { listAll } from "../list-all.ts";
 import type { Face } from "../modules.ts";
 import { oneOrMany } from "../query.ts";
 import { Count, Timestamp } from "../schemas.ts";
 import { findSeedAgents, SeedAgent } from "../seed-agents.ts";
 import { AgentInfo, agentInfo, nullIfEmpty } from "./agent-info.ts";
-import { MeshErrorBody, MeshQueryErrorBody } from "./errors.ts";
+import { MESH_ERROR_RESPONSES } from "./errors.ts";
 
 /** Anything goes: values that match nothing give an empty list, and unknown parameters are ignored. */
 const Parameter = { type: ["string", "array"], items: { type: "string" } };
@@ -37,17 +38,14 @@ export const agentsRoute: Face = async (app, { registry, metrics, clock }) => {
     response: {
       // One schema of two types: the serializer switches on the type, where it would try the branches of an `anyOf`.
       200: Type.Unsafe<object>({ ...AgentList, type: ["array", "object"], items: SeedAgent }),
-      400: MeshQueryErrorBody,
-      "5xx": MeshErrorBody,
+      ...MESH_ERROR_RESPONSES,
     },
   };
   app.get("/agents", { schema }, async ({ query }, reply) => {
     const seedCapability = firstOf(query.capability);
     if (seedCapability !== undefined) return findSeedAgents({ registry, metrics }, seedCapability, reply);
     const fuzzy = parseGoBool(firstOf(query.fuzzy) ?? "false");
-    if (fuzzy === undefined) {
-      return reply.code(400).send({ msg: "Invalid format for parameter fuzzy: must be true or false" });
-    }
+    if (fuzzy === undefined) throw invalidField("fuzzy", "must be true or false");
     await registry.read("stale");
     const agents = find(registry, query, fuzzy);
     return {
@@ -63,7 +61,7 @@ function find(registry: Registry, query: AgentsQuery, fuzzy: boolean): ListedAge
   if (status !== undefined && status !== "healthy" && status !== "unhealthy") return [];
   const namespace = firstOf(query.namespace);
   const type = firstOf(query.type);
-  const capabilities = oneOrMany(query.capabilities ?? []).filter((name) => name !== "");
+  const capabilities = oneOrMany(query.capabilities ?? []);
   return listAll(registry, {
     fuzzy,
     ...(status === undefined ? {} : { health: status }),

@@ -5,9 +5,7 @@ import { type Clock, rfc3339 } from "../../util/clock.ts";
 import { createErrorHandler, type ErrorHandler, type ErrorHandlerOptions } from "../error-handler.ts";
 import { Timestamp } from "../schemas.ts";
 
-export const MeshErrorBody = Type.Object({ error: Type.String(), timestamp: Timestamp });
-/** For query parameters. */
-export const MeshQueryErrorBody = Type.Object({ msg: Type.String() });
+const MeshErrorBody = Type.Object({ error: Type.String(), timestamp: Timestamp });
 
 export const MESH_ERROR_RESPONSES = { "4xx": MeshErrorBody, "5xx": MeshErrorBody };
 
