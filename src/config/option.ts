@@ -141,7 +141,7 @@ export function host(option: Common & { default: string }): TString {
   return text({ ...option, pattern: HOST_PATTERN, maxLength: 253, expected: "a host name or an IP address" });
 }
 
-const ADDRESS = { host: HostName, port: Type.Integer({ minimum: 0, maximum: 65_535 }) };
+const ADDRESS = { host: HostName, port: Type.Integer({ minimum: 1, maximum: 65_535 }) };
 
 interface AddressList extends Common {
   readonly maxItems: number;
