@@ -25,9 +25,9 @@ export const FAULTS = [
   "transfer",
   "cut-during-transfer",
   "clock-jump",
-  "figure-eight",
 ] as const;
-export type Fault = (typeof FAULTS)[number];
+/** The last has seeds of its own: what it holds back would be asked for without end by eager pipelines. */
+export type Fault = (typeof FAULTS)[number] | "figure-eight";
 
 /** Streams of random numbers by concern, so that removing a fault does not reshuffle the rest. */
 export const CONCERNS = ["plan", "network", "disk", "faults", "workload", "nodes"] as const;
@@ -126,7 +126,7 @@ function figureEightPlan(plan: SimulationPlan): SimulationPlan {
   return {
     ...plan,
     membership: { voters: members(1, 5), outgoing: [], learners: [] },
-    core: { ...plan.core, appendBytesMax: 1 },
+    core: { ...plan.core, appendBytesMax: 1, window: { messagesMax: 1, bytesMax: 1_000_000 } },
     network: { loss: 0, duplicates: 0, limbo: 0, delayMs: 1, jitterMs: 2 },
     writeMs: 2,
     faults: ["figure-eight"],
