@@ -154,6 +154,7 @@ export class RaftGroup implements ConsensusGroup {
       clock,
       retryMs: options.heartbeatMs * 4,
       ask: (requests) => this.#dispatch({ type: "read", now: clock.now(), requests }),
+      firstRequest: Math.floor(parts.random.next() * 2 ** 48),
     });
     this.#snapshots = new SnapshotExchange({
       cluster: parts.cluster,

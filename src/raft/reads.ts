@@ -11,6 +11,11 @@ export interface ReadsParts {
   /** A request unanswered for this long is asked again. */
   readonly retryMs: number;
   readonly ask: (requests: readonly number[]) => void;
+  /**
+   * Where this start of the node begins to count, drawn at random: a late answer to the node's former life must not
+   * confirm a read of this one (R54).
+   */
+  readonly firstRequest: number;
 }
 
 interface Barrier {
@@ -27,11 +32,12 @@ export class Reads {
   /** Confirmed at an index that is not yet applied. */
   #confirmed: { readonly index: number; readonly barriers: readonly Barrier[] }[] = [];
   #gathering: Barrier[] = [];
-  #nextRequest = 1;
+  #nextRequest: number;
   #cancelRetry: CancelTimer | null = null;
 
   constructor(parts: ReadsParts) {
     this.#parts = parts;
+    this.#nextRequest = parts.firstRequest;
   }
 
   /** @throws RaftError NO_LEADER when no leader confirmed it in time */
