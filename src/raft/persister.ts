@@ -91,27 +91,39 @@ export class Persister {
     }
   }
 
-  /** Resolves when nothing is being written; what waits meanwhile stays waiting. */
-  async idle(): Promise<void> {
+  /**
+   * Runs `task` as if it were a write: after the one under way, and before whatever waits.
+   *
+   * @throws Error when no more is written, because a write failed (R8) or the group stopped; `task` did not run then
+   */
+  async exclusively(task: () => Promise<void>): Promise<void> {
     while (this.#writing !== null) await this.#writing;
+    if (this.#isStopped) throw new Error("nothing more is written");
+    const running = task();
+    const clear = () => {
+      this.#writing = null;
+    };
+    this.#writing = running.then(clear, clear);
+    await running;
   }
 
-  /** A snapshot replaced the state up to `index`, on disk as well. */
-  discardEffects(index: number): void {
+  /** A snapshot replaced the state up to `index`, the log, and the hard state, on disk as well. */
+  discard(index: number): void {
     this.#effects.clear();
     this.#applied = undefined;
     this.#compactTo = undefined;
     this.#entries = [];
+    this.#hardState = undefined;
     this.#durableApplied = index;
   }
 
   /** Writes what is left and refuses more. */
   async stop(): Promise<void> {
     this.#cancelFlush?.();
-    await this.idle();
+    while (this.#writing !== null) await this.#writing;
     if (!this.#isStopped && this.#applied !== undefined) this.#startWrite();
     this.#isStopped = true;
-    await this.idle();
+    while (this.#writing !== null) await this.#writing;
   }
 
   #startWrite(): void {

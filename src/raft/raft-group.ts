@@ -414,10 +414,11 @@ export class RaftGroup implements ConsensusGroup {
   async #installSnapshot(commit: CommitInstall): Promise<void> {
     this.#held = [];
     try {
-      await this.#persister.idle();
-      const { term, votedFor } = this.#state;
-      const snapshot = await commit({ term, votedFor });
-      if (snapshot !== null) await this.#adoptSnapshot(snapshot);
+      await this.#persister.exclusively(async () => {
+        const { term, votedFor } = this.#state;
+        const snapshot = await commit({ term, votedFor });
+        if (snapshot !== null) await this.#adoptSnapshot(snapshot);
+      });
     } catch (error) {
       const isUnchanged = error instanceof StorageError && error.detail.code === "CORRUPT";
       if (!isUnchanged) this.#fail(error);
@@ -431,7 +432,7 @@ export class RaftGroup implements ConsensusGroup {
   }
 
   async #adoptSnapshot(snapshot: InstalledSnapshot): Promise<void> {
-    this.#persister.discardEffects(snapshot.lastIndex);
+    this.#persister.discard(snapshot.lastIndex);
     await this.#restoreState(snapshot.lastIndex).catch((cause) => {
       throw new Error("the state could not be read back from an installed snapshot", { cause });
     });
