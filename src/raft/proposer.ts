@@ -35,8 +35,8 @@ interface Waiting {
   encoded: Uint8Array | undefined;
   /** When it last left. */
   sentAt: number;
-  /** It left at least once, so it may have been applied even if we never hear of it. */
-  wasSent: boolean;
+  /** How often it left and was not refused: each time may have put it into the log, even if we never hear of it. */
+  sends: number;
 }
 
 export class Proposer {
@@ -79,7 +79,7 @@ export class Proposer {
         reject,
         encoded: undefined,
         sentAt: 0,
-        wasSent: false,
+        sends: 0,
       });
     });
   }
@@ -113,12 +113,9 @@ export class Proposer {
       if (session === this.#openNonce()) this.#openSentAt = undefined;
       const waiting = session === this.#session ? this.#waiting.get(sequence) : undefined;
       if (waiting === undefined) continue;
-      if (!isOverloaded) {
-        this.#unsent.set(sequence, waiting);
-        continue;
-      }
-      this.#forget(waiting);
-      waiting.reject(overloaded(this.#waitingBytes, this.#parts.options.waitingBytesMax));
+      waiting.sends = Math.max(0, waiting.sends - 1);
+      this.#unsent.set(sequence, waiting);
+      if (isOverloaded) this.#turnAway(waiting);
     }
     this.#armResend();
   }
@@ -147,7 +144,7 @@ export class Proposer {
     for (const waiting of [...this.#waiting.values()]) {
       this.#forget(waiting);
       waiting.reject(
-        waiting.wasSent ? this.#unknown(waiting) : new RaftError("this node is stopping", { code: "STOPPED" }),
+        waiting.sends > 0 ? this.#unknown(waiting) : new RaftError("this node is stopping", { code: "STOPPED" }),
       );
     }
   }
@@ -188,20 +185,24 @@ export class Proposer {
   #submit(batch: readonly Waiting[]): boolean {
     const outcome = this.#parts.submit(batch.map((waiting) => waiting.encoded!));
     if (outcome === "overloaded") {
-      for (const waiting of batch) {
-        this.#forget(waiting);
-        waiting.reject(overloaded(this.#waitingBytes, this.#parts.options.waitingBytesMax));
-      }
+      for (const waiting of batch) this.#turnAway(waiting);
       return true;
     }
     if (outcome === "no-leader") return false;
     const now = this.#parts.clock.now();
     for (const waiting of batch) {
       waiting.sentAt = now;
-      waiting.wasSent = true;
+      waiting.sends += 1;
       this.#unsent.delete(waiting.sequence);
     }
     return true;
+  }
+
+  /** The leader has too much to do. What an earlier leader may have taken stays: it can not be called not proposed (R41). */
+  #turnAway(waiting: Waiting): void {
+    if (waiting.sends > 0) return;
+    this.#forget(waiting);
+    waiting.reject(overloaded(this.#waitingBytes, this.#parts.options.waitingBytesMax));
   }
 
   #encode(waiting: Waiting): Uint8Array {
@@ -225,9 +226,10 @@ export class Proposer {
       const before = clock.now() - resendMs;
       if (this.#openSentAt !== undefined && this.#openSentAt <= before) this.#openSentAt = undefined;
       for (const waiting of this.#waiting.values()) {
-        if (waiting.wasSent && waiting.sentAt <= before) this.#unsent.set(waiting.sequence, waiting);
+        if (waiting.sends > 0 && waiting.sentAt <= before) this.#unsent.set(waiting.sequence, waiting);
       }
       this.#flush();
+      this.#armResend();
     });
   }
 
@@ -236,7 +238,7 @@ export class Proposer {
     if (waiting === undefined) return;
     this.#forget(waiting);
     const waitedMs = this.#waitedMs(waiting);
-    if (waiting.wasSent) waiting.reject(this.#unknown(waiting));
+    if (waiting.sends > 0) waiting.reject(this.#unknown(waiting));
     else waiting.reject(new RaftError("no leader within the wait", { code: "NO_LEADER", waitedMs }));
   }
 
@@ -246,7 +248,7 @@ export class Proposer {
     this.#session = undefined;
     this.#openSentAt = undefined;
     this.#opening += 1;
-    for (const other of [...this.#waiting.values()].filter(({ wasSent }) => wasSent)) {
+    for (const other of [...this.#waiting.values()].filter(({ sends }) => sends > 0)) {
       this.#forget(other);
       other.reject(this.#unknown(other));
     }
