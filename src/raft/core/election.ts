@@ -103,9 +103,9 @@ export function onPeerGone(state: RaftState, peer: NodeId): void {
   state.electionDeadline = state.now + rank * (state.options.heartbeatMs / 2);
 }
 
-/** The leader asks us to take over: the term is its own, and our log must be as long as it was told (R57). */
+/** The leader asks us to take over: the term is its own, and nothing may have been appended since (R57). */
 export function onTimeoutNow(state: RaftState, message: TimeoutNow): void {
-  if (state.leader !== message.from || !isVoter(state) || state.log.lastIndex < message.lastIndex) return;
+  if (state.leader !== message.from || !isVoter(state) || state.log.lastIndex !== message.lastIndex) return;
   campaign(state, true);
 }
 

@@ -19,6 +19,7 @@ export function appendAsLeader(
   state: RaftState,
   proposals: readonly { readonly kind: EntryKind; readonly data: Uint8Array }[],
 ): void {
+  if (proposals.length === 0) return;
   const { log, term } = state;
   const first = log.lastIndex + 1;
   const entries = proposals.map(({ kind, data }, i): LogEntry => ({ index: first + i, term, kind, data }));
