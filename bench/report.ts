@@ -1,0 +1,59 @@
+/** Prints and keeps what a benchmark measured, with what it ran on: a figure without its machine is worth little. */
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import Table from "cli-table3";
+import type { LoadResult } from "./load.ts";
+
+export interface Report {
+  readonly bench: string;
+  readonly commit: string;
+  readonly machine: string;
+  readonly startedAt: string;
+  readonly results: readonly LoadResult[];
+}
+
+export function createReport(bench: string, results: readonly LoadResult[]): Report {
+  const [cpu] = cpus();
+  const memoryGib = Math.round(totalmem() / 2 ** 30);
+  return {
+    bench,
+    commit: commit(),
+    machine: `${availableParallelism()} x ${cpu?.model.trim() ?? "unknown"}, ${memoryGib} GiB, Node ${process.versions.node}`,
+    startedAt: new Date().toISOString(),
+    results,
+  };
+}
+
+export function formatReport({ bench, commit, machine, results }: Report): string {
+  const table = new Table({
+    head: ["phase", "clients", "requests", "failed", "per second", "p50 ms", "p99 ms", "max ms"],
+    colAligns: ["left", "right", "right", "right", "right", "right", "right", "right"],
+    style: { head: [], border: [] },
+  });
+  for (const { phase, clients, requests, failed, perSecond, p50Ms, p99Ms, maxMs } of results) {
+    const times = [p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(2));
+    table.push([phase, clients, requests, failed, Math.round(perSecond), ...times]);
+  }
+  return `${bench} at ${commit}\n${machine}\n${table.toString()}`;
+}
+
+/** @returns the path of the JSON file */
+export function saveReport(report: Report): string {
+  const folder = join(import.meta.dirname, "out");
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${report.bench}-${report.startedAt.replace(/[:.]/g, "-")}.json`);
+  writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
+  return path;
+}
+
+function commit(): string {
+  const git = (...args: string[]) => execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8" }).trim();
+  try {
+    return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : " with changes"}`;
+  } catch {
+    return "unknown commit";
+  }
+}
