@@ -1,0 +1,40 @@
+# One Atoll node. Built in three stages, so that the image holds the compiled program and its production packages only.
+#
+#   docker build -t atoll .
+#   docker run -p 8000:8000 -v atoll-data:/data atoll
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json ./
+COPY src ./src
+RUN npm run build
+
+# Native parts come as prebuilt binaries inside the packages: no compiler, no install script.
+FROM node:24-bookworm-slim AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev --ignore-scripts
+
+FROM node:24-bookworm-slim
+# The names that any deployment may set itself: an ATOLL_* name here would win over them.
+ENV NODE_ENV=production \
+    HOST=0.0.0.0 \
+    METRICS_PORT=9090 \
+    ATOLL_NETWORK_HOST=0.0.0.0 \
+    ATOLL_DATA_DIR=/data
+WORKDIR /app
+COPY --from=packages /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY package.json LICENSE ./
+RUN install --directory --owner=node --group=node /data
+USER node
+VOLUME /data
+# Agents and operators, Prometheus, other nodes.
+EXPOSE 8000 9090 4001
+# Alive, not ready: a node that waits for its region must not be restarted for it.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["node", "-e", "const { ATOLL_HTTP_PORT, REGISTRY_PORT, PORT } = process.env; fetch(`http://127.0.0.1:${ATOLL_HTTP_PORT || REGISTRY_PORT || PORT || 8000}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "dist/cli/main.js"]
+CMD ["start"]
