@@ -72,9 +72,14 @@ export class Bench {
 
   /** Takes a message and gives what is to be done. `term` is the state's unless stated. */
   receive(from: NodeId, body: MessageBody, term = this.state.term): Ready {
+    this.hear(from, body, term);
+    return takeReady(this.state);
+  }
+
+  /** Takes a message and leaves what is to be done for later. */
+  hear(from: NodeId, body: MessageBody, term = this.state.term): void {
     const message = { ...body, from, to: this.state.self, term } as RaftMessage;
     step(this.state, { type: "message", now: this.now, message });
-    return takeReady(this.state);
   }
 
   tick(afterMs: number, ownLagMs = 0): Ready {
