@@ -5,7 +5,8 @@
  * does not notice every damage to its files, so what is stored here proves itself (`records.ts`).
  */
 
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { Level } from "level";
 import { messageOf } from "../util/errors.ts";
 import {
@@ -43,7 +44,7 @@ export class LevelStore implements KeyValueStore {
    */
   static async open(path: string): Promise<KeyValueStore> {
     try {
-      await mkdir(path, { recursive: true, mode: FOLDER_MODE });
+      await makeFolder(resolve(path));
       const db: Database = new Level(path, {
         keyEncoding: "view",
         valueEncoding: "view",
@@ -180,4 +181,15 @@ function writeError(thrown: unknown): StorageError {
   const reason = messageOf(cause);
   const message = `the disk did not take a write (${reason}): what it holds now is only known after a restart`;
   return new StorageError(message, { code: "WRITE_FAILED", reason }, { cause });
+}
+
+/** Makes the folder and those above it, one by one: `recursive` never returns where nothing can be made, as in /proc (Node 24). */
+async function makeFolder(path: string): Promise<void> {
+  const isThere = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path, { mode: FOLDER_MODE });
 }

@@ -61,8 +61,8 @@ describe("integration: level-store", () => {
     withTemporaryFolder(async (folder) => {
       const file = join(folder, "file");
       await writeFile(file, "");
-      // Not even root may make a folder in sysfs.
-      const unwritable = process.platform === "linux" ? ["/sys/atoll"] : [];
+      // Not even root may make a folder in these.
+      const unwritable = process.platform === "linux" ? ["/sys/atoll", "/proc/atoll"] : [];
       for (const path of [file, join(file, "below"), ...unwritable]) {
         await assert.rejects(
           LevelStore.open(path),
