@@ -6,6 +6,8 @@
  * earlier, at the first type; built, it comes as far as here.)
  */
 
+import { enableCompileCache } from "node:module";
+
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(
@@ -15,7 +17,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.exit(1);
 }
 
+// Halves the time to load; the cache lies in the system's folder for temporary files, and does without if there is none.
+enableCompileCache();
 const { run } = await import("./program.ts");
 process.exit(await run(process.argv.slice(2)));
-
-export {};
