@@ -6,7 +6,8 @@
  * earlier, at the first type; built, it comes as far as here.)
  */
 
-import { enableCompileCache } from "node:module";
+// Whole, not by name: an older Node has no such name, and would stop here instead of being told below.
+import nodeModule from "node:module";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 22 || (major === 22 && minor < 18)) {
@@ -18,6 +19,6 @@ if (major < 22 || (major === 22 && minor < 18)) {
 }
 
 // Halves the time to load; the cache lies in the system's folder for temporary files, and does without if there is none.
-enableCompileCache();
+nodeModule.enableCompileCache();
 const { run } = await import("./program.ts");
 process.exit(await run(process.argv.slice(2)));
