@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+import { RegionMembers } from "../../../src/node/region-members.ts";
+import { asNodeId, asNodeName, asRegionId } from "../../../src/types/ids.ts";
+import type { Member } from "../../../src/types/raft.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
+import { seededRandom } from "../../../src/util/random.ts";
+import { FakeNetwork, type FakeNode } from "../../support/fake-network.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const REGION = asRegionId("us-east");
+
+let clock: VirtualClock;
+let network: FakeNetwork;
+let nodes: FakeNode[];
+let members: RegionMembers;
+let told: string[];
+
+function join(name: string, region = REGION): FakeNode {
+  const node = network.join({
+    nodeId: asNodeId(`id-${name}`),
+    name: asNodeName(name),
+    region,
+    cluster: null,
+    http: `http://${name}`,
+    addresses: [`${name}:4001`],
+  });
+  node.requests.handle("news", async () => told.push(name));
+  return node;
+}
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  network = new FakeNetwork({ clock, random: seededRandom(1) });
+  told = [];
+  nodes = ["a", "b", "c"].map((name) => join(name));
+  const voters = ["a", "b", "c"].map((name): Member => ({ id: asNodeId(`id-${name}`), name: asNodeName(name) }));
+  members = new RegionMembers({
+    self: { name: "a", nodeId: "id-a", addresses: ["a:4001"], http: "http://a" },
+    region: REGION,
+    directory: nodes[0]!.directory,
+    requests: nodes[0]!.requests,
+    membership: () => ({ voters, outgoing: [], learners: [] }),
+    logger: silentLogger,
+  });
+});
+
+describe("region members", () => {
+  it("tells all other members, and nobody else", async () => {
+    join("stranger", asRegionId("us-west"));
+    members.send("news", 1);
+    await clock.advance(1_000);
+    assert.deepEqual(told.sort(), ["b", "c"]);
+  });
+
+  it("is not held up by a member that is away, and remembers where it was", async () => {
+    network.leave(asNodeId("id-c"));
+    members.send("news", 1);
+    await clock.advance(5_000);
+    assert.deepEqual(told, ["b"]);
+    assert.deepEqual(
+      members.nodes().map(({ name, http }) => [name, http]),
+      [
+        ["a", "http://a"],
+        ["b", "http://b"],
+        ["c", "http://c"],
+      ],
+    );
+  });
+
+  it("knows members by identity, not by name or region (P11)", () => {
+    join("d");
+    assert.equal(members.isMember(asNodeId("id-b")), true);
+    assert.equal(members.isMember(asNodeId("id-d")), false);
+  });
+});
