@@ -151,6 +151,44 @@ describe("two regions of three nodes", () => {
     }
   });
 
+  it("P7: an agent that renews through any node stays healthy while leaders change; one that stopped does not", async () => {
+    const { nodes } = federation;
+    const home = federation.nodesOf("us-east");
+    const body = { endpoint: "http://lively:8080", capabilities: ["pulse"], leaseMs: 2_000 };
+    for (const id of ["lively", "silent"]) await registration(`${home[0]!.http}/v1/agents/${id}`, body);
+    const wrong: string[] = [];
+    let isDone = false;
+    const renewing = (async () => {
+      for (let i = 0; !isDone; i++) {
+        const url = `${home[i % home.length]!.http}/v1/agents/lively/renew`;
+        const headers = { "content-type": "application/json" };
+        const answer = await fetch(url, { method: "POST", headers, body: "{}" }).catch(() => undefined);
+        await answer?.body?.cancel();
+        // 503 means "I can not tell"; that the agent were unknown or its lease lost would be a lie.
+        if (answer !== undefined && answer.status !== 200 && answer.status !== 503)
+          wrong.push(`${answer.status} ${url}`);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+    })();
+    for (let round = 0; round < 2; round++) {
+      const leader = await leaderOf("us-east");
+      await federation.killByPid(leader);
+      await leaderOf("us-east");
+      await federation.restart(leader);
+    }
+    for (const { http } of nodes) {
+      await federation.until(async () => {
+        const { agents } = await lookup(http, "capability=pulse");
+        return agents.length === 1 && agents[0]!.id === "lively";
+      }, "the silent agent to be unhealthy, and the lively one not");
+    }
+    isDone = true;
+    await renewing;
+    assert.deepEqual(wrong, []);
+    const { agents } = await lookup(home[0]!.http, "capability=pulse&health=any");
+    assert.deepEqual(agents.map(({ id }) => id).sort(), ["lively", "silent"]);
+  });
+
   it("P1: kill -9 of all six nodes at once under load loses nothing that was acknowledged", async () => {
     const load = new RegistrationLoad({
       nodes: federation.nodes.map(({ http }) => http),
