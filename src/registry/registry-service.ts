@@ -103,11 +103,14 @@ export class RegistryService implements Registry {
 
   async register(id: AgentId, record: AgentRecord): Promise<RegisterOutcome> {
     this.#refuseWhenStopping();
-    const held = this.#stateMachine.index.get(id);
-    // What equals an accepted record needs no check. Without a path to a leader it is proposed, which waits for one.
-    if (held?.health === "healthy" && this.#hasLivePath() && equalData(held.record, record)) {
-      this.#keeper.renew(held.incarnation);
-      return { agent: held, change: "unchanged" };
+    if (this.#heldEqual(id, record) !== undefined) {
+      // A node that lags still holds what was deregistered or replaced elsewhere: acknowledging that would lose this write.
+      await this.#barrier(this.#timeouts.writeMs);
+      const agent = this.#heldEqual(id, record);
+      if (agent !== undefined) {
+        this.#keeper.renew(agent.incarnation);
+        return { agent, change: "unchanged" };
+      }
     }
     checkAgent(id, record, this.#limits);
     const atMs = this.#clock.wallTime();
@@ -327,6 +330,12 @@ export class RegistryService implements Registry {
     });
   }
 
+  /** The healthy agent held here whose record equals `record`: such a record was accepted, and needs no check and no write. */
+  #heldEqual(id: AgentId, record: AgentRecord): KeptAgent | undefined {
+    const held = this.#stateMachine.index.get(id);
+    return held?.health === "healthy" && equalData(held.record, record) ? held : undefined;
+  }
+
   #hasLivePath(): boolean {
     return this.#group.status().sinceLeaderMs < this.#timeouts.livePathMs;
   }
@@ -366,9 +375,9 @@ export class RegistryService implements Registry {
     }
   }
 
-  async #barrier(): Promise<void> {
+  async #barrier(timeoutMs = this.#timeouts.barrierMs): Promise<void> {
     try {
-      await this.#group.readBarrier({ timeoutMs: this.#timeouts.barrierMs });
+      await this.#group.readBarrier({ timeoutMs });
     } catch (error) {
       throw this.#translate(error);
     }

@@ -45,6 +45,16 @@ describe("register", () => {
     assert.equal(leader.service.get(agentId(1))?.health, "healthy");
   });
 
+  it("P2: does not take what a lagging node holds for what the region holds", async () => {
+    await leader.service.register(agentId(1), aRecord());
+    follower.group.isLagging = true;
+    await leader.service.deregister(agentId(1), "purge");
+    assert.equal((await follower.service.register(agentId(1), aRecord())).change, "created");
+    await leader.service.register(agentId(1), aRecord({ version: "2" }));
+    assert.equal((await follower.service.register(agentId(1), aRecord())).change, "updated");
+    assert.deepEqual(leader.service.get(agentId(1))?.record, aRecord());
+  });
+
   it("tells what changed", async () => {
     const { service } = leader;
     await service.register(agentId(1), aRecord());
