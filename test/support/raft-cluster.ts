@@ -8,7 +8,7 @@ import { RaftStore } from "../../src/storage/raft-store.ts";
 import { asClusterId, type NodeId } from "../../src/types/ids.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { silentLogger } from "../../src/util/logger.ts";
-import { seededRandom } from "../../src/util/random.ts";
+import { type Random, seededRandom } from "../../src/util/random.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { votersUpTo } from "./raft-core.ts";
 import { RaftNetwork } from "./raft-transport.ts";
@@ -141,18 +141,21 @@ export class RaftCluster {
     return running;
   }
 
-  /** kill -9, and the power with it: what was not synced is gone. */
-  crash(id: NodeId, { isSilent = false } = {}): void {
+  /**
+   * kill -9, and the power with it: what was not synced is gone.
+   *
+   * @param options.luck - draws how much of what was being written had reached the disk all the same
+   */
+  crash(id: NodeId, { isSilent = false, luck }: { isSilent?: boolean; luck?: Random } = {}): void {
     const { clock, store } = this.node(id);
     clock.die();
-    this.#disks.set(id, store.crash());
+    this.#disks.set(id, store.crash(luck));
     this.#nodes.delete(id);
     this.network.remove(id, { isSilent });
   }
 
-  /** The member loses its disk and its place in memory, not its identity. */
-  wipe(id: NodeId): void {
-    this.#disks.delete(id);
+  isRunning(id: NodeId): boolean {
+    return this.#nodes.has(id);
   }
 
   node(id: NodeId): RunningNode {

@@ -6,8 +6,8 @@
 import type { RaftTransport, RaftTransportListener } from "../../src/network/interface.ts";
 import { decodeRaftMessage, encodeRaftMessage } from "../../src/network/raft-codec.ts";
 import type { NodeId } from "../../src/types/ids.ts";
-import type { RaftMessage } from "../../src/types/raft.ts";
-import { type Clock, sleep } from "../../src/util/clock.ts";
+import type { RaftMessage, SnapshotHeader } from "../../src/types/raft.ts";
+import { type Clock, repeat, sleep } from "../../src/util/clock.ts";
 
 const CHUNK_MS = 5;
 
@@ -32,24 +32,41 @@ export class RaftNetwork {
         this.#listeners.set(self, listener);
       },
       send: (message) => this.#send(message),
-      sendSnapshot: async (to, header, chunks) => {
-        const receiver = () => {
-          const listener = this.#isOpen(self, to) ? this.#listeners.get(to) : undefined;
-          if (listener === undefined) throw new Error(`the stream to ${to} broke`);
-          return listener;
-        };
-        const clock = this.#clock;
-        async function* streamed() {
-          for await (const chunk of chunks) {
-            await sleep(clock, CHUNK_MS);
-            receiver();
-            yield Uint8Array.from(chunk);
-          }
-        }
-        await receiver().onSnapshot(self, header, streamed());
-        receiver();
-      },
+      sendSnapshot: (to, header, chunks) => this.#stream(self, to, header, chunks),
     };
+  }
+
+  /** As a stream does, it breaks when the link is cut or the process at either end is gone. */
+  async #stream(from: NodeId, to: NodeId, header: SnapshotHeader, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const ends = [this.#listeners.get(from), this.#listeners.get(to)];
+    const check = () => {
+      const isWhole = ends[0] === this.#listeners.get(from) && ends[1] === this.#listeners.get(to);
+      if (!isWhole || !this.#isOpen(from, to)) throw new Error(`the stream to ${to} broke`);
+    };
+    const clock = this.#clock;
+    async function* streamed() {
+      for await (const chunk of chunks) {
+        await sleep(clock, CHUNK_MS);
+        check();
+        yield Uint8Array.from(chunk);
+      }
+    }
+    check();
+    const receiver = ends[1];
+    if (receiver === undefined) throw new Error(`no stream to ${to}`);
+    const { promise: broken, reject } = Promise.withResolvers<never>();
+    const cancel = repeat(clock, CHUNK_MS, () => {
+      try {
+        check();
+      } catch (error) {
+        reject(error);
+      }
+    });
+    try {
+      await Promise.race([receiver.onSnapshot(from, header, streamed()), broken]);
+    } finally {
+      cancel();
+    }
   }
 
   /** The process is gone: its kernel tells the others, unless it is said to be silent. */
