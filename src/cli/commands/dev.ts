@@ -25,6 +25,10 @@ const READY_TIMEOUT_MS = 120_000;
 /** Between SIGTERM and SIGKILL of a node. */
 const NODE_STOP_DEADLINE_MS = 10_000;
 const STOP_DEADLINE_MS = NODE_STOP_DEADLINE_MS + 5_000;
+/** Handled here: the first restarts nodes, the others come twice. */
+const OWN_SIGNALS: closeWithGrace.AllEvents[] = ["SIGHUP", "SIGINT", "SIGTERM"];
+/** Ctrl-C reaches us from the terminal and, under `npm start`, from npm as well. */
+const SIGNAL_ECHO_MS = 1_000;
 
 /**
  * Runs until the process is ended by SIGINT or SIGTERM: exit 0 once every node is gone.
@@ -51,7 +55,7 @@ export async function dev(options: DevOptions, output: Output): Promise<never> {
   });
   let isStopping = false;
   const grace = closeWithGrace(
-    { delay: STOP_DEADLINE_MS, skip: ["SIGHUP"], logger: { error: (said) => output.note(messageOf(said)) } },
+    { delay: STOP_DEADLINE_MS, skip: OWN_SIGNALS, logger: { error: (said) => output.note(messageOf(said)) } },
     async ({ err }) => {
       isStopping = true;
       if (err !== undefined) output.note(err.stack ?? err.message);
@@ -59,6 +63,8 @@ export async function dev(options: DevOptions, output: Output): Promise<never> {
       await federation.stop();
     },
   );
+  stopOnSignals(grace.close, () => void federation.killAll());
+  process.on("SIGHUP", () => federation.startStopped());
   try {
     await federation.start();
     const { signal } = starting;
@@ -72,9 +78,24 @@ export async function dev(options: DevOptions, output: Output): Promise<never> {
     await federation.stop();
     throw await explain(error, federation);
   }
-  process.on("SIGHUP", () => federation.startStopped());
   takeCommands(federation, reporter, grace.close);
   return forever();
+}
+
+/** The first signal stops the nodes in order; one that is no echo of it, at once. */
+function stopOnSignals(stop: () => void, stopAtOnce: () => void): void {
+  let firstMs: number | undefined;
+  const onSignal = () => {
+    const nowMs = performance.now();
+    if (firstMs === undefined) {
+      firstMs = nowMs;
+      stop();
+    } else if (nowMs - firstMs > SIGNAL_ECHO_MS) {
+      stopAtOnce();
+    }
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
 }
 
 /** This program again, from source or built, with the command of one node. */

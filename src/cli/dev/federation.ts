@@ -71,6 +71,11 @@ export class LocalFederation {
     await this.#relay.close();
   }
 
+  /** Ends a `stop` that takes too long. */
+  async killAll(): Promise<void> {
+    await Promise.all([...this.#processes.values()].map((process) => process.kill()));
+  }
+
   /** Starts a node that is stopped; stops and starts one that runs. */
   async restart(name: string): Promise<void> {
     const process = this.#find(name);
