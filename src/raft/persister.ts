@@ -117,7 +117,13 @@ export class Persister {
     this.#durableApplied = index;
   }
 
-  /** Writes what is left and refuses more. */
+  /** Writes nothing more, not even what waits. */
+  abandon(): void {
+    this.#isStopped = true;
+    this.#cancelFlush?.();
+  }
+
+  /** Writes what is left and refuses more; when it returns, nothing is under way. */
   async stop(): Promise<void> {
     this.#cancelFlush?.();
     while (this.#writing !== null) await this.#writing;

@@ -218,7 +218,7 @@ export class RaftGroup implements ConsensusGroup {
   /**
    * Hands leadership to `target`, or to the member that is furthest along.
    *
-   * @returns whether another member leads now; false when this node did not lead, or nobody took over within one election timeout
+   * @returns whether another member leads now; false when this node did not lead, or nobody took over within two election timeouts
    */
   async transferLeadership(target: NodeId | null = null): Promise<boolean> {
     const { clock } = this.#parts;
@@ -261,13 +261,17 @@ export class RaftGroup implements ConsensusGroup {
 
   /** Stops taking part; what was applied is on disk when it resolves. Hand leadership over first. */
   async stop(): Promise<void> {
+    this.#halt();
+    await this.#persister.stop();
+  }
+
+  #halt(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#cancelTick();
     this.#proposer.stop();
     this.#reads.stop();
     this.#snapshots.stop();
-    await this.#persister.stop();
   }
 
   // ------------------------------------------------------------------ events in
@@ -479,7 +483,7 @@ export class RaftGroup implements ConsensusGroup {
   #stalenessMs(): number {
     const state = this.#state;
     const now = this.#parts.clock.now();
-    const isUpToDate = state.role === "leader" && state.log.commit >= state.termStartIndex;
+    const isUpToDate = state.role === "leader" && this.#appliedIndex >= state.termStartIndex;
     if (!isUpToDate) return now - this.#freshness.at;
     // A leader's own state is current as long as a quorum answers it; measured, not assumed.
     return this.#sinceQuorumMs(now);
@@ -522,11 +526,9 @@ export class RaftGroup implements ConsensusGroup {
 
   #fail(error: unknown): void {
     if (this.#isStopped) return;
-    this.#isStopped = true;
-    this.#cancelTick();
-    this.#proposer.stop();
-    this.#reads.stop();
-    this.#snapshots.stop();
+    this.#halt();
+    // What the core decided before it broke a rule must not be built upon: it does not reach the disk either.
+    this.#persister.abandon();
     this.#parts.onFatal(error);
   }
 }
