@@ -73,7 +73,7 @@ export class RegionClient {
 
   /**
    * @param maxStalenessMs - an older answer counts as a failure of the node that gave it
-   * @throws FederationError NO_LINK, NO_SUMMARY, REGION_FAILING, DEADLINE, TOO_STALE, MALFORMED, INVALID_ANSWER; NetworkError:
+   * @throws FederationError NO_LINK, NO_SUMMARY, DISTRUSTED, REGION_FAILING, DEADLINE, TOO_STALE, MALFORMED, INVALID_ANSWER; NetworkError:
    *   why no node answered
    */
   async ask(request: LookupRequest, maxStalenessMs: number | undefined): Promise<LiveAnswer> {
@@ -96,10 +96,18 @@ export class RegionClient {
   }
 
   #nodesToAsk(): PeerInfo[] {
-    const { region, table, directory } = this.#options;
+    const { region, table, trust, directory } = this.#options;
     const linked = this.linked();
     const isLinked = directory.peers().some((peer) => peer.region === region);
     if (!isLinked) throw new FederationError(`no node of ${region} is linked`, { code: "NO_LINK", region });
+    const distrust = trust.distrustOf(region);
+    if (linked.length === 0 && distrust !== undefined) {
+      throw new FederationError(`${region} is not believed: ${distrust}`, {
+        code: "DISTRUSTED",
+        region,
+        reason: distrust,
+      });
+    }
     const members = new Set(table.headerOf(region)?.nodes.map((node) => node.nodeId));
     const nodes = linked.filter((peer) => members.has(peer.nodeId));
     if (nodes.length === 0) {

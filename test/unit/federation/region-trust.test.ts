@@ -8,7 +8,7 @@ import { asClusterId, asRegionId } from "../../../src/types/ids.ts";
 import type { SummaryHeader } from "../../../src/types/summary.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { CountedMetrics, FakeFederation, FEDERATION, memoryFacts } from "../../support/fake-federation.ts";
-import { nodeIdOf } from "../../support/fake-region.ts";
+import { nodeIdOf, queryFor } from "../../support/fake-region.ts";
 
 const EAST = asRegionId("east");
 const PEER = nodeIdOf("east-1");
@@ -111,6 +111,10 @@ describe("region trust", () => {
     assert.equal(status.capabilities, 1);
     assert.equal(status.inSync, true);
     assert.ok(all.node("west-1").metrics.refusals.includes("bad-signature"), "its gossip is refused too");
+    all.crash("east-1");
+    const asked = all.node("west-1").federation.lookup(queryFor("steal"), { consistency: "stale" });
+    const [answer] = await all.until(asked);
+    assert.deepEqual([answer?.agents, answer?.error?.code], [[], "DISTRUSTED"]);
     all.crash("east-9");
     assert.equal(all.node("west-1").federation.status()[0]?.distrust, undefined);
   });
