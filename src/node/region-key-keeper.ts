@@ -1,6 +1,9 @@
 /**
  * Sees to it that the region has a signing key: the first leader makes one and puts it, wrapped under the shared key, into
  * the replicated state; every member unwraps it from there.
+ *
+ * A node without a shared key has nobody to sign for, and makes none: wrapped under nothing, it would lie in the clear, and
+ * could not be read once the region is given a shared key.
  */
 
 import type { RegionKeyPair } from "../federation/interface.ts";
@@ -16,7 +19,7 @@ const RETRY_MS = 1_000;
 export interface RegionKeyKeeperParts {
   readonly registry: RegistryService;
   readonly group: ConsensusGroup;
-  /** The federation's shared key; may be empty. */
+  /** The federation's shared key; empty when there is none. */
   readonly psk: Uint8Array;
   /** What the key is for; the same on all members. */
   readonly context: string;
@@ -68,7 +71,8 @@ export class RegionKeyKeeper {
 
   #makeIfMissing(): void {
     const { registry, group, psk, context, clock, logger } = this.#parts;
-    if (this.#isMaking || registry.regionKey() !== undefined || group.status().role !== "leader") return;
+    if (psk.length === 0 || this.#isMaking) return;
+    if (registry.regionKey() !== undefined || group.status().role !== "leader") return;
     this.#isMaking = true;
     registry
       .setRegionKey(wrapRegionKey(generateRegionKey(), psk, context))

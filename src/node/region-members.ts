@@ -21,13 +21,16 @@ export interface RegionMembersParts {
 
 export class RegionMembers implements RegionBroadcast {
   readonly #parts: RegionMembersParts;
-  /** By node id; kept when the link breaks. */
+  /** By node id; kept when the link to a member breaks. */
   readonly #lastKnown = new Map<NodeId, PeerInfo>();
 
   constructor(parts: RegionMembersParts) {
     this.#parts = parts;
     for (const peer of parts.directory.peers()) this.#note(peer);
-    parts.directory.onChange(({ peer }) => this.#note(peer));
+    parts.directory.onChange(({ type, peer }) => {
+      if (type === "up" || this.isMember(peer.nodeId)) this.#note(peer);
+      else this.#lastKnown.delete(peer.nodeId);
+    });
   }
 
   /** Tells every linked member, and waits for none: what is broadcast is soon out of date anyway. */

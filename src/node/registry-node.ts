@@ -338,7 +338,9 @@ export class RegistryNode {
 
   #connect(): Promise<Network> {
     const { config, logger } = this.#options;
-    const { host, port, peers, allowedPeers } = config.network;
+    const { host, port, peers, encryptionKey } = config.network;
+    // Without a shared key nobody could prove to belong here: such a node is alone by configuration, and stays so (P11).
+    const allowedPeers = config.network.allowedPeers ?? (encryptionKey === undefined ? [] : undefined);
     return createNetwork({
       ...this.#place(),
       key: this.#key,

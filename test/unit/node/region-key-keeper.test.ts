@@ -55,6 +55,16 @@ describe("the region's signing key", () => {
     assert.notEqual(keeper.pair(), undefined);
   });
 
+  it("is not made without a shared key, so that it can be made under one later", async () => {
+    const alone = keeperOf(leader, new Uint8Array());
+    await region.clock.advance(5_000);
+    assert.equal(alone.pair(), undefined);
+    alone.stop();
+    const keeper = keeperOf(leader);
+    await region.clock.advance(10);
+    assert.notEqual(keeper.pair(), undefined);
+  });
+
   it("P11: can not be read without the federation's shared key", async () => {
     const stranger = keeperOf(follower, Buffer.from("another key, of somebody else's"));
     keeperOf(leader);
