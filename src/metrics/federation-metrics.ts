@@ -38,7 +38,7 @@ export function exposeFederation(register: Registry, read: () => FederationNumbe
     register,
     {
       name: "atoll_federation_gossip_dropped_total",
-      help: "Summary messages dropped, by reason.",
+      help: "Summary messages not believed, by reason.",
       labelNames: ["reason"],
     },
     () => byKey("reason", read().gossipDroppedTotal),

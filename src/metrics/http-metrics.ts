@@ -1,4 +1,4 @@
-/** Requests: how many, how long, how they ended. One histogram, since each further one costs every request (dependencies.md, section 6). */
+/** Requests: how many, how long, how they ended. One histogram, since each further one costs every request. */
 
 import { Histogram, type Registry } from "prom-client";
 import { just, lazyCounter } from "./lazy.ts";

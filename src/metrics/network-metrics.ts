@@ -25,6 +25,24 @@ export function exposeNetwork(register: Registry, read: () => NetworkNumbers): v
     },
     () => byKey("code", read().handshakesRefusedTotal),
   );
+  lazyCounter<"kind">(
+    register,
+    {
+      name: "atoll_network_dropped_total",
+      help: "Messages not sent, not taken or not passed on, by why.",
+      labelNames: ["kind"],
+    },
+    () => byKey("kind", read().droppedTotal),
+  );
+  lazyCounter<"protocol">(
+    register,
+    {
+      name: "atoll_network_bad_frames_total",
+      help: "Streams reset because a peer broke their protocol.",
+      labelNames: ["protocol"],
+    },
+    () => byKey("protocol", read().badFramesTotal),
+  );
   const sent = { name: "atoll_network_sent_bytes_total", help: "Bytes sent to other nodes, before encryption." };
   lazyCounter(register, sent, () => just(read().bytesSentTotal));
   const received = { name: "atoll_network_received_bytes_total", help: "Bytes received from other nodes, decrypted." };

@@ -46,6 +46,10 @@ export interface NetworkNumbers {
   readonly peersAbroad: number;
   /** By error code of the handshake. */
   readonly handshakesRefusedTotal: ReadonlyMap<string, number>;
+  /** Messages that were not sent, not taken or not passed on, by why. */
+  readonly droppedTotal: ReadonlyMap<string, number>;
+  /** Streams reset because what came broke their protocol, by protocol. */
+  readonly badFramesTotal: ReadonlyMap<string, number>;
   readonly bytesSentTotal: number;
   readonly bytesReceivedTotal: number;
 }
@@ -54,7 +58,7 @@ export interface FederationNumbers {
   readonly regions: readonly RemoteRegionNumbers[];
   readonly summariesPublishedTotal: number;
   readonly gossipAcceptedTotal: number;
-  /** By reason: bad signature, old, too large, unknown region. */
+  /** What was not believed, by reason: bad signature, old, too large, unknown region. */
   readonly gossipDroppedTotal: ReadonlyMap<string, number>;
   readonly pullRoundsTotal: number;
   readonly pullBucketsTotal: number;

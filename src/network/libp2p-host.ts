@@ -338,7 +338,6 @@ export class Libp2pHost implements Links {
     if (admitted.connections.length > 0) return;
     this.#admitted.delete(nodeId);
     this.#forget(connection.remotePeer);
-    this.#options.metrics.connected(this.#admitted.size);
     const end = { isOurs: this.#closedByUs.has(connection), livedMs: this.#options.clock.now() - admitted.sinceMs };
     for (const listener of [...this.#listeners]) listener.onDown(admitted.info, end);
   }
@@ -415,7 +414,7 @@ export class Libp2pHost implements Links {
   }
 
   #admit(connection: Connection, identity: HelloIdentity): void {
-    const { clock, metrics, logger } = this.#options;
+    const { clock, logger } = this.#options;
     const nodeId = asNodeId(connection.remotePeer.toString());
     const { name, region, cluster, http, addresses } = identity;
     const info: PeerInfo = { nodeId, name, region, cluster, http, addresses };
@@ -424,7 +423,6 @@ export class Libp2pHost implements Links {
     this.#admitted.set(nodeId, { info, sinceMs: before?.sinceMs ?? clock.now(), connections });
     this.#settle(connection, { type: "up", nodeId });
     if (before !== undefined) return;
-    metrics.connected(this.#admitted.size);
     logger.debug({ code: "PEER_UP", peer: nodeId, name, region }, "a node is connected");
     for (const listener of [...this.#listeners]) listener.onUp(info);
   }

@@ -33,7 +33,6 @@ export interface NetworkMetrics {
   /** Bytes that broke a rule of the protocol; the stream was reset. */
   badFrame(protocol: Protocol): void;
   bytes(direction: "in" | "out", protocol: Protocol, bytes: number): void;
-  connected(peers: number): void;
 }
 
 export const noNetworkMetrics: NetworkMetrics = {
@@ -41,5 +40,4 @@ export const noNetworkMetrics: NetworkMetrics = {
   dropped() {},
   badFrame() {},
   bytes() {},
-  connected() {},
 };

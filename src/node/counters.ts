@@ -9,6 +9,7 @@ import type { NodeId } from "../types/ids.ts";
 export class Counters {
   readonly refused = new Map<string, number>();
   readonly dropped = new Map<string, number>();
+  readonly badFrames = new Map<string, number>();
   bytesIn = 0;
   bytesOut = 0;
   elections = 0;
@@ -20,12 +21,11 @@ export class Counters {
   readonly network: NetworkMetrics = {
     refused: (code) => increment(this.refused, code),
     dropped: (kind) => increment(this.dropped, kind),
-    badFrame: (protocol) => increment(this.refused, `bad-frame-${protocol}`),
+    badFrame: (protocol) => increment(this.badFrames, protocol),
     bytes: (direction, _protocol, bytes) => {
       if (direction === "in") this.bytesIn += bytes;
       else this.bytesOut += bytes;
     },
-    connected: () => {},
   };
 
   readonly federation = new FederationCounters();

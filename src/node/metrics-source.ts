@@ -53,6 +53,8 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
         peersInRegion,
         peersAbroad: peers.length - peersInRegion,
         handshakesRefusedTotal: counters.refused,
+        droppedTotal: counters.dropped,
+        badFramesTotal: counters.badFrames,
         bytesSentTotal: counters.bytesOut,
         bytesReceivedTotal: counters.bytesIn,
       };
@@ -67,13 +69,13 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
         agents: status.agents,
         ...(status.roundTripMs !== undefined && { roundTripMs: status.roundTripMs }),
       }));
-      const { summariesPublishedTotal, gossipAcceptedTotal, pullRoundsTotal, pullBucketsTotal } = counters.federation;
+      const { summariesPublishedTotal, gossipAcceptedTotal, gossipDroppedTotal, pullRoundsTotal, pullBucketsTotal } =
+        counters.federation;
       return {
         regions,
         summariesPublishedTotal,
         gossipAcceptedTotal,
-        // What the network did not pass on, and what was not believed.
-        gossipDroppedTotal: new Map<string, number>([...counters.dropped, ...counters.federation.gossipDroppedTotal]),
+        gossipDroppedTotal,
         pullRoundsTotal,
         pullBucketsTotal,
       };

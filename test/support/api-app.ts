@@ -173,6 +173,8 @@ export function metricsSource(node: TestNode): MetricsSource {
       peersInRegion: 2,
       peersAbroad: 3,
       handshakesRefusedTotal: new Map([["WRONG_KEY", 4]]),
+      droppedTotal: new Map([["raft-queue-full", 5]]),
+      badFramesTotal: new Map([["request", 7]]),
       bytesSentTotal: 10,
       bytesReceivedTotal: 20,
     }),

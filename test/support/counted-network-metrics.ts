@@ -24,7 +24,6 @@ export class CountedNetworkMetrics implements NetworkMetrics {
   }
 
   bytes(): void {}
-  connected(): void {}
 
   /** Resolves once `isDone`, asked after each count. */
   until(isDone: () => boolean): Promise<void> {

@@ -48,6 +48,8 @@ describe("metrics", () => {
       "atoll_registry_leases_expired_total 3",
       'atoll_network_peers{where="abroad"} 3',
       'atoll_network_handshakes_refused_total{code="WRONG_KEY"} 4',
+      'atoll_network_dropped_total{kind="raft-queue-full"} 5',
+      'atoll_network_bad_frames_total{protocol="request"} 7',
       'atoll_federation_gossip_dropped_total{reason="bad-signature"} 6',
       'atoll_federation_summary_age_seconds{region="us-west"} 1.5',
       'atoll_federation_round_trip_seconds{region="us-west"} 0.06',
