@@ -43,7 +43,7 @@ export function createNativeErrorHandler(options: ErrorHandlerOptions): ErrorHan
   });
 }
 
-export function nativeErrorBody(problem: Problem, view: ClusterView) {
+function nativeErrorBody(problem: Problem, view: ClusterView) {
   const { code, message, field, retryAfterMs, facts } = problem;
   return {
     error: {

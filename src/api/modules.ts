@@ -34,6 +34,5 @@ export interface DefaultLeases {
 }
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = { bodyBytesMax: 1024 * 1024, meshBodyBytesMax: 10 * 1024 * 1024 };
-export const DEFAULT_LEASES: DefaultLeases = { meshMs: 20_000, seedMs: 60_000, nativeMs: 30_000 };
 
 export type Face = FastifyPluginAsyncTypebox<FaceOptions>;

@@ -91,15 +91,6 @@ export class CapabilitySummary {
   }
 }
 
-/** The numbers of the buckets in which two summaries differ. */
-export function differingBuckets(a: BigUint64Array, b: BigUint64Array): number[] {
-  const differing: number[] = [];
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    if (a[bucket] !== b[bucket]) differing.push(bucket);
-  }
-  return differing;
-}
-
 /** What the bucket digest of exactly these entries would be. */
 export function digestOf(hash64: Hash64, entries: Iterable<SummaryEntry>): bigint {
   let sum = 0n;

@@ -1,7 +1,7 @@
 /**
  * Stops asking a region that keeps failing, and tries it again after a while with a single lookup (F26).
  *
- * Our own, because cockatiel reads the machine's clock and timers, and this must run on the simulator's.
+ * Our own, because those of npm read the machine's clock and timers, and this must run on the simulator's.
  */
 
 import type { Clock } from "../util/clock.ts";

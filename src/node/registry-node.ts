@@ -9,6 +9,7 @@
  */
 
 import { join } from "node:path";
+import { DEFAULT_HTTP_LIMITS } from "../api/modules.ts";
 import { buildMetricsServer, buildServer } from "../api/server.ts";
 import type { Address } from "../config/option.ts";
 import type { Config } from "../config/schema.ts";
@@ -316,7 +317,7 @@ export class RegistryNode {
       metrics,
       logger,
       clock: this.#clock,
-      limits: { bodyBytesMax, meshBodyBytesMax: 10 * 1024 * 1024 },
+      limits: { ...DEFAULT_HTTP_LIMITS, bodyBytesMax },
       leases: {
         meshMs: config.registry.meshLeaseMs,
         seedMs: config.registry.seedLeaseMs,

@@ -1,5 +1,5 @@
 /**
- * Founding a region: how fresh nodes that know each other only by name become one Raft group (design section 5).
+ * Founding a region: how fresh nodes that know each other only by name become one Raft group.
  *
  * Every node is given the same list of names. Nodes exchange identities until all names are present; then each notes the
  * founding configuration on disk ("prepared"), and founds once everybody says to have prepared the same. Whoever hears

@@ -1,5 +1,5 @@
 /**
- * What a record may weigh: bounds on every field and on the whole, each with a name (design section 7).
+ * What a record may weigh: bounds on every field and on the whole, each with a name.
  *
  * Lengths count UTF-16 code units, bytes the msgpack encoding that is replicated. Formats that only one face knows, such
  * as the id pattern of MCP Mesh, are that face's to check.

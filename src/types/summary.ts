@@ -1,4 +1,4 @@
-/** What a region tells other regions about its capabilities (design section 9). */
+/** What a region tells other regions about its capabilities. */
 
 import type { ClusterId, FederationId, RegionId } from "./ids.ts";
 

@@ -1,7 +1,7 @@
 /** A node's HTTP faces over a real registry, on virtual time and without a socket. */
 
 import type { FastifyInstance } from "fastify";
-import { DEFAULT_HTTP_LIMITS, DEFAULT_LEASES } from "../../src/api/modules.ts";
+import { DEFAULT_HTTP_LIMITS } from "../../src/api/modules.ts";
 import type { ClusterStatus, ClusterView, NodeStatus, RegionStatus } from "../../src/api/ports.ts";
 import { buildServer, type ServerOptions } from "../../src/api/server.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
@@ -138,7 +138,7 @@ export async function createTestApp(
     logger,
     clock: region.clock,
     limits: DEFAULT_HTTP_LIMITS,
-    leases: DEFAULT_LEASES,
+    leases: { meshMs: 20_000, seedMs: 60_000, nativeMs: 30_000 },
     isShuttingDown: () => state.isShuttingDown,
     ...overrides,
   });

@@ -7,9 +7,9 @@
 import type { TagConstraint } from "../../types/agent.ts";
 
 /** What a required tag that is present adds to the score. */
-export const REQUIRED_TAG_SCORE = 5;
+const REQUIRED_TAG_SCORE = 5;
 /** What a preferred tag (`+t`) that is present adds to the score. */
-export const PREFERRED_TAG_SCORE = 10;
+const PREFERRED_TAG_SCORE = 10;
 
 /**
  * Scores `tags` against `constraints`.

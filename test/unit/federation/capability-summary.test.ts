@@ -4,7 +4,6 @@ import {
   BUCKETS,
   CapabilitySummary,
   decodeDigests,
-  differingBuckets,
   digestOf,
   encodeDigests,
   rootDigest,
@@ -57,7 +56,7 @@ describe("capability summary", () => {
     assert.equal(summary.size, size);
   });
 
-  it("names exactly the buckets in which two summaries differ", () => {
+  it("has another digest in exactly the buckets in which two summaries differ", () => {
     const one = new CapabilitySummary(hash64);
     const other = new CapabilitySummary(hash64);
     for (let i = 0; i < 300; i++) {
@@ -65,7 +64,11 @@ describe("capability summary", () => {
       other.set(entry(`capability-${i}`));
     }
     other.set(entry("capability-7", { revision: 9 }));
-    assert.deepEqual(differingBuckets(one.bucketDigests(), other.bucketDigests()), [one.bucketOf("capability-7")]);
+    const theirs = other.bucketDigests();
+    const differing = [...one.bucketDigests().keys()].filter(
+      (bucket) => one.bucketDigests()[bucket] !== theirs[bucket],
+    );
+    assert.deepEqual(differing, [one.bucketOf("capability-7")]);
   });
 
   it("spreads names over all buckets", () => {
