@@ -1,8 +1,8 @@
 /**
  * A closed loop of HTTP clients: each sends its next request when the last was answered.
  *
- * Right for throughput and for the latency of an unloaded server; it hides stalls by waiting for them, so failover is
- * measured with fixed arrival times instead.
+ * Right for throughput and for the latency of an unloaded server; it hides stalls by waiting for them, so failover needs
+ * fixed arrival times instead.
  */
 
 import { Agent, request as httpRequest } from "node:http";
