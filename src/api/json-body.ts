@@ -2,7 +2,8 @@
  * Reads JSON bodies. One reader for all faces, so that all have the same bounds.
  *
  * An empty body is no body: the schema decides whether one is needed. Nesting is bounded here, because whoever walks
- * the value later (codec, serializer) does so with recursion.
+ * the value later (codec, serializer) does so with recursion. The number of values is bounded before any of them is built:
+ * millions of tiny ones in a body of legal size would hold the event loop for seconds, and cost a leader its office.
  */
 
 import type { FastifyInstance } from "fastify";
@@ -11,6 +12,9 @@ import { ApiError, invalidField } from "./api-error.ts";
 
 /** Deeper than any real JSON Schema, far from the end of the stack. */
 export const JSON_DEPTH_MAX = 64;
+
+/** More than the largest record has room for in any sensible shape; some tens of milliseconds to build and check. */
+export const JSON_VALUES_MAX = 32_768;
 
 /**
  * Makes `app` read bodies of `contentType` as JSON, and no others.
@@ -32,6 +36,7 @@ export function readJsonBodies(app: FastifyInstance, contentType: "application/j
 
 /** @throws ApiError INVALID_JSON, INVALID_FIELD */
 function parseJson(text: string): unknown {
+  if (hasMoreValues(text, JSON_VALUES_MAX)) throw invalidField("body", `has more than ${JSON_VALUES_MAX} values`);
   const value = parse(text);
   const flaw = findFlaw(value, JSON_DEPTH_MAX);
   if (flaw !== undefined) throw invalidField("body", flaw);
@@ -44,6 +49,26 @@ function parse(text: string): unknown {
   } catch (thrown) {
     throw new ApiError({ code: "INVALID_JSON", field: "body", reason: messageOf(thrown) });
   }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const OPENING_BRACKET = 0x5b;
+const OPENING_BRACE = 0x7b;
+
+/** Whether a JSON text may hold more than `max` values: each but the first follows a comma or what opens its container. */
+function hasMoreValues(text: string, max: number): boolean {
+  let values = 1;
+  let isInString = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) isInString = !isInString;
+    else if (isInString) at += character === BACKSLASH ? 1 : 0;
+    else if (character === COMMA || character === OPENING_BRACKET || character === OPENING_BRACE) values++;
+    if (values > max) return true;
+  }
+  return false;
 }
 
 /** What is wrong with a value whatever it is for, if anything. */

@@ -36,7 +36,17 @@ const BODIES: readonly Case[] = [
   ["a list for a body", put([]), 400, "INVALID_FIELD", "body"],
   ["null for a body", put("null"), 400, "INVALID_FIELD", "body"],
   ["a property named __proto__", put('{"__proto__":{}}'), 400, "INVALID_FIELD", "body"],
-  ["an abyss of brackets", put(`${"[".repeat(100_000)}${"]".repeat(100_000)}`), 400, "INVALID_FIELD", "body"],
+  ["an abyss of brackets", put(`${"[".repeat(10_000)}${"]".repeat(10_000)}`), 400, "INVALID_FIELD", "body"],
+  ["a swarm of values", put(`{"metadata":{"a":[${"{},".repeat(40_000)}{}]}}`), 400, "INVALID_FIELD", "body"],
+  ["a swarm of values, malformed", put(`[${"1,".repeat(40_000)}`), 400, "INVALID_FIELD", "body"],
+  ["a text that looks like many values", field({ zone: `\\"${"[,{".repeat(40_000)}` }), 400, "INVALID_FIELD", "zone"],
+  [
+    "a swarm of values, from an older script",
+    seed(`{"id":"bad-1","x":[${"{},".repeat(40_000)}{}]}`),
+    400,
+    "INVALID_FIELD",
+    "body",
+  ],
   [
     "another content type",
     { ...put(GOOD), headers: { "content-type": "application/x-www-form-urlencoded" } },
