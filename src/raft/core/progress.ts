@@ -22,7 +22,9 @@ export class Progress {
   /** The highest commit index the peer was told. */
   commitSent = 0;
   /** When it last answered, on the core's clock. */
-  heardAt: number;
+  #heardAt: number;
+  /** How much of its silence since then is not its fault. */
+  #forgivenMs = 0;
   /** Answers read rounds up to this one (R54). */
   readRound = 0;
   #isProbeSent = false;
@@ -33,8 +35,28 @@ export class Progress {
 
   constructor(next: number, now: number, window: Window) {
     this.next = next;
-    this.heardAt = now;
+    this.#heardAt = now;
     this.#window = window;
+  }
+
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** It answered. */
+  heard(now: number): void {
+    this.#heardAt = now;
+    this.#forgivenMs = 0;
+  }
+
+  /** This process itself was stalled for so long, and may not have heard what the peer said. */
+  forgive(now: number, ms: number): void {
+    this.#forgivenMs = Math.min(this.#forgivenMs + ms, now - this.#heardAt);
+  }
+
+  /** How long it has been silent without an excuse. */
+  silentMs(now: number): number {
+    return now - this.#heardAt - this.#forgivenMs;
   }
 
   get state(): "probe" | "replicate" | "snapshot" {

@@ -69,7 +69,7 @@ function sendAppend(state: RaftState, id: NodeId, progress: Progress): boolean {
 export function onAppendResponse(state: RaftState, response: AppendResponse): void {
   const progress = state.progress.get(response.from);
   if (progress === undefined) return;
-  progress.heardAt = state.now;
+  progress.heard(state.now);
   if (response.accepted) {
     // An acknowledgement of what we never sent would be another leader's (R32).
     if (response.index > state.log.lastIndex) return;
@@ -117,7 +117,7 @@ export function broadcastHeartbeat(state: RaftState): void {
 export function onHeartbeatResponse(state: RaftState, from: NodeId): void {
   const progress = state.progress.get(from);
   if (progress === undefined) return;
-  progress.heardAt = state.now;
+  progress.heard(state.now);
   if (progress.match === state.log.lastIndex) return;
   progress.reopen();
   if (!sendAppends(state, from, progress) && !progress.isPaused) {
@@ -132,7 +132,7 @@ export function stepDownIfPowerless(state: RaftState): void {
   const isHeard = (id: NodeId) => {
     if (id === state.self) return true;
     const progress = state.progress.get(id);
-    return progress !== undefined && state.now - progress.heardAt < electionMsMax;
+    return progress !== undefined && progress.silentMs(state.now) < electionMsMax;
   };
   const isAlone = state.progress.size === 0;
   const hasStalledDisk = !isAlone && state.unstableSince > 0 && state.now - state.unstableSince > 2 * electionMsMax;

@@ -115,7 +115,7 @@ function onTick(state: RaftState, ownLagMs: number): void {
     if (state.now >= state.electionDeadline) onElectionTimeout(state);
     return;
   }
-  for (const progress of state.progress.values()) progress.heardAt += forgiven;
+  for (const progress of state.progress.values()) progress.forgive(state.now, forgiven);
   if (state.transfer !== null && state.now >= state.transfer.deadline) state.transfer = null;
   if (state.now >= state.heartbeatDue) broadcastHeartbeat(state);
   stepDownIfPowerless(state);
