@@ -27,6 +27,9 @@ export type ServerOptions = FaceOptions;
 /** Above the largest URL that node:http takes, so that an over-long id meets the schema, which names it. */
 const PARAM_LENGTH_MAX = 65_536;
 
+/** What takes longer to arrive in whole is given up with 408: fastify alone would wait for ever, one socket for each. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
 /** Builds the app with all faces. Listening, and closing it, is for the caller. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
   const app = createApp(options);
@@ -44,7 +47,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
  * closed to scrapers.
  */
 export async function buildMetricsServer(metrics: Metrics): Promise<FastifyInstance> {
-  const app = Fastify({ logger: false, exposeHeadRoutes: false });
+  const app = Fastify({ logger: false, exposeHeadRoutes: false, requestTimeout: REQUEST_TIMEOUT_MS });
   app.setNotFoundHandler((_request, reply) => reply.code(404).type("text/plain").send("404 page not found"));
   addMetricsRoute(app, metrics);
   app.get("/health", async () => ({ status: "healthy" }));
@@ -61,6 +64,7 @@ function createApp(options: ServerOptions): FastifyInstance {
     logger: false,
     // What reaches a node that is closing is still served: a planned stop fails no request (P6).
     return503OnClosing: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     bodyLimit: limits.bodyBytesMax,
     // The contract has HEAD in two places only; other routes that have it say so.
     exposeHeadRoutes: false,

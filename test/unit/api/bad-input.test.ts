@@ -242,6 +242,11 @@ describe("bad input on a socket", () => {
     assert.match(await raw("GET", "/health"), /^HTTP\/1\.1 200 /);
   });
 
+  it("does not wait for ever for a body", () => {
+    const { requestTimeout } = test.app.server;
+    assert.ok(requestTimeout > 0 && requestTimeout <= 60_000, `waits for ${requestTimeout} ms`);
+  });
+
   it("refuses a body of 10 MiB by its announced length, before it is sent", async () => {
     const headers = `host: x\r\ncontent-type: application/json\r\ncontent-length: ${10 * 1024 * 1024}\r\n`;
     const answer = await sendRaw(`PUT /v1/agents/a HTTP/1.1\r\n${headers}\r\n{`);
