@@ -82,6 +82,8 @@ export class RaftCluster {
   readonly clock = new VirtualClock();
   readonly network = new RaftNetwork(this.clock);
   readonly ids: readonly NodeId[];
+  /** Called when a member has all of a snapshot and begins to put it in place. */
+  onInstall: (id: NodeId) => void = () => {};
   readonly #options: RaftGroupOptions;
   readonly #seed: number;
   readonly #nodes = new Map<NodeId, RunningNode>();
@@ -112,7 +114,7 @@ export class RaftCluster {
       {
         self: id,
         cluster: CLUSTER,
-        storage: new RaftStore(store, silentLogger),
+        storage: this.#storageOf(id, store),
         founding,
         transport: this.network.transportOf(id),
         stateMachine: ledger,
@@ -152,6 +154,20 @@ export class RaftCluster {
     this.#disks.set(id, store.crash(luck));
     this.#nodes.delete(id);
     this.network.remove(id, { isSilent });
+  }
+
+  #storageOf(id: NodeId, store: MemoryStore): RaftStore {
+    const storage = new RaftStore(store, silentLogger);
+    const beginInstall = storage.beginInstall.bind(storage);
+    storage.beginInstall = async (header) => {
+      const install = await beginInstall(header);
+      const commit: typeof install.commit = (hardState) => {
+        this.onInstall(id);
+        return install.commit(hardState);
+      };
+      return { ...install, commit };
+    };
+    return storage;
   }
 
   isRunning(id: NodeId): boolean {

@@ -136,14 +136,14 @@ describe("raft/raft-group: proposals", () => {
   it("OVERLOADED: a leader with too much uncommitted refuses at once, and takes more when it is rid of it (R38)", async () => {
     const cluster = await RaftCluster.start(3, { waitingBytesMax: 2_000 });
     const leader = await cluster.untilLed();
-    const [follower] = cluster.followers;
-    await cluster.settled(propose(leader, "opens the session"));
-    await cluster.settled(propose(follower!, "opens another"));
+    const [follower, other] = cluster.followers;
+    for (const node of cluster.running) await cluster.settled(propose(node, "opens the session"));
     cluster.network.loses = ({ type }) => type === "append";
-    const taken = [1, 2, 3].map((i) => propose(leader, `${i}`.padEnd(600, ".")));
+    const taken = [1, 2, 3].map((i) => propose(follower!, `${i}`.padEnd(600, ".")));
     await cluster.clock.advance(5);
-    assert.equal(await cluster.settled(outcomeOf(propose(leader, "x".repeat(600)))), "OVERLOADED");
-    assert.equal(await cluster.settled(outcomeOf(propose(follower!, "x".repeat(600)))), "OVERLOADED");
+    assert.equal(await cluster.settled(outcomeOf(propose(leader, "x"))), "OVERLOADED");
+    assert.equal(await cluster.settled(outcomeOf(propose(other!, "x"))), "OVERLOADED");
+    assert.equal(await cluster.settled(outcomeOf(propose(follower!, "x".repeat(600)))), "OVERLOADED", "here already");
     cluster.network.loses = () => false;
     await cluster.settled(Promise.all(taken));
     assert.equal(await cluster.settled(outcomeOf(propose(leader, "y".repeat(600)))), "ok");
@@ -215,10 +215,44 @@ describe("raft/raft-group: restarts and snapshots", () => {
     await cluster.clock.advance(20);
     await writeAll(cluster, [leader, other!], "others", 80);
     cluster.network.heal();
+    cluster.network.loses = ({ type }) => type === "propose";
     await cluster.settled(proposal, 10_000);
     const lines = await cluster.untilAgreed();
     assert.equal(lines.filter((line) => line === "settled unseen").length, 1);
     assert.ok(proposer!.group.status().logStartIndex > 40, "by snapshot");
+  });
+
+  it("R1: a vote asked for while a snapshot is put in place is given once, and is on disk when it leaves", async () => {
+    const cluster = await RaftCluster.start(3, SMALL_LOG);
+    const leader = await cluster.untilLed();
+    const [away, other] = cluster.followers.map(({ id }) => id) as [NodeId, NodeId];
+    cluster.crash(away);
+    await writeAll(cluster, cluster.running, "while it was away", 100);
+    const returned = await cluster.startNode(away);
+    returned.store.delayWrites(cluster.clock, () => 30);
+    const term = leader.group.status().term + 50;
+    const askFor = (candidate: NodeId) => {
+      const body = { type: "vote", lastIndex: 1_000, lastTerm: term, isTransfer: true } as const;
+      cluster.network.transportOf(candidate).send({ ...body, from: candidate, to: away, term });
+    };
+    let isInstalling = false;
+    cluster.onInstall = () => {
+      isInstalling = true;
+      askFor(other);
+    };
+    const votes = () =>
+      cluster.network.sent.flatMap((message) => {
+        const isAnswer = message.type === "voteResponse" && message.from === away && message.term === term;
+        return isAnswer ? [`${message.to} ${message.granted}`] : [];
+      });
+    await cluster.until("it votes", () => votes().length > 0);
+    assert.ok(isInstalling);
+    assert.deepEqual(votes(), [`${other} true`]);
+    cluster.crash(away);
+    await cluster.startNode(away);
+    askFor(leader.id);
+    await cluster.until("it answers", () => votes().length > 1);
+    assert.deepEqual(votes()[1], `${leader.id} false`);
   });
 
   it("a transfer that breaks is begun again (R46)", async () => {
@@ -465,7 +499,7 @@ describe("raft/raft-group: strangers and status", () => {
     const { group } = await cluster.untilLed();
     const { term } = group.status();
     for (let i = 0; i < 10; i++) {
-      cluster.clock.stall(400);
+      cluster.clock.stall(700);
       await cluster.clock.advance(300);
     }
     assert.deepEqual(
