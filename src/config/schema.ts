@@ -144,7 +144,8 @@ const NetworkOptions = group({
   ),
   encryptionKey: Type.Optional(
     text({
-      description: "Key shared by all nodes of the federation. Who can not prove it is not served; without it nobody is.",
+      description:
+        "Key shared by all nodes of the federation. Who can not prove it is not served; without it nobody is.",
       minLength: 16,
       maxLength: 256,
       expected: "16 to 256 characters",

@@ -1,7 +1,6 @@
 /** What the federation counts, in plain numbers since the process started; the metrics read them at each scrape. */
 
 import type { RegionId } from "../types/ids.ts";
-import type { RegionAnswer } from "../types/lookup.ts";
 import type { FederationMetrics, PullOutcome, Refusal } from "./interface.ts";
 
 export class FederationCounters implements FederationMetrics {
@@ -9,13 +8,11 @@ export class FederationCounters implements FederationMetrics {
   bytesPublishedTotal = 0;
   gossipAcceptedTotal = 0;
   /** What was said in a region's name and not believed, gossip and answers, by reason. */
-  readonly gossipDroppedTotal = new Map<Refusal, number>();
+  readonly refusedTotal = new Map<Refusal, number>();
   gapsTotal = 0;
   pullRoundsTotal = 0;
   pullBucketsTotal = 0;
   readonly pullsTotal = new Map<PullOutcome, number>();
-  /** Regions' parts of lookups, by where they came from. */
-  readonly lookupsTotal = new Map<RegionAnswer["source"], number>();
 
   published(bytes: number): void {
     this.summariesPublishedTotal++;
@@ -27,7 +24,7 @@ export class FederationCounters implements FederationMetrics {
   }
 
   refused(reason: Refusal): void {
-    increment(this.gossipDroppedTotal, reason);
+    increment(this.refusedTotal, reason);
   }
 
   gap(_region: RegionId): void {
@@ -41,10 +38,6 @@ export class FederationCounters implements FederationMetrics {
   fetched(buckets: number): void {
     this.pullRoundsTotal++;
     this.pullBucketsTotal += buckets;
-  }
-
-  lookedUp(_region: RegionId, source: RegionAnswer["source"]): void {
-    increment(this.lookupsTotal, source);
   }
 }
 

@@ -14,7 +14,7 @@ import type { RegionId } from "../types/ids.ts";
 import type { RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { Clock } from "../util/clock.ts";
 import { AtollError } from "../util/errors.ts";
-import type { FederationConfig, FederationMetrics, RemoteLookup } from "./interface.ts";
+import type { FederationConfig, RemoteLookup } from "./interface.ts";
 import { type CachedAnswer, LookupCache } from "./lookup-cache.ts";
 import type { RegionClient } from "./region-client.ts";
 import type { SummaryTable } from "./summary-table.ts";
@@ -26,7 +26,6 @@ export interface FederatedLookupOptions {
   readonly table: SummaryTable;
   readonly clock: Clock;
   readonly config: Pick<FederationConfig, "summaryFreshMs" | "cacheEntriesMax">;
-  readonly metrics: FederationMetrics;
 }
 
 type LookupOptions = Parameters<RemoteLookup["lookup"]>[1];
@@ -50,12 +49,8 @@ export class FederatedLookup implements RemoteLookup {
   }
 
   async #lookupIn(region: RegionId, query: RegionQuery, options: LookupOptions): Promise<RegionAnswer> {
-    const { clock, metrics } = this.#options;
-    const startedAtMs = clock.now();
     const vouched = options.consistency === "stale" ? this.#answerBySummary(region, query, options) : undefined;
-    const answer = vouched ?? (await this.#answerByAsking(region, query, options));
-    metrics.lookedUp(region, answer.source, clock.now() - startedAtMs);
-    return answer;
+    return vouched ?? this.#answerByAsking(region, query, options);
   }
 
   /** What the summary alone can say; undefined when the region must be asked. */

@@ -127,5 +127,4 @@ export interface FederationMetrics {
   pulled(region: RegionId, outcome: PullOutcome): void;
   /** Buckets that one answer to a pull brought. */
   fetched(buckets: number): void;
-  lookedUp(region: RegionId, source: RegionAnswer["source"], elapsedMs: number): void;
 }

@@ -29,6 +29,9 @@ export function exposeFederation(register: Registry, read: () => FederationNumbe
   counter("atoll_federation_summaries_published_total", "Summary messages published by this node.", (n) => {
     return n.summariesPublishedTotal;
   });
+  counter("atoll_federation_published_bytes_total", "Bytes of summary messages published by this node.", (n) => {
+    return n.bytesPublishedTotal;
+  });
   counter(
     "atoll_federation_gossip_accepted_total",
     "Summary messages taken from gossip.",
@@ -37,13 +40,25 @@ export function exposeFederation(register: Registry, read: () => FederationNumbe
   lazyCounter<"reason">(
     register,
     {
-      name: "atoll_federation_gossip_dropped_total",
-      help: "Summary messages not believed, by reason.",
+      name: "atoll_federation_refused_total",
+      help: "Summary messages and answers not believed, by reason.",
       labelNames: ["reason"],
     },
-    () => byKey("reason", read().gossipDroppedTotal),
+    () => byKey("reason", read().refusedTotal),
   );
-  counter("atoll_federation_pull_rounds_total", "Digest comparisons with other regions.", (n) => n.pullRoundsTotal);
+  counter("atoll_federation_gaps_total", "Headers that showed something of a summary to be missing here.", (n) => {
+    return n.gapsTotal;
+  });
+  lazyCounter<"outcome">(
+    register,
+    {
+      name: "atoll_federation_pulls_total",
+      help: "Comparisons with another region's summary, by how they ended.",
+      labelNames: ["outcome"],
+    },
+    () => byKey("outcome", read().pullsTotal),
+  );
+  counter("atoll_federation_pull_rounds_total", "Answers to pulls; a repair takes several.", (n) => n.pullRoundsTotal);
   counter("atoll_federation_pull_buckets_total", "Summary buckets fetched because they differed.", (n) => {
     return n.pullBucketsTotal;
   });

@@ -57,9 +57,14 @@ export interface NetworkNumbers {
 export interface FederationNumbers {
   readonly regions: readonly RemoteRegionNumbers[];
   readonly summariesPublishedTotal: number;
+  readonly bytesPublishedTotal: number;
   readonly gossipAcceptedTotal: number;
-  /** What was not believed, by reason: bad signature, old, too large, unknown region. */
-  readonly gossipDroppedTotal: ReadonlyMap<string, number>;
+  /** What was said in a region's name and not believed, gossip and answers, by reason: bad signature, old, too large. */
+  readonly refusedTotal: ReadonlyMap<string, number>;
+  /** Times a signed header showed that something of a summary was missing here. */
+  readonly gapsTotal: number;
+  /** By how they ended: in-sync, repaired, behind, failed. */
+  readonly pullsTotal: ReadonlyMap<string, number>;
   readonly pullRoundsTotal: number;
   readonly pullBucketsTotal: number;
 }

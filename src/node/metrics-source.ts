@@ -69,15 +69,17 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
         agents: status.agents,
         ...(status.roundTripMs !== undefined && { roundTripMs: status.roundTripMs }),
       }));
-      const { summariesPublishedTotal, gossipAcceptedTotal, gossipDroppedTotal, pullRoundsTotal, pullBucketsTotal } =
-        counters.federation;
+      const { federation } = counters;
       return {
         regions,
-        summariesPublishedTotal,
-        gossipAcceptedTotal,
-        gossipDroppedTotal,
-        pullRoundsTotal,
-        pullBucketsTotal,
+        summariesPublishedTotal: federation.summariesPublishedTotal,
+        bytesPublishedTotal: federation.bytesPublishedTotal,
+        gossipAcceptedTotal: federation.gossipAcceptedTotal,
+        refusedTotal: federation.refusedTotal,
+        gapsTotal: federation.gapsTotal,
+        pullsTotal: federation.pullsTotal,
+        pullRoundsTotal: federation.pullRoundsTotal,
+        pullBucketsTotal: federation.pullBucketsTotal,
       };
     },
   };
