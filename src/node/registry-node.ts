@@ -178,9 +178,8 @@ export class RegistryNode {
       membership: () => this.#groupInWaiting.status().membership,
       logger,
     });
-    const members = this.#members;
     requests.handle(RENEWALS_METHOD, async (from, payload) => {
-      if (members.isMember(from.nodeId)) this.#keeper.receive(payload, from.nodeId);
+      this.#keeper.receive(payload, from.nodeId);
       return null;
     });
     logger.info(

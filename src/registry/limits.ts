@@ -36,7 +36,7 @@ export interface RecordLimits {
 }
 
 export const LIMIT_DEFAULTS: RecordLimits = {
-  agentsMax: 100_000,
+  agentsMax: 1_000_000,
   recordBytesMax: 64 * 1024,
   metadataBytesMax: 16 * 1024,
   idLengthMax: 253,

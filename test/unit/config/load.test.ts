@@ -5,6 +5,9 @@ import { type ConfigSources, loadConfig } from "../../../src/config/load.ts";
 import { OPTIONS } from "../../../src/config/table.ts";
 import { FEDERATION_DEFAULTS } from "../../../src/federation/interface.ts";
 import { RAFT_DEFAULTS } from "../../../src/raft/raft-group.ts";
+import { LEASE_DEFAULTS } from "../../../src/registry/lease-keeper.ts";
+import { LIMIT_DEFAULTS } from "../../../src/registry/limits.ts";
+import { TIMEOUT_DEFAULTS } from "../../../src/registry/registry-service.ts";
 
 const KEY = "0123456789abcdef";
 
@@ -48,7 +51,11 @@ describe("defaults", () => {
   });
 
   it("are those of the parts that they configure", () => {
-    const { raft, federation } = load().config;
+    const { raft, registry, federation } = load().config;
+    for (const parts of [LIMIT_DEFAULTS, LEASE_DEFAULTS] as Readonly<Record<string, unknown>>[]) {
+      for (const [name, value] of Object.entries(registry)) assert.equal(parts[name] ?? value, value, name);
+    }
+    assert.equal(raft.proposeTimeoutMs, TIMEOUT_DEFAULTS.writeMs);
     assert.equal(raft.heartbeatMs, RAFT_DEFAULTS.heartbeatMs);
     assert.equal(raft.electionMsMin, RAFT_DEFAULTS.electionMsMin);
     assert.equal(raft.electionMsMax, RAFT_DEFAULTS.electionMsMax);
