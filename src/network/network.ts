@@ -79,7 +79,8 @@ export interface Network {
 
 const DEFAULTS = {
   pingIntervalMs: 2_000,
-  refusalBackoffMs: 30_000,
+  /** Short: a region of three that lost a node waits this long, without a leader, for another that was started with a wrong key. */
+  refusalBackoffMs: 3_000,
   helloMs: 5_000,
   raftQueueBytesMax: 16 * 1024 * 1024,
   servedMax: 1_000,
