@@ -117,7 +117,7 @@ export class NodeClusterView implements ClusterView {
     const { founding, group, livePathMs, isShuttingDown } = this.#parts;
     const reasons: string[] = [];
     if (isShuttingDown()) reasons.push("this node is shutting down");
-    if (founding() === undefined) reasons.push("the region is not founded: its members have not all met yet");
+    if (founding() === undefined) reasons.push("this node is in no founded region: its log says whom it waits for");
     else if (group.status().sinceLeaderMs > livePathMs) reasons.push("no leader of the region is known");
     return { ready: reasons.length === 0, reasons };
   }

@@ -106,7 +106,8 @@ class Founder {
   /** The newest statement of each other member, by name. */
   readonly #heard = new Map<string, Statement>();
   #statement: Statement;
-  #lastReminder = Number.NEGATIVE_INFINITY;
+  /** When each reason to wait was said last, by its code. */
+  readonly #remindedAt = new Map<string, number>();
 
   constructor(parts: FoundingParts) {
     this.#parts = parts;
@@ -198,8 +199,8 @@ class Founder {
 
   #remind(event: { code: string; [fact: string]: unknown }, message: string): void {
     const now = this.#parts.clock.now();
-    if (now - this.#lastReminder < REMIND_MS) return;
-    this.#lastReminder = now;
+    if (now - (this.#remindedAt.get(event.code) ?? Number.NEGATIVE_INFINITY) < REMIND_MS) return;
+    this.#remindedAt.set(event.code, now);
     this.#parts.logger.warn(event, message);
   }
 }

@@ -39,6 +39,7 @@ class FoundingNode {
   readonly facts: Facts;
   readonly node: FakeNode;
   readonly stop = new AbortController();
+  readonly warnings: string[] = [];
   founding: Founding | undefined;
   ended: Promise<void> = Promise.resolve();
 
@@ -65,7 +66,7 @@ class FoundingNode {
       requests,
       directory,
       clock,
-      logger: silentLogger,
+      logger: { ...silentLogger, warn: ({ code }: { code: string }) => void this.warnings.push(code) },
     };
     this.ended = foundRegion(parts, this.stop.signal).then(
       (founding) => {
@@ -167,6 +168,19 @@ describe("founding", () => {
     await clock.advance(60_000);
     assert.equal(wiped.founding, undefined);
     assert.equal(wiped.read(), null);
+  });
+
+  it("F7: a wiped disk says that it is no member as soon as it hears of the founding, whatever it said before", async () => {
+    const nodes = NAMES.map((name) => new FoundingNode(name, `id-${name}`).begin());
+    await clock.advance(2_000);
+    for (const node of nodes) await node.crash();
+    const wiped = new FoundingNode(asNodeName("c"), "id-of-an-empty-disk").begin();
+    await clock.advance(1_000);
+    assert.deepEqual(wiped.warnings, ["FOUNDING_WAITS"]);
+    const back = new FoundingNode(asNodeName("a"), "id-a", nodes[0]!.facts);
+    answerFounders({ facts: back.facts, requests: back.node.requests });
+    await clock.advance(1_000);
+    assert.deepEqual(wiped.warnings, ["FOUNDING_WAITS", "FOUNDING_NOT_A_MEMBER"]);
   });
 
   it("a member replaced before anything was founded is founded with its new identity", async () => {
