@@ -2,16 +2,18 @@
  * Page cursors: opaque to clients, checked when they come back.
  *
  * A cursor holds the place where a page ended, so pages neither repeat nor skip what was there all the time, whatever
- * came and went in between, on whichever node the next page is asked for.
+ * came and went in between, on whichever node of the region the next page is asked for. Among equals a lookup puts its own
+ * region's agents first, so a place in it means something in that region alone: elsewhere the cursor is refused.
  */
 
 import { type Static, type TSchema, Type } from "typebox";
 import { Value } from "typebox/value";
+import type { RegionId } from "../types/ids.ts";
 import type { SortKey } from "../types/lookup.ts";
 import { invalidField } from "./api-error.ts";
 
 const Place = Type.String({ maxLength: 1_024 });
-const SortKeyPlaces = Type.Tuple([Type.Number(), Place, Place, Place, Place]);
+const SortKeyPlaces = Type.Tuple([Place, Type.Number(), Place, Place, Place, Place]);
 const NamePlace = Type.Tuple([Place]);
 
 export function encodeNameCursor(name: string): string {
@@ -23,13 +25,14 @@ export function decodeNameCursor(cursor: string): string {
   return decode(NamePlace, cursor)[0];
 }
 
-export function encodeSortKey({ score, version, id, functionName, region }: SortKey): string {
-  return encode([score, version, id, functionName, region]);
+export function encodeSortKey(home: RegionId, { score, version, id, functionName, region }: SortKey): string {
+  return encode([home, score, version, id, functionName, region]);
 }
 
 /** @throws ApiError INVALID_FIELD */
-export function decodeSortKey(cursor: string): SortKey {
-  const [score, version, id, functionName, region] = decode(SortKeyPlaces, cursor);
+export function decodeSortKey(home: RegionId, cursor: string): SortKey {
+  const [givenBy, score, version, id, functionName, region] = decode(SortKeyPlaces, cursor);
+  if (givenBy !== home) throw invalidField("cursor", "was given by another region; go on there, or begin anew");
   return { score, version, id, functionName, region };
 }
 

@@ -2,7 +2,7 @@
 
 import { Type } from "typebox";
 import type { FoundAgent } from "../../types/agent.ts";
-import { asRegionId } from "../../types/ids.ts";
+import { asRegionId, type RegionId } from "../../types/ids.ts";
 import type { LookupAnswer, LookupQuery, RegionAnswer } from "../../types/lookup.ts";
 import { decodeSortKey, encodeSortKey } from "../cursor.ts";
 import { showView } from "../headers.ts";
@@ -112,22 +112,22 @@ export const lookupRoutes: Face = async (app, { registry, metrics }) => {
       ...(query.namespace === undefined ? {} : { namespace: query.namespace }),
       ...(query.region === undefined ? {} : { region: asRegionId(query.region) }),
       ...(query.max_staleness_ms === undefined ? {} : { maxStalenessMs: query.max_staleness_ms }),
-      ...(query.cursor === undefined ? {} : { after: decodeSortKey(query.cursor) }),
+      ...(query.cursor === undefined ? {} : { after: decodeSortKey(registry.region, query.cursor) }),
     });
     metrics.registry.lookup("v1", answer);
     const local = answer.regions.find(({ source }) => source === "local");
     if (local !== undefined) showView(reply, local);
-    return showAnswer(answer);
+    return showAnswer(registry.region, answer);
   });
 };
 
 /** The agents go to the serializer as they are: copying them is what a lookup would spend most of its time with. */
-function showAnswer({ agents, complete, regions, next }: LookupAnswer) {
+function showAnswer(home: RegionId, { agents, complete, regions, next }: LookupAnswer) {
   return {
     agents,
     complete,
     regions: regions.map(showRegion),
-    ...(next === undefined ? {} : { nextCursor: encodeSortKey(next) }),
+    ...(next === undefined ? {} : { nextCursor: encodeSortKey(home, next) }),
   };
 }
 

@@ -148,6 +148,14 @@ describe("GET /v1/lookup", () => {
     assert.equal(second.nextCursor, undefined);
   });
 
+  it("refuses a cursor that a node of another region gave, where other agents come first", async () => {
+    const cursor = Buffer.from(JSON.stringify(["us-west", 0, "1.0.0", "a", "f", "us-west"])).toString("base64url");
+    const answer = await test.send({ url: `/v1/lookup?capability=weather&cursor=${cursor}` });
+    assert.equal(answer.statusCode, 400);
+    assert.deepEqual([answer.json().error.code, answer.json().error.field], ["INVALID_FIELD", "cursor"]);
+    assert.match(answer.json().error.message, /another region/);
+  });
+
   it("shows in the headers what this region's part shows", async () => {
     const answer = await test.send({ url: "/v1/lookup?capability=weather" });
     assert.equal(answer.headers["x-atoll-revision"], "4");
