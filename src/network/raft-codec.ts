@@ -29,13 +29,11 @@ const MESSAGE_TYPES = [
   "appendResponse",
   "heartbeat",
   "heartbeatResponse",
-  "snapshotResponse",
   "propose",
   "proposeRefused",
   "readIndex",
   "readIndexResponse",
   "timeoutNow",
-  "transferLeadership",
 ] as const satisfies readonly RaftMessage["type"][];
 
 /** Likewise. */
@@ -77,11 +75,9 @@ function encodeBody(message: RaftMessage): readonly unknown[] {
     case "appendResponse":
       return [message.accepted, message.index, message.hintIndex, message.hintTerm];
     case "heartbeat":
-      return [message.commit, message.leaderCommit, message.readRound];
+      return [message.commit, message.leaderCommit, message.sinceQuorumMs, message.readRound];
     case "heartbeatResponse":
       return [message.readRound];
-    case "snapshotResponse":
-      return [message.accepted, message.index];
     case "propose":
       return [message.entries];
     case "proposeRefused": {
@@ -94,8 +90,6 @@ function encodeBody(message: RaftMessage): readonly unknown[] {
       return [message.requests, message.index, message.refused];
     case "timeoutNow":
       return [message.lastIndex];
-    case "transferLeadership":
-      return [message.target];
   }
 }
 
@@ -136,21 +130,18 @@ function decodeBody(type: RaftMessage["type"], fields: readonly unknown[]): Body
       };
     }
     case "heartbeat": {
-      const [commit, leaderCommit, readRound] = asArray(fields, type, 3);
+      const [commit, leaderCommit, sinceQuorumMs, readRound] = asArray(fields, type, 4);
       return {
         type,
         commit: asCount(commit, "commit"),
         leaderCommit: asCount(leaderCommit, "leaderCommit"),
+        sinceQuorumMs: asCount(sinceQuorumMs, "sinceQuorumMs"),
         readRound: asCount(readRound, "readRound"),
       };
     }
     case "heartbeatResponse": {
       const [readRound] = asArray(fields, type, 1);
       return { type, readRound: asCount(readRound, "readRound") };
-    }
-    case "snapshotResponse": {
-      const [accepted, index] = asArray(fields, type, 2);
-      return { type, accepted: asBoolean(accepted, "accepted"), index: asCount(index, "index") };
     }
     case "propose": {
       const [entries] = asArray(fields, type, 1);
@@ -174,10 +165,6 @@ function decodeBody(type: RaftMessage["type"], fields: readonly unknown[]): Body
     case "timeoutNow": {
       const [lastIndex] = asArray(fields, type, 1);
       return { type, lastIndex: asCount(lastIndex, "lastIndex") };
-    }
-    case "transferLeadership": {
-      const [target] = asArray(fields, type, 1);
-      return { type, target: asNodeIdOrNull(target, "target") };
     }
   }
 }

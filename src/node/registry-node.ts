@@ -81,6 +81,7 @@ export class RegistryNode {
   #keyKeeper: RegionKeyKeeper | undefined;
   #federation: Federation | undefined;
   #joining: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
 
   /**
    * Opens the data folder, serves HTTP, and takes part in its region as soon as that is founded.
@@ -364,8 +365,12 @@ export class RegistryNode {
   /**
    * Stops for good: hands leadership over, serves what was asked already, leaves the disk whole. Safe to call at any time.
    */
-  async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#stopping.abort(new Error("this node is stopping"));
     await this.#joining;
     await this.#group?.transferLeadership();

@@ -103,8 +103,6 @@ export function answerFounders(parts: Pick<FoundingParts, "facts" | "requests">)
 
 class Founder {
   readonly #parts: FoundingParts;
-  /** The newest statement of each other member, by name. */
-  readonly #heard = new Map<string, Statement>();
   #statement: Statement;
   /** When each reason to wait was said last, by its code. */
   readonly #remindedAt = new Map<string, number>();
@@ -127,8 +125,7 @@ class Founder {
   async run(signal: AbortSignal): Promise<Founding> {
     for (;;) {
       signal.throwIfAborted();
-      await this.#askOthers();
-      await this.#decide();
+      await this.#decide(await this.#askOthers());
       if (this.#statement.stage === "founded") break;
       await sleep(this.#parts.clock, POLL_MS, signal);
     }
@@ -140,23 +137,23 @@ class Founder {
     return founding;
   }
 
-  async #askOthers(): Promise<void> {
+  /** What the others that are here now say now; a statement of before may be of a disk that is gone. */
+  async #askOthers(): Promise<Statement[]> {
     const { directory, requests, region, logger } = this.#parts;
     const members = directory.peers().filter((peer) => peer.region === region);
-    const answers = members.map(async ({ nodeId, name }) => {
+    const answers = members.map(async ({ nodeId, name }): Promise<Statement | null> => {
       try {
         const answer = await requests.request(nodeId, METHOD, null, { timeoutMs: ANSWER_TIMEOUT_MS });
-        if (isStatement(answer) && answer.self.id === nodeId && answer.self.name === name)
-          this.#heard.set(name, answer);
+        return isStatement(answer) && answer.self.id === nodeId && answer.self.name === name ? answer : null;
       } catch (error) {
         logger.debug({ code: "FOUNDING_NO_ANSWER", name, reason: messageOf(error) }, "a member did not answer");
+        return null;
       }
     });
-    await Promise.all(answers);
+    return (await Promise.all(answers)).filter((answer) => answer !== null);
   }
 
-  async #decide(): Promise<void> {
-    const heard = [...this.#heard.values()];
+  async #decide(heard: readonly Statement[]): Promise<void> {
     const founded = heard.find(({ stage }) => stage === "founded");
     if (founded !== undefined) return this.#joinFounding(founded);
 
@@ -166,7 +163,12 @@ class Founder {
       const facts = { ours: names.join(" "), theirs: stranger.names.join(" "), node: stranger.self.name };
       return this.#remind({ code: "FOUNDING_MEMBERS_DIFFER", ...facts }, "members must be the same list on each node");
     }
-    const missing = names.filter((name) => name !== self.name && !this.#heard.has(name));
+    const present: string[] = [self.name, ...heard.map((other) => other.self.name)];
+    const twice = present.find((name, i) => present.indexOf(name) !== i);
+    if (twice !== undefined) {
+      return this.#remind({ code: "FOUNDING_NAME_TWICE", name: twice }, "two nodes have one name: give each its own");
+    }
+    const missing = names.filter((name) => !present.includes(name));
     if (missing.length > 0) {
       return this.#remind(
         { code: "FOUNDING_WAITS", missing: missing.join(" ") },

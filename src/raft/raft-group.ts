@@ -24,6 +24,7 @@ import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import { peersOf, votersOf } from "./core/quorum.ts";
+import { sinceQuorumMs } from "./core/replication.ts";
 import { type CoreOptions, createState, type RaftState } from "./core/state.ts";
 import { acceptsProposals, type RaftEvent, step, takeReady } from "./core/step.ts";
 import { type ConsensusGroup, type GroupStatus, RaftError, type StateMachine } from "./index.ts";
@@ -450,33 +451,29 @@ export class RaftGroup implements ConsensusGroup {
     const { storage, stateMachine } = this.#parts;
     const sessions: StateRecord[] = [];
     const isSession = ([key]: StateRecord) => key.startsWith(SESSION_PREFIX);
-    const hasEnded = () => {
-      this.#sessions.restore(sessions);
-      this.#appliedIndex = index;
-    };
     async function* withoutSessions() {
       for await (const page of storage.readState()) {
         sessions.push(...page.filter(isSession));
         yield page.filter((record) => !isSession(record));
       }
-      // The state machine changes over to what it read right after this, in the same turn.
-      hasEnded();
     }
     await stateMachine.restore(withoutSessions());
+    this.#sessions.restore(sessions);
+    this.#appliedIndex = index;
   }
 
   // ------------------------------------------------------------------ how things stand
 
   /** A follower is fresh as of the moment a leader told a commit index that we had applied, or have by now. */
   #noteFreshness(message: RaftMessage): void {
-    if (message.type !== "heartbeat" && message.type !== "append") return;
-    if (this.#state.leader !== message.from) return;
-    const commit = message.type === "heartbeat" ? message.leaderCommit : message.commit;
-    const now = this.#parts.clock.now();
-    if (this.#appliedIndex >= commit) this.#freshness.at = now;
+    if (message.type !== "heartbeat" || this.#state.leader !== message.from) return;
+    const { leaderCommit } = message;
+    // A leader that is cut off with us knows no more than a quorum last told it (P9).
+    const asOf = this.#parts.clock.now() - message.sinceQuorumMs;
+    if (this.#appliedIndex >= leaderCommit) this.#freshness.at = Math.max(this.#freshness.at, asOf);
     else if (this.#appliedIndex >= this.#freshness.pendingIndex) {
-      this.#freshness.pendingIndex = commit;
-      this.#freshness.pendingAt = now;
+      this.#freshness.pendingIndex = leaderCommit;
+      this.#freshness.pendingAt = asOf;
     }
   }
 
@@ -486,21 +483,14 @@ export class RaftGroup implements ConsensusGroup {
     const isUpToDate = state.role === "leader" && this.#appliedIndex >= state.termStartIndex;
     if (!isUpToDate) return now - this.#freshness.at;
     // A leader's own state is current as long as a quorum answers it; measured, not assumed.
-    return this.#sinceQuorumMs(now);
+    return sinceQuorumMs(state, now);
   }
 
   #sinceLeaderMs(): number {
     const state = this.#state;
     const now = this.#parts.clock.now();
-    if (state.role === "leader") return this.#sinceQuorumMs(now);
+    if (state.role === "leader") return sinceQuorumMs(state, now);
     return state.leader === null ? Number.POSITIVE_INFINITY : now - state.leaderHeardAt;
-  }
-
-  /** How long ago the slowest member of the fastest quorum was heard. */
-  #sinceQuorumMs(now: number): number {
-    const { membership, progress } = this.#state;
-    const ages = votersOf(membership).map((id) => (id === this.self ? 0 : now - (progress.get(id)?.heardAt ?? 0)));
-    return ages.sort((a, b) => a - b)[Math.floor(ages.length / 2)] ?? 0;
   }
 
   #announce(): void {

@@ -82,11 +82,12 @@ export type RaftMessage = Envelope &
         readonly commit: number;
         /** All that the leader knows committed: tells how stale the follower is, never what it may apply. */
         readonly leaderCommit: number;
+        /** How long ago a quorum last answered the leader, in whole milliseconds: no follower of it is fresher than that. */
+        readonly sinceQuorumMs: number;
         /** Counts read rounds; 0 when no read waits (R54). */
         readonly readRound: number;
       }
     | { readonly type: "heartbeatResponse"; readonly readRound: number }
-    | { readonly type: "snapshotResponse"; readonly accepted: boolean; readonly index: number }
     | { readonly type: "propose"; readonly entries: readonly Uint8Array[] }
     | {
         readonly type: "proposeRefused";
@@ -102,7 +103,6 @@ export type RaftMessage = Envelope &
         readonly refused: boolean;
       }
     | { readonly type: "timeoutNow"; readonly lastIndex: number }
-    | { readonly type: "transferLeadership"; readonly target: NodeId | null }
   );
 
 /** Travels before the chunks of a snapshot. */

@@ -61,9 +61,14 @@ const body = fc.oneof(
     hintIndex: count,
     hintTerm: count,
   }),
-  fc.record({ type: fc.constant("heartbeat" as const), commit: count, leaderCommit: count, readRound: count }),
+  fc.record({
+    type: fc.constant("heartbeat" as const),
+    commit: count,
+    leaderCommit: count,
+    sinceQuorumMs: count,
+    readRound: count,
+  }),
   fc.record({ type: fc.constant("heartbeatResponse" as const), readRound: count }),
-  fc.record({ type: fc.constant("snapshotResponse" as const), accepted: flag, index: count }),
   fc.record({ type: fc.constant("propose" as const), entries: fc.array(bytes) }),
   fc.record({
     type: fc.constant("proposeRefused" as const),
@@ -79,7 +84,6 @@ const body = fc.oneof(
     refused: flag,
   }),
   fc.record({ type: fc.constant("timeoutNow" as const), lastIndex: count }),
-  fc.record({ type: fc.constant("transferLeadership" as const), target: fc.option(nodeId) }),
 );
 
 const message: fc.Arbitrary<RaftMessage> = fc

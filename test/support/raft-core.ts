@@ -168,7 +168,7 @@ export class Bench {
 
   heartbeat(from: NodeId, fields: { commit?: number; readRound?: number } = {}, term?: number): Ready {
     const { commit = 0, readRound = 0 } = fields;
-    return this.receive(from, { type: "heartbeat", commit, leaderCommit: commit, readRound }, term);
+    return this.receive(from, { type: "heartbeat", commit, leaderCommit: commit, sinceQuorumMs: 0, readRound }, term);
   }
 
   /** Terms of the whole log. */

@@ -8,7 +8,7 @@ import type { NodeId } from "../../types/ids.ts";
 import type { EntryKind, LogEntry, RaftMessage } from "../../types/raft.ts";
 import { entryBytes } from "./log.ts";
 import type { Progress } from "./progress.ts";
-import { committedIndex, isQuorum } from "./quorum.ts";
+import { committedIndex, isQuorum, votersOf } from "./quorum.ts";
 import { becomeFollower, isVoter, type RaftState, send } from "./state.ts";
 import { advanceTransfer } from "./transfer.ts";
 
@@ -108,10 +108,21 @@ export function broadcastHeartbeat(state: RaftState): void {
   state.heartbeatDue = state.now + state.options.heartbeatMs;
   const { commit } = state.log;
   const readRound = state.activeRead?.round ?? 0;
+  const age = Math.ceil(sinceQuorumMs(state, state.now));
   for (const [id, progress] of state.progress) {
-    const body = { type: "heartbeat", leaderCommit: commit, readRound } as const;
+    const body = { type: "heartbeat", leaderCommit: commit, sinceQuorumMs: age, readRound } as const;
     send(state, { ...body, commit: Math.min(commit, progress.match) }, id);
   }
+}
+
+/** How long ago the slowest member of the fastest quorum answered this leader, in milliseconds. */
+export function sinceQuorumMs(state: RaftState, now: number): number {
+  const { self, membership, progress } = state;
+  const ages = new Map(
+    votersOf(membership).map((id) => [id, id === self ? 0 : now - (progress.get(id)?.heardAt ?? 0)]),
+  );
+  const isWithin = (ms: number) => isQuorum(membership, (id) => ages.get(id)! <= ms);
+  return [...ages.values()].sort((a, b) => a - b).find(isWithin) ?? 0;
 }
 
 export function onHeartbeatResponse(state: RaftState, from: NodeId): void {

@@ -175,13 +175,10 @@ function dispatch(state: RaftState, message: RaftMessage): void {
       return onReadIndexResponse(state, message);
     case "timeoutNow":
       return onTimeoutNow(state, message);
-    case "transferLeadership":
-      return transferLeadership(state, message.target);
     // The driver's own: it answers them before they reach the core.
     case "preVote":
     case "propose":
     case "proposeRefused":
-    case "snapshotResponse":
       return;
   }
 }

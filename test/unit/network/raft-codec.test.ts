@@ -19,7 +19,14 @@ const APPEND = 4;
 
 describe("Raft messages", () => {
   it("name the sender and the receiver of the stream they came on", () => {
-    const heartbeat: RaftMessage = { ...envelope, type: "heartbeat", commit: 3, leaderCommit: 4, readRound: 5 };
+    const heartbeat: RaftMessage = {
+      ...envelope,
+      type: "heartbeat",
+      commit: 3,
+      leaderCommit: 4,
+      sinceQuorumMs: 40,
+      readRound: 5,
+    };
     const other = decodeRaftMessage(encodeRaftMessage(heartbeat), asNodeId("c"), asNodeId("d"));
     assert.deepEqual(other, { ...heartbeat, from: "c", to: "d" });
   });

@@ -64,7 +64,7 @@ async function connected(options: { queueBytesMax?: number } = {}) {
 
 function heartbeat(from: Side, to: Side, commit = 1): RaftMessage {
   const envelope = { from: from.links.self, to: to.links.self, term: 1 };
-  return { ...envelope, type: "heartbeat", commit, leaderCommit: commit, readRound: 0 };
+  return { ...envelope, type: "heartbeat", commit, leaderCommit: commit, sinceQuorumMs: 0, readRound: 0 };
 }
 
 function append(from: Side, to: Side, bytes: number): RaftMessage {

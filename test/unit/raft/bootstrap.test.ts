@@ -194,6 +194,19 @@ describe("founding", () => {
     for (const node of [a, b, replaced]) assert.deepEqual(membersOf(node), ["id-a", "id-b", "id-c2"]);
   });
 
+  it("founds nothing while two nodes have one name", async () => {
+    const nodes = ["id-c", "id-d"].map((id) => new FoundingNode(asNodeName("c"), id).begin());
+    nodes.push(...["a", "b"].map((name) => new FoundingNode(asNodeName(name), `id-${name}`).begin()));
+    await clock.advance(10_000);
+    assert.deepEqual(
+      nodes.map(({ founding }) => founding),
+      [undefined, undefined, undefined, undefined],
+    );
+    await nodes[1]!.crash();
+    await clock.advance(2_000);
+    assert.deepEqual(membersOf(nodes[2]!), ["id-a", "id-b", "id-c"]);
+  });
+
   it("refuses a data folder that was founded under another region", async () => {
     const alone = new FoundingNode(asNodeName("a"), "id-a").begin([asNodeName("a")]);
     await clock.advance(0);

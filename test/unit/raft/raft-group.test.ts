@@ -469,7 +469,16 @@ describe("raft/raft-group: strangers and status", () => {
       onPeerUp: () => {},
     });
     transport.send({ type: "vote", from: stranger, to: n1, term: 99, lastIndex: 99, lastTerm: 99, isTransfer: true });
-    transport.send({ type: "heartbeat", from: stranger, to: n2, term: 99, commit: 0, leaderCommit: 0, readRound: 0 });
+    transport.send({
+      type: "heartbeat",
+      from: stranger,
+      to: n2,
+      term: 99,
+      commit: 0,
+      leaderCommit: 0,
+      sinceQuorumMs: 0,
+      readRound: 0,
+    });
     transport.send({ type: "propose", from: stranger, to: n3, term, entries: [] });
     await cluster.clock.advance(100);
     assert.deepEqual(
@@ -492,6 +501,24 @@ describe("raft/raft-group: strangers and status", () => {
     cluster.network.heal();
     await cluster.clock.advance(1_500);
     assert.ok(follower!.group.status().stalenessMs <= 100);
+  });
+
+  it("P9: a follower cut off together with its leader does not call its state fresh", async () => {
+    const cluster = await RaftCluster.start(5);
+    const leader = await cluster.untilLed();
+    const [companion, ...others] = cluster.followers as [RunningNode, ...RunningNode[]];
+    await cluster.settled(propose(companion, "seen"));
+    for (const inside of [leader, companion]) {
+      for (const outside of others) {
+        cluster.network.cut(inside.id, outside.id);
+        cluster.network.cut(outside.id, inside.id);
+      }
+    }
+    // The leader has not noticed yet, and goes on to speak to the one that it still reaches.
+    await cluster.clock.advance(250);
+    assert.equal(leader.group.status().role, "leader");
+    assert.equal(companion.group.status().leader, leader.id);
+    assert.ok(companion.group.status().stalenessMs >= 200, `${companion.group.status().stalenessMs} ms`);
   });
 
   it("a stall of this process alone causes no election (R59)", async () => {

@@ -289,7 +289,7 @@ describe("raft/core/append-entries: heartbeats", () => {
 
   it("never moves commit to what only the leader holds (R30)", () => {
     const bench = new Bench({ terms: [1, 2, 2], term: 3 });
-    const body = { type: "heartbeat", commit: 1, leaderCommit: 3, readRound: 0 } as const;
+    const body = { type: "heartbeat", commit: 1, leaderCommit: 3, sinceQuorumMs: 0, readRound: 0 } as const;
     bench.receive(n2, body);
     assert.equal(bench.state.log.commit, 1);
   });

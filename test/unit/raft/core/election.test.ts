@@ -379,7 +379,16 @@ describe("raft/core/election: stickiness (§4.2.3)", () => {
   for (const type of ["append", "heartbeat", "timeoutNow"] as const) {
     it(`answers a stale ${type} with its own term (R21)`, () => {
       const bench = new Bench({ term: 7 });
-      const fields = { prevIndex: 0, prevTerm: 0, commit: 0, entries: [], readRound: 0, leaderCommit: 0, lastIndex: 0 };
+      const fields = {
+        prevIndex: 0,
+        prevTerm: 0,
+        commit: 0,
+        entries: [],
+        readRound: 0,
+        leaderCommit: 0,
+        sinceQuorumMs: 0,
+        lastIndex: 0,
+      };
       const response = theOne(bench.receive(n2, { type, ...fields }, 3), "appendResponse", n2);
       assert.deepEqual([response.accepted, response.term], [false, 7]);
     });

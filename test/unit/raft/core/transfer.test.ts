@@ -78,10 +78,6 @@ describe("raft/core/transfer (§3.10, R57)", () => {
   it("a follower hands over nothing", () => {
     assert.equal(new Bench().transfer(n2).messages.length, 0);
   });
-
-  it("a leader does as a member asks it to", () => {
-    assert.equal(sent(leader().receive(n2, { type: "transferLeadership", target: n3 }), "timeoutNow", n3).length, 1);
-  });
 });
 
 describe("raft/core/transfer: the successor", () => {
