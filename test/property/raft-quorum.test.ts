@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { committedIndex, isQuorum, votersOf } from "../../src/raft/core/quorum.ts";
+import { isQuorum, quorumReaches, votersOf } from "../../src/raft/core/quorum.ts";
 import { asNodeId, asNodeName, type NodeId } from "../../src/types/ids.ts";
 import type { Member, Membership } from "../../src/types/raft.ts";
 
@@ -51,7 +51,7 @@ describe("property raft/quorum", () => {
     const matches = fc.array(fc.nat({ max: 20 }), { minLength: 10, maxLength: 10 });
     const test = (membership: Membership, held: number[], index: number) => {
       const matchOf = (id: NodeId) => held[Number(id.slice(1))]!;
-      const isCommitted = index <= committedIndex(membership, matchOf);
+      const isCommitted = index <= quorumReaches(membership, matchOf);
       assert.equal(
         isCommitted,
         isQuorum(membership, (id) => matchOf(id) >= index),
@@ -68,7 +68,7 @@ describe("property raft/quorum", () => {
         outgoing: membership.outgoing.toReversed(),
       };
       const matchOf = (id: NodeId) => held[Number(id.slice(1))]!;
-      assert.equal(committedIndex(membership, matchOf), committedIndex(reversed, matchOf));
+      assert.equal(quorumReaches(membership, matchOf), quorumReaches(reversed, matchOf));
       assert.deepEqual(votersOf(membership), votersOf(reversed));
     };
     fc.assert(fc.property(memberships, fc.array(fc.nat(), { minLength: 10, maxLength: 10 }), test));

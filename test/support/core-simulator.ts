@@ -140,7 +140,7 @@ class CoreSimulator implements NodeHost {
       seed: this.#plan.seed,
       events: this.#events,
       virtualMs: Math.round(this.#queue.now),
-      committed: this.#invariants.committedIndex,
+      committed: this.#invariants.quorumReaches,
       traceHash: this.#traceHash,
       counters: this.#counters,
     };
@@ -531,9 +531,9 @@ class CoreSimulator implements NodeHost {
     this.#readRepeatedly(() => this.#readsConfirmed > confirmed);
     this.#require("a read is confirmed", () => this.#readsConfirmed > confirmed);
     this.#require("all members agree without a further write", () => this.#isSettled());
-    const written = this.#invariants.committedIndex;
-    this.#writeRepeatedly(() => this.#invariants.committedIndex > written);
-    this.#require("a write is committed", () => this.#invariants.committedIndex > written);
+    const written = this.#invariants.quorumReaches;
+    this.#writeRepeatedly(() => this.#invariants.quorumReaches > written);
+    this.#require("a write is committed", () => this.#invariants.quorumReaches > written);
     this.#require("all members agree after the write", () => this.#isSettled());
     this.#checkTraffic();
   }

@@ -56,7 +56,7 @@ export class RaftInvariants {
   }
 
   /** The highest index known committed by anybody. */
-  get committedIndex(): number {
+  get quorumReaches(): number {
     return this.#committed.length - 1;
   }
 
@@ -91,7 +91,7 @@ export class RaftInvariants {
       this.#leaders.set(term, node.id);
       this.#count("leader elected");
       // A leader elected late, in a term that others have left, owes nothing to what they committed since.
-      let last = this.committedIndex;
+      let last = this.quorumReaches;
       while (this.#committed[last]!.inTerm >= term) last--;
       const has = log.startIndex >= last || log.termAt(last) === this.#committed[last]!.term;
       check(has, `leader completeness: ${node.id} leads term ${term} without committed entry ${last}`);
@@ -129,7 +129,7 @@ export class RaftInvariants {
       if (before !== undefined && before !== term) {
         check(!leads, `leader append-only: ${node.id} replaced entry ${index}`);
         check(
-          index > this.committedIndex || this.#committed[index]!.term !== before,
+          index > this.quorumReaches || this.#committed[index]!.term !== before,
           `committed entry ${index} replaced on ${node.id}`,
         );
         if (!hasConflict) this.#noteConflict(index, before);
@@ -173,7 +173,7 @@ export class RaftInvariants {
         check(known.term === entry.term && known.digest === digest, `${node.id} committed another entry at ${index}`);
       }
     }
-    if (log.commit > after && log.commit === this.committedIndex) this.#checkDurable(node, core);
+    if (log.commit > after && log.commit === this.quorumReaches) this.#checkDurable(node, core);
   }
 
   /** Committed means: on the disks of a majority (R2, R3). */
@@ -223,11 +223,11 @@ export class RaftInvariants {
     this.#hashes[entry.index] = node.hash;
     const isSame = known === undefined || known === node.hash;
     check(isSame, `state-machine safety: ${node.id} has another state after entry ${entry.index}`);
-    check(entry.index <= this.committedIndex, `${node.id} applied ${entry.index}, which nobody committed`);
+    check(entry.index <= this.quorumReaches, `${node.id} applied ${entry.index}, which nobody committed`);
   }
 
   readBegan(node: SimulatedNode, request: number): void {
-    this.#reads.set(`${node.id}/${request}`, this.committedIndex);
+    this.#reads.set(`${node.id}/${request}`, this.quorumReaches);
   }
 
   readEnded(node: SimulatedNode, request: number, index: number | null): void {

@@ -8,14 +8,25 @@ import type { NodeId } from "../../types/ids.ts";
 import type { Member, Membership } from "../../types/raft.ts";
 
 /** Voters of both halves, each once, in order of id: nothing may depend on the order of insertion (R58). */
-export function votersOf(membership: Membership): NodeId[] {
-  const ids = new Set([...membership.voters, ...membership.outgoing].map((member) => member.id));
-  return [...ids].sort();
-}
+export const votersOf = perMembership(({ voters, outgoing }) => idsOf([...voters, ...outgoing]));
 
 /** Everybody who receives the log, in order of id. */
-export function peersOf(membership: Membership): NodeId[] {
-  return [...new Set([...votersOf(membership), ...membership.learners.map((member) => member.id)])].sort();
+export const peersOf = perMembership(({ voters, outgoing, learners }) => idsOf([...voters, ...outgoing, ...learners]));
+
+function idsOf(members: readonly Member[]): readonly NodeId[] {
+  return [...new Set(members.map(({ id }) => id))].sort();
+}
+
+/** Asked for with each message, and the same as long as the configuration is. */
+function perMembership<Value>(derive: (membership: Membership) => Value): (membership: Membership) => Value {
+  const known = new WeakMap<Membership, Value>();
+  return (membership) => {
+    const kept = known.get(membership);
+    if (kept !== undefined) return kept;
+    const value = derive(membership);
+    known.set(membership, value);
+    return value;
+  };
 }
 
 /** Whether the members for which `agrees` holds decide for the group. */
@@ -30,13 +41,16 @@ function isMajority(voters: readonly Member[], agrees: (id: NodeId) => boolean):
   return count > voters.length / 2;
 }
 
-/** The highest index that a quorum holds, given the highest index each member is known to hold. */
-export function committedIndex(membership: Membership, matchOf: (id: NodeId) => number): number {
-  return Math.min(majorityIndex(membership.voters, matchOf), majorityIndex(membership.outgoing, matchOf));
+/**
+ * The highest value that every member of some quorum reaches: of the indexes that members hold, what is committed; of the
+ * times they were heard, when a quorum was.
+ */
+export function quorumReaches(membership: Membership, valueOf: (id: NodeId) => number): number {
+  return Math.min(majorityReaches(membership.voters, valueOf), majorityReaches(membership.outgoing, valueOf));
 }
 
-function majorityIndex(voters: readonly Member[], matchOf: (id: NodeId) => number): number {
+function majorityReaches(voters: readonly Member[], valueOf: (id: NodeId) => number): number {
   if (voters.length === 0) return Number.POSITIVE_INFINITY;
-  const matches = voters.map((member) => matchOf(member.id)).sort((a, b) => b - a);
-  return matches[Math.floor(voters.length / 2)]!;
+  const values = voters.map((member) => valueOf(member.id)).sort((a, b) => b - a);
+  return values[Math.floor(voters.length / 2)]!;
 }

@@ -8,7 +8,7 @@ import type { NodeId } from "../../types/ids.ts";
 import type { EntryKind, LogEntry, RaftMessage } from "../../types/raft.ts";
 import { entryBytes } from "./log.ts";
 import type { Progress } from "./progress.ts";
-import { committedIndex, isQuorum, votersOf } from "./quorum.ts";
+import { isQuorum, quorumReaches } from "./quorum.ts";
 import { becomeFollower, isVoter, type RaftState, send } from "./state.ts";
 import { advanceTransfer } from "./transfer.ts";
 
@@ -96,7 +96,7 @@ export function onPersisted(state: RaftState, index: number, term: number): void
 function advanceCommit(state: RaftState): void {
   const { log } = state;
   const matchOf = (id: NodeId) => (id === state.self ? log.stable : (state.progress.get(id)?.match ?? 0));
-  const index = committedIndex(state.membership, matchOf);
+  const index = quorumReaches(state.membership, matchOf);
   if (index <= log.commit || log.termAt(index) !== state.term) return;
   const before = log.commit;
   log.commitTo(index);
@@ -116,13 +116,8 @@ export function broadcastHeartbeat(state: RaftState): void {
 }
 
 /** How long ago the slowest member of the fastest quorum answered this leader, in milliseconds. */
-export function sinceQuorumMs(state: RaftState, now: number): number {
-  const { self, membership, progress } = state;
-  const ages = new Map(
-    votersOf(membership).map((id) => [id, id === self ? 0 : now - (progress.get(id)?.heardAt ?? 0)]),
-  );
-  const isWithin = (ms: number) => isQuorum(membership, (id) => ages.get(id)! <= ms);
-  return [...ages.values()].sort((a, b) => a - b).find(isWithin) ?? 0;
+export function sinceQuorumMs({ self, membership, progress }: RaftState, now: number): number {
+  return now - quorumReaches(membership, (id) => (id === self ? now : (progress.get(id)?.heardAt ?? 0)));
 }
 
 export function onHeartbeatResponse(state: RaftState, from: NodeId): void {

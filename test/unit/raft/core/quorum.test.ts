@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { committedIndex, isQuorum, peersOf, votersOf } from "../../../../src/raft/core/quorum.ts";
+import { isQuorum, peersOf, quorumReaches, votersOf } from "../../../../src/raft/core/quorum.ts";
 import { asNodeId, type NodeId } from "../../../../src/types/ids.ts";
 import type { Membership } from "../../../../src/types/raft.ts";
 import { votersUpTo } from "../../../support/raft-core.ts";
@@ -56,13 +56,13 @@ describe("raft/core/quorum", () => {
     { matches: [1, 2, 3, 4, 5], index: 3 },
   ]) {
     it(`voters that hold up to ${matches} have committed up to ${index}`, () => {
-      assert.equal(committedIndex(votersUpTo(matches.length), holding(...matches)), index);
+      assert.equal(quorumReaches(votersUpTo(matches.length), holding(...matches)), index);
     });
   }
 
   it("a change commits what both halves hold (§4.3)", () => {
-    assert.equal(committedIndex(joint, holding(9, 9, 0, 5, 4)), 4);
-    assert.equal(committedIndex(joint, holding(2, 3, 0, 9, 9)), 2);
+    assert.equal(quorumReaches(joint, holding(9, 9, 0, 5, 4)), 4);
+    assert.equal(quorumReaches(joint, holding(2, 3, 0, 9, 9)), 2);
   });
 
   it("names voters and peers in order of id, each once, whatever the order of the lists (R58)", () => {
