@@ -45,12 +45,12 @@ function isMajority(voters: readonly Member[], agrees: (id: NodeId) => boolean):
  * The highest value that every member of some quorum reaches: of the indexes that members hold, what is committed; of the
  * times they were heard, when a quorum was.
  */
-export function quorumReaches(membership: Membership, valueOf: (id: NodeId) => number): number {
-  return Math.min(majorityReaches(membership.voters, valueOf), majorityReaches(membership.outgoing, valueOf));
+export function quorumReaches(membership: Membership, reach: (id: NodeId) => number): number {
+  return Math.min(majorityReaches(membership.voters, reach), majorityReaches(membership.outgoing, reach));
 }
 
-function majorityReaches(voters: readonly Member[], valueOf: (id: NodeId) => number): number {
+function majorityReaches(voters: readonly Member[], reach: (id: NodeId) => number): number {
   if (voters.length === 0) return Number.POSITIVE_INFINITY;
-  const values = voters.map((member) => valueOf(member.id)).sort((a, b) => b - a);
+  const values = voters.map((member) => reach(member.id)).sort((a, b) => b - a);
   return values[Math.floor(voters.length / 2)]!;
 }
