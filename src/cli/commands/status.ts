@@ -25,7 +25,7 @@ function describeNode(cluster: ClusterView): string {
     leader,
     voters.length > 0 ? `voters ${voters.join(", ")}` : pc.red("not founded: waiting for the other members"),
     `applied ${cluster.appliedIndex} of ${cluster.commitIndex} committed, at most ${formatAge(cluster.stalenessMs)} old`,
-    `${cluster.agents.healthy} agents healthy, ${cluster.agents.unhealthy} unhealthy`,
+    `agents: ${cluster.agents.healthy} healthy, ${cluster.agents.unhealthy} unhealthy`,
   ].join("\n");
 }
 
