@@ -3,6 +3,7 @@
 import type { AgentRecord, Dependency, FoundAgent, Health, StoredAgent } from "../types/agent.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { SummaryEntry } from "../types/summary.ts";
 
 /** What this node's applied state shows, and how old it may be. */
 export interface View {
@@ -32,14 +33,8 @@ export interface ListedAgent extends StoredAgent {
   readonly lastSeenMs: number;
 }
 
-export interface CapabilityCount {
-  readonly name: string;
-  readonly healthy: number;
-  readonly total: number;
-  readonly versions: readonly string[];
-  readonly tags: readonly string[];
-  readonly revision: number;
-}
+/** What the region offers under one name; what other regions are told of it is the same. */
+export type CapabilityCount = SummaryEntry;
 
 /** The provider chosen for one dependency, or null when none fits (contract A6). */
 export type Resolution = FoundAgent | null;
