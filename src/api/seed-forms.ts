@@ -9,6 +9,7 @@ import type { AgentFilter, ListedAgent } from "../registry/interface.ts";
 import type { AgentRecord } from "../types/agent.ts";
 import { asAgentId } from "../types/ids.ts";
 import { rfc3339 } from "../util/clock.ts";
+import { compareText } from "../util/compare.ts";
 import { readJsonBodies } from "./json-body.ts";
 import { listAll } from "./list-all.ts";
 import type { Face, FaceOptions } from "./modules.ts";
@@ -190,8 +191,4 @@ function rowFilter({ name = "", fuzzy = false, version = "", tags = [] }: Static
     (fuzzy ? row.name.toLowerCase().includes(part) : name === "" || row.name === name) &&
     (version === "" || row.version === version) &&
     wanted.every((tag) => row.tags.includes(tag));
-}
-
-function compareText(a: string, b: string): number {
-  return a === b ? 0 : a < b ? -1 : 1;
 }

@@ -1,6 +1,7 @@
 /** What the federation counts, in plain numbers since the process started; the metrics read them at each scrape. */
 
 import type { RegionId } from "../types/ids.ts";
+import { increment } from "../util/counts.ts";
 import type { FederationMetrics, PullOutcome, Refusal } from "./interface.ts";
 
 export class FederationCounters implements FederationMetrics {
@@ -39,8 +40,4 @@ export class FederationCounters implements FederationMetrics {
     this.pullRoundsTotal++;
     this.pullBucketsTotal += buckets;
   }
-}
-
-function increment<Key>(counts: Map<Key, number>, key: Key): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

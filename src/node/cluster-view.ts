@@ -8,6 +8,7 @@ import type { ConsensusGroup } from "../raft/index.ts";
 import type { RegistryService } from "../registry/registry-service.ts";
 import type { NodeId } from "../types/ids.ts";
 import type { SummaryNode } from "../types/summary.ts";
+import { compareText } from "../util/compare.ts";
 
 export interface ClusterViewParts {
   readonly federationId: string;
@@ -52,7 +53,7 @@ export class NodeClusterView implements ClusterView {
     const abroad = (federation()?.status() ?? []).flatMap(({ region, nodes }) =>
       nodes.map((node) => this.#remoteNode(node, region)),
     );
-    const order = (a: NodeStatus, b: NodeStatus) => compare(a.region, b.region) || compare(a.name, b.name);
+    const order = (a: NodeStatus, b: NodeStatus) => compareText(a.region, b.region) || compareText(a.name, b.name);
     return [this.node(), ...[...home, ...abroad].sort(order)];
   }
 
@@ -130,7 +131,7 @@ export class NodeClusterView implements ClusterView {
     return directory
       .peers()
       .filter((peer) => peer.region !== registry.region)
-      .sort((a, b) => distance(a.nodeId) - distance(b.nodeId) || compare(a.name, b.name))
+      .sort((a, b) => distance(a.nodeId) - distance(b.nodeId) || compareText(a.name, b.name))
       .map((peer) => peer.http);
   }
 
@@ -165,8 +166,4 @@ export class NodeClusterView implements ClusterView {
     const { leader, membership } = this.#parts.group.status();
     return membership.voters.find(({ id }) => id === leader)?.name ?? null;
   }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -5,6 +5,7 @@ import type { NetworkMetrics } from "../network/metrics.ts";
 import type { GroupStatus } from "../raft/index.ts";
 import type { StateObserver } from "../registry/registry-state-machine.ts";
 import type { NodeId } from "../types/ids.ts";
+import { increment } from "../util/counts.ts";
 
 export class Counters {
   readonly refused = new Map<string, number>();
@@ -48,8 +49,4 @@ export class Counters {
       this.leaderChanges++;
     }
   }
-}
-
-function increment(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

@@ -11,7 +11,7 @@
 import { join } from "node:path";
 import { DEFAULT_HTTP_LIMITS } from "../api/modules.ts";
 import { buildMetricsServer, buildServer } from "../api/server.ts";
-import type { Address } from "../config/option.ts";
+import { formatAddress } from "../config/format-value.ts";
 import type { Config } from "../config/schema.ts";
 import { Federation } from "../federation/federation.ts";
 import { loadHash64 } from "../federation/hash64.ts";
@@ -433,8 +433,4 @@ function boundPort(server: HttpServer): number {
   const address = server.server.address();
   invariant(typeof address === "object" && address !== null, "a server that listens has a port");
   return address.port;
-}
-
-function formatAddress({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -17,6 +17,7 @@ import type { NodeFacts } from "../storage/interface.ts";
 import { asClusterId, type ClusterId, type FederationId, type NodeName, type RegionId } from "../types/ids.ts";
 import type { Member, Membership } from "../types/raft.ts";
 import { type Clock, sleep } from "../util/clock.ts";
+import { compareText } from "../util/compare.ts";
 import { AtollError, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 
@@ -178,7 +179,7 @@ class Founder {
 
     const members = [self, ...heard.map((other) => other.self)]
       .filter(({ name }) => names.includes(name))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+      .sort((a, b) => compareText(a.name, b.name));
     const isPrepared = this.#statement.stage === "prepared" && isSame(this.#statement.members, members);
     if (!isPrepared) await this.#note("prepared", members);
     // Everybody must have said so, and those who did not are asked again.

@@ -7,8 +7,8 @@
 
 import type { FoundAgent, StoredAgent } from "../types/agent.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
+import { compareText } from "../util/compare.ts";
 import type { AgentFilter, CapabilityCount } from "./interface.ts";
-import { compareText } from "./matching/compare.ts";
 import { compareOffers, type Offer } from "./matching/resolve.ts";
 import { parseVersion } from "./matching/version-constraint.ts";
 import { insertSorted, lowerBound, removeSorted } from "./sorted-array.ts";

@@ -8,7 +8,8 @@
 import type { FoundAgent } from "../types/agent.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { RegionAnswer, SortKey } from "../types/lookup.ts";
-import { compareNames, compareQuality, compareText, sortKeyOf } from "./matching/compare.ts";
+import { compareText } from "../util/compare.ts";
+import { compareNames, compareQuality, sortKeyOf } from "./matching/compare.ts";
 
 /** Sorts behind every id, function and region: longer than any of them, and of the greatest code unit alone. */
 const LAST_TEXT = "\uFFFF".repeat(1_024);

@@ -2,6 +2,7 @@
 
 import { Type } from "typebox";
 import type { CapabilityCount } from "../../registry/interface.ts";
+import { compareText } from "../../util/compare.ts";
 import { decodeNameCursor, encodeNameCursor } from "../cursor.ts";
 import type { Face } from "../modules.ts";
 import { ConsistencyName, Count, CursorText, ERROR_RESPONSES, LIMIT_DEFAULT, Limit, Strings } from "../schemas.ts";
@@ -52,5 +53,5 @@ function sortedAfter(counts: Iterable<CapabilityCount>, after: string): Capabili
   for (const count of counts) {
     if (count.name > after) rest.push(count);
   }
-  return rest.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return rest.sort((a, b) => compareText(a.name, b.name));
 }

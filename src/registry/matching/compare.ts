@@ -6,6 +6,7 @@
  */
 
 import type { SortKey } from "../../types/lookup.ts";
+import { compareText } from "../../util/compare.ts";
 import { compareVersions, parseVersion } from "./version-constraint.ts";
 
 /** Negative when `a` is answered before `b`. */
@@ -22,11 +23,6 @@ export function compareQuality(a: SortKey, b: SortKey): number {
 /** The part of the order that only makes it total. */
 export function compareNames(a: SortKey, b: SortKey): number {
   return compareText(a.id, b.id) || compareText(a.functionName, b.functionName) || compareText(a.region, b.region);
-}
-
-/** By UTF-16 code units: the same on every machine, unlike a locale's order. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** The place of a found agent. */

@@ -12,6 +12,7 @@
 
 import { LRUCache } from "lru-cache";
 import { SemVer } from "semver";
+import { compareText } from "../../util/compare.ts";
 
 /** Longer constraints are not parsed and match only the equal text. */
 export const CONSTRAINT_LENGTH_MAX = 512;
@@ -46,7 +47,7 @@ export function compareVersions(a: ParsedVersion, b: ParsedVersion): number {
   if (a.semver !== null && b.semver !== null) return a.semver.compare(b.semver);
   if (a.semver !== null) return 1;
   if (b.semver !== null) return -1;
-  return a.text < b.text ? -1 : a.text > b.text ? 1 : 0;
+  return compareText(a.text, b.text);
 }
 
 /**
