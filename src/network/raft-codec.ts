@@ -6,17 +6,10 @@
  * other without a gap, because an entry's index is not sent but counted.
  */
 
-import { asNodeId, asNodeName, type ClusterId, type NodeId } from "../types/ids.ts";
-import type {
-  EntryKind,
-  LogEntry,
-  Member,
-  Membership,
-  ProposalId,
-  RaftMessage,
-  SnapshotHeader,
-} from "../types/raft.ts";
-import { invariant } from "../util/errors.ts";
+import { asNodeId, type ClusterId, type NodeId } from "../types/ids.ts";
+import { decodeMembership, encodeMembership, type Membership } from "../types/membership.ts";
+import type { EntryKind, LogEntry, ProposalId, RaftMessage, SnapshotHeader } from "../types/raft.ts";
+import { invariant, messageOf } from "../util/errors.ts";
 import { asArray, asBoolean, asBytes, asCount, asText, DecodeError, pack, unpack } from "./codec.ts";
 
 /** A message's code is its place here: append only. */
@@ -34,6 +27,7 @@ const MESSAGE_TYPES = [
   "readIndex",
   "readIndexResponse",
   "timeoutNow",
+  "removed",
 ] as const satisfies readonly RaftMessage["type"][];
 
 /** Likewise. */
@@ -41,7 +35,6 @@ const ENTRY_KINDS = ["empty", "command", "membership"] as const satisfies readon
 const REFUSALS = ["not-leader", "overloaded"] as const;
 
 const ID_LENGTH_MAX = 128;
-const MEMBERS_MAX = 128;
 
 /** The fields of a message, without its envelope. */
 type Body<Message = RaftMessage> = Message extends RaftMessage ? Omit<Message, "from" | "to" | "term"> : never;
@@ -90,6 +83,8 @@ function encodeBody(message: RaftMessage): readonly unknown[] {
       return [message.requests, message.index, message.refused];
     case "timeoutNow":
       return [message.lastIndex];
+    case "removed":
+      return [];
   }
 }
 
@@ -166,6 +161,9 @@ function decodeBody(type: RaftMessage["type"], fields: readonly unknown[]): Body
       const [lastIndex] = asArray(fields, type, 1);
       return { type, lastIndex: asCount(lastIndex, "lastIndex") };
     }
+    case "removed":
+      asArray(fields, type, 0);
+      return { type };
   }
 }
 
@@ -187,7 +185,9 @@ function decodeEntry(row: unknown, index: number): LogEntry {
   const [term, code, data] = asArray(row, "entry", 3);
   const kind = ENTRY_KINDS[asCount(code, "entry kind")];
   if (kind === undefined) throw new DecodeError(`entry kind ${code} is unknown`);
-  return { index, term: asCount(term, "entry term"), kind, data: asBytes(data, "entry data") };
+  const entry = { index, term: asCount(term, "entry term"), kind, data: asBytes(data, "entry data") };
+  if (kind === "membership") asMembership(entry.data);
+  return entry;
 }
 
 function decodeProposeRefused(fields: readonly unknown[]): Body {
@@ -208,9 +208,7 @@ const asNodeIdOrNull = (value: unknown, what: string): NodeId | null =>
 
 export function encodeSnapshotHeader(header: SnapshotHeader): Uint8Array {
   const { cluster, term, lastIndex, lastTerm, membership } = header;
-  const { voters, outgoing, learners } = membership;
-  const members = [voters, outgoing, learners].map((list) => list.map(({ id, name }) => [id, name]));
-  return pack([cluster, term, lastIndex, lastTerm, members]);
+  return pack([cluster, term, lastIndex, lastTerm, encodeMembership(membership)]);
 }
 
 /** @throws DecodeError, also when the snapshot is of another cluster */
@@ -222,27 +220,14 @@ export function decodeSnapshotHeader(bytes: Uint8Array, ours: ClusterId): Snapsh
     term: asCount(term, "term"),
     lastIndex: asCount(lastIndex, "lastIndex"),
     lastTerm: asCount(lastTerm, "lastTerm"),
-    membership: decodeMembership(membership),
+    membership: asMembership(asBytes(membership, "membership")),
   };
 }
 
-function decodeMembership(value: unknown): Membership {
-  const [voters, outgoing, learners] = asArray(value, "membership", 3);
-  return {
-    voters: decodeMembers(voters, "voters"),
-    outgoing: decodeMembers(outgoing, "outgoing"),
-    learners: decodeMembers(learners, "learners"),
-  };
-}
-
-function decodeMembers(value: unknown, what: string): Member[] {
-  const rows = asArray(value, what);
-  if (rows.length > MEMBERS_MAX) throw new DecodeError(`${rows.length} ${what}, at most ${MEMBERS_MAX} are allowed`);
-  return rows.map((row) => {
-    const [id, name] = asArray(row, what, 2);
-    return {
-      id: asNodeId(asText(id, "member id", ID_LENGTH_MAX)),
-      name: asNodeName(asText(name, "member name", ID_LENGTH_MAX)),
-    };
-  });
+function asMembership(bytes: Uint8Array): Membership {
+  try {
+    return decodeMembership(bytes);
+  } catch (error) {
+    throw new DecodeError(messageOf(error));
+  }
 }

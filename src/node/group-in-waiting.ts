@@ -5,6 +5,7 @@
 
 import { type ConsensusGroup, type GroupStatus, RaftError } from "../raft/index.ts";
 import type { NodeId } from "../types/ids.ts";
+import { NO_MEMBERS } from "../types/membership.ts";
 import type { Clock } from "../util/clock.ts";
 
 const UNFOUNDED: GroupStatus = {
@@ -15,7 +16,7 @@ const UNFOUNDED: GroupStatus = {
   appliedIndex: 0,
   lastIndex: 0,
   logStartIndex: 0,
-  membership: { voters: [], outgoing: [], learners: [] },
+  membership: NO_MEMBERS,
   stalenessMs: Number.POSITIVE_INFINITY,
   sinceLeaderMs: Number.POSITIVE_INFINITY,
 };

@@ -3,7 +3,7 @@
 import type { PeerDirectory, PeerInfo, RequestResponse } from "../network/interface.ts";
 import type { RegionBroadcast } from "../registry/lease-keeper.ts";
 import type { NodeId, RegionId } from "../types/ids.ts";
-import type { Member, Membership } from "../types/raft.ts";
+import type { Member, Membership } from "../types/membership.ts";
 import type { SummaryNode } from "../types/summary.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";

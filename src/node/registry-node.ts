@@ -30,7 +30,7 @@ import { LevelStore } from "../storage/level-store.ts";
 import { NodeFactsStore } from "../storage/node-facts.ts";
 import { RaftStore } from "../storage/raft-store.ts";
 import { asFederationId, asNodeName, asRegionId, type NodeName } from "../types/ids.ts";
-import type { Member } from "../types/raft.ts";
+import type { Member } from "../types/membership.ts";
 import type { SummaryNode } from "../types/summary.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";

@@ -15,7 +15,7 @@ import { Packr } from "msgpackr";
 import type { PeerDirectory, RequestResponse } from "../network/interface.ts";
 import type { NodeFacts } from "../storage/interface.ts";
 import { asClusterId, type ClusterId, type FederationId, type NodeName, type RegionId } from "../types/ids.ts";
-import type { Member, Membership } from "../types/raft.ts";
+import { foundingMembership, type Member, type Membership } from "../types/membership.ts";
 import { type Clock, sleep } from "../util/clock.ts";
 import { compareText } from "../util/compare.ts";
 import { AtollError, messageOf } from "../util/errors.ts";
@@ -220,7 +220,7 @@ function foundingOf(statement: Statement): Founding {
   );
   return {
     cluster: asClusterId(digest.digest("hex").slice(0, 32)),
-    membership: { voters: members, outgoing: [], learners: [] },
+    membership: foundingMembership(members),
   };
 }
 

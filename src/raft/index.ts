@@ -6,7 +6,8 @@
 
 import type { StateRecord, StateWrite } from "../storage/interface.ts";
 import type { NodeId } from "../types/ids.ts";
-import type { Membership, Role } from "../types/raft.ts";
+import type { Membership } from "../types/membership.ts";
+import type { Role } from "../types/raft.ts";
 import { AtollError } from "../util/errors.ts";
 
 /** The replicated state. Deterministic: two replicas that apply the same commands hold the same state. */

@@ -7,7 +7,8 @@
  */
 
 import type { RaftStorage, RaftWrite, StateWrite } from "../storage/interface.ts";
-import type { HardState, LogEntry, Membership, RaftMessage } from "../types/raft.ts";
+import type { Membership } from "../types/membership.ts";
+import type { HardState, LogEntry, RaftMessage } from "../types/raft.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import type { Ready } from "./core/step.ts";
 

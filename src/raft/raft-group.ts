@@ -17,7 +17,8 @@
 import type { RaftTransport } from "../network/interface.ts";
 import { type RaftStorage, type RecoveredRaft, type StateRecord, StorageError } from "../storage/interface.ts";
 import type { ClusterId, NodeId } from "../types/ids.ts";
-import type { LogEntry, Membership, RaftMessage } from "../types/raft.ts";
+import type { Membership } from "../types/membership.ts";
+import type { LogEntry, RaftMessage } from "../types/raft.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { repeat } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";

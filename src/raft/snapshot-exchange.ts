@@ -6,7 +6,8 @@
 import type { RaftTransport } from "../network/interface.ts";
 import type { RaftStorage, SnapshotInstall } from "../storage/interface.ts";
 import type { ClusterId, NodeId } from "../types/ids.ts";
-import type { HardState, Membership, SnapshotHeader } from "../types/raft.ts";
+import type { Membership } from "../types/membership.ts";
+import type { HardState, SnapshotHeader } from "../types/raft.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";

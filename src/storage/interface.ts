@@ -6,7 +6,8 @@
  */
 
 import type { ClusterId } from "../types/ids.ts";
-import type { HardState, LogEntry, Membership, SnapshotHeader } from "../types/raft.ts";
+import type { Membership } from "../types/membership.ts";
+import type { HardState, LogEntry, SnapshotHeader } from "../types/raft.ts";
 import { AtollError } from "../util/errors.ts";
 
 export type WriteOperation =

@@ -11,7 +11,8 @@
  */
 
 import type { ClusterId } from "../types/ids.ts";
-import type { HardState, LogEntry, Membership, SnapshotHeader } from "../types/raft.ts";
+import type { Membership } from "../types/membership.ts";
+import type { HardState, LogEntry, SnapshotHeader } from "../types/raft.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import {

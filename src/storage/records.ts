@@ -15,7 +15,8 @@
 import { crc32 } from "node:zlib";
 import { Packr, RESERVE_START_SPACE } from "msgpackr";
 import type { ClusterId, NodeId } from "../types/ids.ts";
-import type { EntryKind, LogEntry, Membership } from "../types/raft.ts";
+import type { Membership } from "../types/membership.ts";
+import type { EntryKind, LogEntry } from "../types/raft.ts";
 import { logKey } from "./buckets.ts";
 import { StorageError } from "./interface.ts";
 

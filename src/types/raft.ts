@@ -4,7 +4,8 @@
  * Indexes and terms are integers, 0 to 2^53 - 1. The codec refuses anything else at the door (R15).
  */
 
-import type { ClusterId, NodeId, NodeName } from "./ids.ts";
+import type { ClusterId, NodeId } from "./ids.ts";
+import type { Membership } from "./membership.ts";
 
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 
@@ -16,20 +17,6 @@ export interface LogEntry {
   readonly term: number;
   readonly kind: EntryKind;
   readonly data: Uint8Array;
-}
-
-/** Who votes. A joint configuration needs a majority of `voters` and of `outgoing` (Ongaro 2014, §4.3). */
-export interface Membership {
-  readonly voters: readonly Member[];
-  /** The voters being left behind while a change is under way; empty otherwise. */
-  readonly outgoing: readonly Member[];
-  /** Receive the log, do not count. */
-  readonly learners: readonly Member[];
-}
-
-export interface Member {
-  readonly id: NodeId;
-  readonly name: NodeName;
 }
 
 /** What must be on disk before anything that depends on it leaves (R1). */
@@ -103,6 +90,8 @@ export type RaftMessage = Envelope &
         readonly refused: boolean;
       }
     | { readonly type: "timeoutNow"; readonly lastIndex: number }
+    /** To one that left the group and may not know it: its id never returns (R51). */
+    | { readonly type: "removed" }
   );
 
 /** Travels before the chunks of a snapshot. */

@@ -8,6 +8,7 @@ import { NetworkError, type RaftTransportListener } from "../../src/network/inte
 import { summaryTopic } from "../../src/network/protocols.ts";
 import type { GossipSummaryChannel } from "../../src/network/summary-channel.ts";
 import { asClusterId, asNodeId, asNodeName, asRegionId, type NodeId } from "../../src/types/ids.ts";
+import { foundingMembership, NO_MEMBERS } from "../../src/types/membership.ts";
 import type { RaftMessage, SnapshotHeader } from "../../src/types/raft.ts";
 import {
   becomes,
@@ -85,7 +86,7 @@ describe("Raft between two nodes", () => {
     const [a, b] = await startPair(test);
     const header: SnapshotHeader = {
       ...{ cluster: CLUSTER, term: 1, lastIndex: 9, lastTerm: 1 },
-      membership: { voters: [{ id: b.nodeId, name: asNodeName("b") }], outgoing: [], learners: [] },
+      membership: foundingMembership([{ id: b.nodeId, name: asNodeName("b") }]),
     };
     const parts = Array.from({ length: 128 }, (_, i) => new Uint8Array(64 * 1024).fill(i));
     const received: Uint8Array[] = [];
@@ -114,7 +115,7 @@ describe("Raft between two nodes", () => {
     });
     const header: SnapshotHeader = {
       ...{ cluster: CLUSTER, term: 1, lastIndex: 9, lastTerm: 1 },
-      membership: { voters: [], outgoing: [], learners: [] },
+      membership: NO_MEMBERS,
     };
     async function* endless() {
       for (;;) yield new Uint8Array(64 * 1024);

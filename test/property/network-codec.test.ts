@@ -10,7 +10,8 @@ import {
   encodeSnapshotHeader,
 } from "../../src/network/raft-codec.ts";
 import { asClusterId, asFederationId, asNodeId, asNodeName, asRegionId } from "../../src/types/ids.ts";
-import type { LogEntry, Membership, RaftMessage } from "../../src/types/raft.ts";
+import { encodeMembership, type Membership } from "../../src/types/membership.ts";
+import type { LogEntry, RaftMessage } from "../../src/types/raft.ts";
 
 const from = asNodeId("sender");
 const to = asNodeId("receiver");
@@ -21,16 +22,38 @@ const nodeId = name.map(asNodeId);
 const bytes = fc.uint8Array({ maxLength: 300 });
 const flag = fc.boolean();
 
+const members = fc.array(fc.record({ id: nodeId, name: name.map(asNodeName) }, { noNullPrototype: true }), {
+  maxLength: 9,
+});
+const learners = fc.array(
+  fc.record(
+    {
+      id: nodeId,
+      name: name.map(asNodeName),
+      becomes: fc.constantFrom("voter", "learner"),
+      replaces: fc.option(nodeId),
+    },
+    { noNullPrototype: true },
+  ),
+  { maxLength: 9 },
+);
+const membership: fc.Arbitrary<Membership> = fc.record(
+  { voters: members, outgoing: members, learners, removed: fc.array(nodeId, { maxLength: 9 }) },
+  { noNullPrototype: true },
+);
+
 const entries = (prevIndex: number): fc.Arbitrary<LogEntry[]> =>
   fc
     .array(
-      fc.record(
-        {
-          term: count,
-          kind: fc.constantFrom("empty" as const, "command" as const, "membership" as const),
-          data: bytes,
-        },
-        { noNullPrototype: true },
+      fc.oneof(
+        fc.record(
+          { term: count, kind: fc.constantFrom("empty" as const, "command" as const), data: bytes },
+          { noNullPrototype: true },
+        ),
+        fc.record(
+          { term: count, kind: fc.constant("membership" as const), data: membership.map(encodeMembership) },
+          { noNullPrototype: true },
+        ),
       ),
     )
     .map((rows) => rows.map((row, place) => ({ index: prevIndex + 1 + place, ...row })));
@@ -84,6 +107,7 @@ const body = fc.oneof(
     refused: flag,
   }),
   fc.record({ type: fc.constant("timeoutNow" as const), lastIndex: count }),
+  fc.record({ type: fc.constant("removed" as const) }),
 );
 
 const message: fc.Arbitrary<RaftMessage> = fc
@@ -128,13 +152,6 @@ describe("network codec", () => {
   });
 
   it("brings every snapshot header back", () => {
-    const members = fc.array(fc.record({ id: nodeId, name: name.map(asNodeName) }, { noNullPrototype: true }), {
-      maxLength: 9,
-    });
-    const membership: fc.Arbitrary<Membership> = fc.record(
-      { voters: members, outgoing: members, learners: members },
-      { noNullPrototype: true },
-    );
     const header = fc.record(
       {
         cluster: name.map(asClusterId),

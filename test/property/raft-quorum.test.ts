@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import { isQuorum, quorumReaches, votersOf } from "../../src/raft/core/quorum.ts";
 import { asNodeId, asNodeName, type NodeId } from "../../src/types/ids.ts";
-import type { Member, Membership } from "../../src/types/raft.ts";
+import type { Member, Membership } from "../../src/types/membership.ts";
 
 const memberList = (minLength: number) =>
   fc
@@ -14,6 +14,7 @@ const memberships: fc.Arbitrary<Membership> = fc.record({
   voters: memberList(1),
   outgoing: fc.oneof(fc.constant([]), memberList(1)),
   learners: fc.constant([]),
+  removed: fc.constant([]),
 });
 
 const sets = fc

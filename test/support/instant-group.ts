@@ -7,7 +7,7 @@
 
 import { type ConsensusGroup, type GroupStatus, RaftError, type StateMachine } from "../../src/raft/index.ts";
 import { asNodeId, asNodeName, type NodeId } from "../../src/types/ids.ts";
-import type { Membership } from "../../src/types/raft.ts";
+import { foundingMembership, type Membership, NO_MEMBERS } from "../../src/types/membership.ts";
 
 /** Members of one region, their common log, and who leads. */
 export class InstantRegion {
@@ -37,7 +37,7 @@ export class InstantRegion {
 
   membership(): Membership {
     const voters = this.members.map(({ self, name }) => ({ id: self, name: asNodeName(name) }));
-    return { voters, outgoing: [], learners: [] };
+    return foundingMembership(voters);
   }
 }
 
@@ -104,7 +104,7 @@ export class InstantGroup implements ConsensusGroup {
       appliedIndex: this.#appliedIndex,
       lastIndex: log.length,
       logStartIndex: 0,
-      membership: this.isFounded ? this.#region.membership() : { voters: [], outgoing: [], learners: [] },
+      membership: this.isFounded ? this.#region.membership() : NO_MEMBERS,
       stalenessMs: leader === null ? Number.POSITIVE_INFINITY : this.stalenessMs,
       sinceLeaderMs: leader === null ? Number.POSITIVE_INFINITY : this.sinceLeaderMs,
     };

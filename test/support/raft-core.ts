@@ -3,7 +3,8 @@
 import { type CoreOptions, createState, type MessageBody, type RaftState } from "../../src/raft/core/state.ts";
 import { type Ready, step, takeReady } from "../../src/raft/core/step.ts";
 import { asNodeId, type NodeId } from "../../src/types/ids.ts";
-import type { LogEntry, Membership, RaftMessage } from "../../src/types/raft.ts";
+import { foundingMembership, type Membership } from "../../src/types/membership.ts";
+import type { LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { members } from "./raft-sim-plan.ts";
 
@@ -23,7 +24,7 @@ export const n4 = asNodeId("n4");
 export const n5 = asNodeId("n5");
 
 export function votersUpTo(count: number): Membership {
-  return { voters: members(1, count), outgoing: [], learners: [] };
+  return foundingMembership(members(1, count));
 }
 
 /** Terms of consecutive entries, the first at `start + 1`. */

@@ -5,7 +5,8 @@
 
 import type { RaftState } from "../../src/raft/core/state.ts";
 import type { NodeId } from "../../src/types/ids.ts";
-import type { LogEntry, Member, Membership, RaftMessage } from "../../src/types/raft.ts";
+import type { Member, Membership } from "../../src/types/membership.ts";
+import type { LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import { type Before, foldEntry, type SimulatedNode } from "./raft-sim-node.ts";
 
 export class InvariantBroken extends Error {

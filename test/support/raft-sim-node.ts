@@ -10,7 +10,8 @@ import { acceptsSnapshot } from "../../src/raft/core/snapshot.ts";
 import { type CoreOptions, createState, type RaftState } from "../../src/raft/core/state.ts";
 import { type RaftEvent, type Ready, step, takeReady } from "../../src/raft/core/step.ts";
 import type { NodeId } from "../../src/types/ids.ts";
-import type { HardState, LogEntry, Membership, RaftMessage } from "../../src/types/raft.ts";
+import type { Membership } from "../../src/types/membership.ts";
+import type { HardState, LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import type { Random } from "../../src/util/random.ts";
 
 /** What is on disk, synced. */

@@ -5,7 +5,13 @@
 
 import type { CoreOptions } from "../../src/raft/core/state.ts";
 import { asNodeId, asNodeName } from "../../src/types/ids.ts";
-import type { Member, Membership } from "../../src/types/raft.ts";
+import {
+  foundingMembership,
+  type Learner,
+  type Member,
+  type Membership,
+  NO_MEMBERS,
+} from "../../src/types/membership.ts";
 import { type Random, randomInteger, seededRandom } from "../../src/util/random.ts";
 
 export const FAULTS = [
@@ -125,7 +131,7 @@ export function drawPlan(seed: number): SimulationPlan {
 function figureEightPlan(plan: SimulationPlan): SimulationPlan {
   return {
     ...plan,
-    membership: { voters: members(1, 5), outgoing: [], learners: [] },
+    membership: foundingMembership(members(1, 5)),
     core: { ...plan.core, appendBytesMax: 1, window: { messagesMax: 1, bytesMax: 1_000_000 } },
     network: { loss: 0, duplicates: 0, limbo: 0, delayMs: 1, jitterMs: 2 },
     writeMs: 2,
@@ -148,11 +154,11 @@ function drawMembership(random: Random): Membership {
       [members(1, 5), members(1, 3)],
       [members(1, 3), members(4, 6)],
     );
-    return { voters, outgoing, learners: [] };
+    return { ...NO_MEMBERS, voters, outgoing };
   }
   const size = pick(1, 2, 3, 3, 3, 3, 4, 5, 5, 7);
   const hasLearner = random.next() < 0.15;
-  return { voters: members(1, size), outgoing: [], learners: hasLearner ? members(size + 1, size + 1) : [] };
+  return { ...NO_MEMBERS, voters: members(1, size), learners: hasLearner ? learners(size + 1, size + 1) : [] };
 }
 
 /** Members n<first> to n<last>. */
@@ -161,4 +167,9 @@ export function members(first: number, last: number): Member[] {
     const name = `n${first + i}`;
     return { id: asNodeId(name), name: asNodeName(name) };
   });
+}
+
+/** Learners n<first> to n<last>, that stay such. */
+export function learners(first: number, last: number): Learner[] {
+  return members(first, last).map((member) => ({ ...member, becomes: "learner", replaces: null }));
 }

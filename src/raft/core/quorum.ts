@@ -5,7 +5,7 @@
  */
 
 import type { NodeId } from "../../types/ids.ts";
-import type { Member, Membership } from "../../types/raft.ts";
+import type { Member, Membership } from "../../types/membership.ts";
 
 /** Voters of both halves, each once, in order of id: nothing may depend on the order of insertion (R58). */
 export const votersOf = perMembership(({ voters, outgoing }) => idsOf([...voters, ...outgoing]));

@@ -5,7 +5,7 @@
  */
 
 import type { NodeId } from "../../types/ids.ts";
-import type { Membership } from "../../types/raft.ts";
+import type { Membership } from "../../types/membership.ts";
 import { sendAppends } from "./replication.ts";
 import { becomeFollower, type RaftState } from "./state.ts";
 

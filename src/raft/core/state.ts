@@ -7,7 +7,8 @@
  */
 
 import type { NodeId } from "../../types/ids.ts";
-import type { HardState, LogEntry, Membership, RaftMessage, Role } from "../../types/raft.ts";
+import type { Membership } from "../../types/membership.ts";
+import type { HardState, LogEntry, RaftMessage, Role } from "../../types/raft.ts";
 import { invariant } from "../../util/errors.ts";
 import type { Random } from "../../util/random.ts";
 import { RaftLog } from "./log.ts";

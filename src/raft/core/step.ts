@@ -5,7 +5,8 @@
  */
 
 import type { NodeId } from "../../types/ids.ts";
-import type { HardState, LogEntry, Membership, RaftMessage } from "../../types/raft.ts";
+import type { Membership } from "../../types/membership.ts";
+import type { HardState, LogEntry, RaftMessage } from "../../types/raft.ts";
 import { invariant } from "../../util/errors.ts";
 import { onAppend, onHeartbeat } from "./append-entries.ts";
 import {

@@ -8,6 +8,7 @@ import {
   encodeSnapshotHeader,
 } from "../../../src/network/raft-codec.ts";
 import { asClusterId, asNodeId, asNodeName } from "../../../src/types/ids.ts";
+import { foundingMembership } from "../../../src/types/membership.ts";
 import type { LogEntry, RaftMessage, SnapshotHeader } from "../../../src/types/raft.ts";
 import { InvariantViolation } from "../../../src/util/errors.ts";
 
@@ -67,6 +68,21 @@ describe("Raft messages", () => {
     ["a leader that is not a name", [10, 1, 0, 5, []]],
     ["read requests that are not integers", [11, 1, [1, "2"]]],
   ];
+  it("R15: refuse a membership entry that says nothing of members", () => {
+    const entry = (membership: string) => [4, 1, 0, 0, 0, [[1, 2, Buffer.from(membership)]]];
+    const none = '"voters":[],"outgoing":[],"learners":[]';
+    decode(entry(`{${none},"removed":[]}`));
+    const damaged = [
+      "",
+      "[]",
+      `{${none}}`,
+      `{${none},"removed":[""]}`,
+      `{${none},"removed":[],"voters":[{"id":"a"}]}`,
+      `{${none},"removed":[],"learners":[{"id":"a","name":"a","becomes":"king","replaces":null}]}`,
+    ];
+    for (const membership of damaged) assert.throws(() => decode(entry(membership)), DecodeError, membership);
+  });
+
   for (const [what, fields] of refused) {
     it(`R15: refuse ${what}`, () => assert.throws(() => decode(fields), DecodeError));
   }
@@ -81,7 +97,8 @@ describe("snapshot headers", () => {
     membership: {
       voters: [{ id: from, name: asNodeName("one") }],
       outgoing: [],
-      learners: [{ id: to, name: asNodeName("two") }],
+      learners: [{ id: to, name: asNodeName("two"), becomes: "voter", replaces: from }],
+      removed: [asNodeId("QmGone")],
     },
   };
 
@@ -94,7 +111,8 @@ describe("snapshot headers", () => {
   });
 
   it("are refused with more members than any region has", () => {
-    const members = Array.from({ length: 200 }, (_, i) => ["id", `n${i}`]);
-    assert.throws(() => decodeSnapshotHeader(pack(["c1", 1, 1, 1, [members, [], []]]), header.cluster), DecodeError);
+    const voters = Array.from({ length: 200 }, (_, i) => ({ id: asNodeId(`id${i}`), name: asNodeName(`n${i}`) }));
+    const crowd = encodeSnapshotHeader({ ...header, membership: foundingMembership(voters) });
+    assert.throws(() => decodeSnapshotHeader(crowd, header.cluster), DecodeError);
   });
 });

@@ -7,6 +7,7 @@ import { RAFT_PROTOCOL, SNAPSHOT_PROTOCOL } from "../../../src/network/protocols
 import { encodeRaftMessage } from "../../../src/network/raft-codec.ts";
 import { Libp2pRaftTransport } from "../../../src/network/raft-transport.ts";
 import { asClusterId, type NodeId } from "../../../src/types/ids.ts";
+import { foundingMembership } from "../../../src/types/membership.ts";
 import type { RaftMessage, SnapshotHeader } from "../../../src/types/raft.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { seededRandom } from "../../../src/util/random.ts";
@@ -214,7 +215,7 @@ describe("snapshots", () => {
     term: 2,
     lastIndex: 10,
     lastTerm: 1,
-    membership: { voters: [{ id: side.links.self, name: side.links.info.name }], outgoing: [], learners: [] },
+    membership: foundingMembership([{ id: side.links.self, name: side.links.info.name }]),
   });
 
   async function* chunksOf(...sizes: number[]): AsyncGenerator<Uint8Array> {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { RegionMembers } from "../../../src/node/region-members.ts";
 import { asNodeId, asNodeName, asRegionId } from "../../../src/types/ids.ts";
-import type { Member } from "../../../src/types/raft.ts";
+import { foundingMembership, type Member } from "../../../src/types/membership.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { seededRandom } from "../../../src/util/random.ts";
 import { FakeNetwork, type FakeNode } from "../../support/fake-network.ts";
@@ -40,7 +40,7 @@ beforeEach(() => {
     region: REGION,
     directory: nodes[0]!.directory,
     requests: nodes[0]!.requests,
-    membership: () => ({ voters, outgoing: [], learners: [] }),
+    membership: () => foundingMembership(voters),
     logger: silentLogger,
   });
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { NodeId } from "../../../../src/types/ids.ts";
+import { NO_MEMBERS } from "../../../../src/types/membership.ts";
 import { Bench, type Condition, n1, n2, n3, n4, n5, sent, theOne, votersUpTo } from "../../../support/raft-core.ts";
-import { members } from "../../../support/raft-sim-plan.ts";
+import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 const TIMEOUT_MS = 601;
 const NEWEST = { lastIndex: 1_000, lastTerm: 1_000, isTransfer: false };
@@ -125,7 +126,7 @@ describe("raft/core/election: campaigns (§3.4)", () => {
   });
 
   it("counts no vote of a learner or a stranger (R19)", () => {
-    const membership = { voters: members(1, 3), outgoing: [], learners: members(4, 4) };
+    const membership = { ...NO_MEMBERS, voters: members(1, 3), learners: learners(4, 4) };
     const bench = candidateOf({ membership }, n2);
     bench.receive(n1, { type: "voteResponse", granted: true });
     bench.receive(n4, { type: "voteResponse", granted: true });
@@ -218,9 +219,9 @@ describe("raft/core/election: campaigns (§3.4)", () => {
   });
 
   for (const { what, membership } of [
-    { what: "a learner", membership: { voters: members(2, 4), outgoing: [], learners: members(1, 1) } },
-    { what: "one outside the configuration", membership: { voters: members(2, 4), outgoing: [], learners: [] } },
-    { what: "one without a configuration", membership: { voters: [], outgoing: [], learners: [] } },
+    { what: "a learner", membership: { ...NO_MEMBERS, voters: members(2, 4), learners: learners(1, 1) } },
+    { what: "one outside the configuration", membership: { ...NO_MEMBERS, voters: members(2, 4) } },
+    { what: "one without a configuration", membership: { ...NO_MEMBERS, voters: [] } },
   ]) {
     it(`${what} never campaigns (R13, R28)`, () => {
       const bench = new Bench({ membership });
@@ -231,7 +232,7 @@ describe("raft/core/election: campaigns (§3.4)", () => {
   }
 
   it("a learner votes when asked (R28)", () => {
-    const membership = { voters: members(2, 4), outgoing: [], learners: members(1, 1) };
+    const membership = { ...NO_MEMBERS, voters: members(2, 4), learners: learners(1, 1) };
     assert.equal(voteFor(new Bench({ membership }), n2, 5).granted, true);
   });
 
@@ -244,7 +245,7 @@ describe("raft/core/election: campaigns (§3.4)", () => {
   });
 
   it("needs both majorities while the configuration changes (§4.3)", () => {
-    const membership = { voters: members(1, 3), outgoing: members(3, 5), learners: [] };
+    const membership = { ...NO_MEMBERS, voters: members(1, 3), outgoing: members(3, 5) };
     const bench = candidateOf({ membership }, n2, n4, n5);
     for (const id of [n1, n2, n4]) bench.receive(id, { type: "voteResponse", granted: true });
     assert.equal(bench.state.role, "candidate");
@@ -417,7 +418,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
   });
 
   it("does not count learners", () => {
-    const membership = { voters: members(1, 3), outgoing: [], learners: members(4, 5) };
+    const membership = { ...NO_MEMBERS, voters: members(1, 3), learners: learners(4, 5) };
     const bench = new Bench({ membership });
     bench.leadWithAllCaughtUp(n2, n3);
     for (let i = 0; i < 20; i++) {
@@ -546,7 +547,7 @@ describe("raft/core/election: a leader whose process is gone (P6)", () => {
   });
 
   it("a learner does not stand", () => {
-    const membership = { voters: members(2, 4), outgoing: [], learners: members(1, 1) };
+    const membership = { ...NO_MEMBERS, voters: members(2, 4), learners: learners(1, 1) };
     const bench = new Bench({ membership, term: 1 });
     bench.heartbeat(n3, {}, 1);
     bench.peerGone(n3);

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { isQuorum, peersOf, quorumReaches, votersOf } from "../../../../src/raft/core/quorum.ts";
 import { asNodeId, type NodeId } from "../../../../src/types/ids.ts";
-import type { Membership } from "../../../../src/types/raft.ts";
+import { type Membership, NO_MEMBERS } from "../../../../src/types/membership.ts";
 import { votersUpTo } from "../../../support/raft-core.ts";
-import { members } from "../../../support/raft-sim-plan.ts";
+import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 const among =
   (...ids: string[]) =>
@@ -14,7 +14,7 @@ const holding =
   (...matches: number[]) =>
   (id: NodeId) =>
     matches[Number(id.slice(1)) - 1] ?? 0;
-const joint: Membership = { voters: members(1, 3), outgoing: members(3, 5), learners: [] };
+const joint: Membership = { ...NO_MEMBERS, voters: members(1, 3), outgoing: members(3, 5) };
 
 describe("raft/core/quorum", () => {
   for (const [size, quorum] of [
@@ -35,7 +35,7 @@ describe("raft/core/quorum", () => {
   }
 
   it("learners and strangers decide nothing", () => {
-    const membership = { voters: members(1, 3), outgoing: [], learners: members(4, 6) };
+    const membership = { ...NO_MEMBERS, voters: members(1, 3), learners: learners(4, 6) };
     assert.equal(isQuorum(membership, among("n1", "n4", "n5", "n6", "n7")), false);
   });
 
@@ -67,11 +67,15 @@ describe("raft/core/quorum", () => {
 
   it("names voters and peers in order of id, each once, whatever the order of the lists (R58)", () => {
     const membership = {
+      ...NO_MEMBERS,
       voters: [...members(2, 3), ...members(1, 1)],
       outgoing: members(3, 4),
-      learners: members(2, 2),
+      learners: learners(2, 2),
     };
     assert.deepEqual(votersOf(membership), ["n1", "n2", "n3", "n4"].map(asNodeId));
-    assert.deepEqual(peersOf({ ...membership, learners: members(5, 5) }), ["n1", "n2", "n3", "n4", "n5"].map(asNodeId));
+    assert.deepEqual(
+      peersOf({ ...membership, learners: learners(5, 5) }),
+      ["n1", "n2", "n3", "n4", "n5"].map(asNodeId),
+    );
   });
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { NodeId } from "../../../../src/types/ids.ts";
+import { NO_MEMBERS } from "../../../../src/types/membership.ts";
 import { Bench, n2, n3, n4, n5, sent, theOne, votersUpTo } from "../../../support/raft-core.ts";
-import { members } from "../../../support/raft-sim-plan.ts";
+import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 function leader(): Bench {
   const bench = new Bench();
@@ -80,7 +81,7 @@ describe("raft/core/read-index (§6.4)", () => {
   });
 
   it("needs both majorities while the configuration changes, and no learner counts (§4.3)", () => {
-    const membership = { voters: members(1, 3), outgoing: members(3, 5), learners: members(6, 6) };
+    const membership = { ...NO_MEMBERS, voters: members(1, 3), outgoing: members(3, 5), learners: learners(6, 6) };
     const bench = new Bench({ membership });
     bench.leadWithAllCaughtUp(n2, n3, n4, n5);
     bench.read(7);

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { entryBytes } from "../../../../src/raft/core/log.ts";
 import { Progress } from "../../../../src/raft/core/progress.ts";
 import type { NodeId } from "../../../../src/types/ids.ts";
+import { NO_MEMBERS } from "../../../../src/types/membership.ts";
 import {
   Bench,
   type Condition,
@@ -16,7 +17,7 @@ import {
   theOne,
   votersUpTo,
 } from "../../../support/raft-core.ts";
-import { members } from "../../../support/raft-sim-plan.ts";
+import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 function leaderOf(condition: Condition = {}): Bench {
   const bench = new Bench(condition);
@@ -81,7 +82,7 @@ describe("raft/core/replication: committing (§3.6)", () => {
   });
 
   it("a learner's acknowledgement commits nothing", () => {
-    const bench = new Bench({ membership: { voters: members(1, 3), outgoing: [], learners: members(4, 4) } });
+    const bench = new Bench({ membership: { ...NO_MEMBERS, voters: members(1, 3), learners: learners(4, 4) } });
     bench.elect(n2);
     bench.persisted();
     bench.acknowledge(n4);
@@ -91,7 +92,7 @@ describe("raft/core/replication: committing (§3.6)", () => {
   });
 
   it("needs both majorities while the configuration changes (§4.3)", () => {
-    const bench = new Bench({ membership: { voters: members(1, 3), outgoing: members(3, 5), learners: [] } });
+    const bench = new Bench({ membership: { ...NO_MEMBERS, voters: members(1, 3), outgoing: members(3, 5) } });
     bench.elect(n2, n4, n5);
     bench.persisted();
     bench.acknowledge(n2);

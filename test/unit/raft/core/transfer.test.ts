@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { acceptsProposals } from "../../../../src/raft/core/step.ts";
+import { NO_MEMBERS } from "../../../../src/types/membership.ts";
 import { Bench, n1, n2, n3, n4, sent, theOne } from "../../../support/raft-core.ts";
-import { members } from "../../../support/raft-sim-plan.ts";
+import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 function leader(): Bench {
   const bench = new Bench();
@@ -68,7 +69,7 @@ describe("raft/core/transfer (§3.10, R57)", () => {
     { what: "a learner", target: n4 },
   ]) {
     it(`does not hand over to ${what}`, () => {
-      const bench = new Bench({ membership: { voters: members(1, 3), outgoing: [], learners: members(4, 4) } });
+      const bench = new Bench({ membership: { ...NO_MEMBERS, voters: members(1, 3), learners: learners(4, 4) } });
       bench.leadWithAllCaughtUp(n2, n3, n4);
       assert.equal(bench.transfer(target).messages.length, 0);
       assert.equal(acceptsProposals(bench.state), true);
@@ -118,7 +119,10 @@ describe("raft/core/transfer: the successor", () => {
   });
 
   it("a learner does not stand", () => {
-    const bench = new Bench({ membership: { voters: members(2, 4), outgoing: [], learners: members(1, 1) }, term: 1 });
+    const bench = new Bench({
+      membership: { ...NO_MEMBERS, voters: members(2, 4), learners: learners(1, 1) },
+      term: 1,
+    });
     bench.heartbeat(n2, {}, 1);
     bench.receive(n2, { type: "timeoutNow", lastIndex: 0 });
     assert.equal(bench.state.role, "follower");
