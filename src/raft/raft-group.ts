@@ -78,6 +78,8 @@ export interface RaftGroupParts {
   readonly logger: Logger;
   /** The group can not go on; the node must stop. */
   readonly onFatal: (error: unknown) => void;
+  /** Shown the core after each event, before anything it decided is done: where a simulator checks what must always hold. */
+  readonly inspect?: (core: RaftState, event: RaftEvent) => void;
 }
 
 export class RaftGroup implements ConsensusGroup {
@@ -325,6 +327,7 @@ export class RaftGroup implements ConsensusGroup {
     }
     this.#guard(() => {
       step(this.#state, event);
+      this.#parts.inspect?.(this.#state, event);
       if (event.type === "message") this.#noteFreshness(event.message);
     });
     this.#schedulePump();
