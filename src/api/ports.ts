@@ -80,3 +80,61 @@ export interface ClusterStatus {
   readonly members: readonly { readonly name: string; readonly nodeId: string; readonly votes: boolean }[];
   readonly agents: { readonly healthy: number; readonly unhealthy: number };
 }
+
+/** Who belongs to this node's region, and changes of it: asked of the leader, whichever node is asked. */
+export interface ClusterAdmin {
+  /** As the leader sees it; as this node sees it while there is no leader. */
+  members(): Promise<MembersStatus>;
+  /**
+   * Takes in a node that asks to join and waits for this word. It becomes a learner at once; when `becomes` is `voter`, it is
+   * promoted by itself as soon as it has caught up.
+   *
+   * @throws ClusterError
+   */
+  addMember(name: string, becomes: "voter" | "learner"): Promise<MembersStatus>;
+  /**
+   * Removes a member for good, by name or node id. A leader hands over first.
+   *
+   * @throws ClusterError
+   */
+  removeMember(member: string): Promise<MembersStatus>;
+  /**
+   * Makes a learner that has caught up a voter.
+   *
+   * @throws ClusterError
+   */
+  promoteMember(member: string): Promise<MembersStatus>;
+  /**
+   * Hands leadership to a voter, by name or node id, or to the one that is furthest along.
+   *
+   * @throws ClusterError
+   */
+  transferLeadership(to: string | null): Promise<MembersStatus>;
+}
+
+export interface MembersStatus {
+  readonly region: string;
+  readonly leader: string | null;
+  readonly term: number;
+  /** A change is under way; until it ends no other one can begin. */
+  readonly isChanging: boolean;
+  readonly members: readonly MemberStatus[];
+  /** Nodes that ask to join under a name which is not a member's, and wait for `addMember`. */
+  readonly waiting: readonly { readonly name: string; readonly nodeId: string; readonly http: string }[];
+}
+
+export interface MemberStatus {
+  readonly name: string;
+  readonly nodeId: string;
+  /** `leaving`: votes until the change under way is done. */
+  readonly role: "leader" | "voter" | "learner" | "leaving";
+  /** What it will be by itself: differs from `role` only for a learner that is catching up. */
+  readonly becomes: "voter" | "learner";
+  /** Name or node id of the former member whose place it takes; null when it takes nobody's. */
+  readonly replaces: string | null;
+  readonly link: "self" | "connected" | "away";
+  readonly http: string;
+  /** Log entries that it is behind the leader, and milliseconds since it last answered; null where no leader says. */
+  readonly lagEntries: number | null;
+  readonly silentMs: number | null;
+}

@@ -17,6 +17,7 @@ const UNFOUNDED: GroupStatus = {
   lastIndex: 0,
   logStartIndex: 0,
   membership: NO_MEMBERS,
+  isChanging: false,
   stalenessMs: Number.POSITIVE_INFINITY,
   sinceLeaderMs: Number.POSITIVE_INFINITY,
 };

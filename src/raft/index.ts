@@ -6,7 +6,7 @@
 
 import type { StateRecord, StateWrite } from "../storage/interface.ts";
 import type { NodeId } from "../types/ids.ts";
-import type { Membership } from "../types/membership.ts";
+import type { Membership, MembershipChange, MembershipRefusal } from "../types/membership.ts";
 import type { Role } from "../types/raft.ts";
 import { AtollError } from "../util/errors.ts";
 
@@ -34,6 +34,8 @@ export interface GroupStatus {
   /** Where the log begins: entries up to here live only in the state. */
   readonly logStartIndex: number;
   readonly membership: Membership;
+  /** The change that `membership` is part of is not committed, or is joint and not left yet. */
+  readonly isChanging: boolean;
   /**
    * Upper bound, in milliseconds, of how far the applied state may lag behind the region: time since this node last
    * proved that it had applied all that a leader knew committed. Grows while the leader is away.
@@ -73,6 +75,35 @@ export interface ConsensusGroup {
   onStatusChange(listener: (status: GroupStatus) => void): () => void;
 }
 
+/** How far one peer is, as its leader knows it. */
+export interface PeerProgress {
+  readonly id: NodeId;
+  /** Last index that it is proven to hold. */
+  readonly matchIndex: number;
+  /** Milliseconds since it last answered. */
+  readonly silentMs: number;
+}
+
+/** What operators, and nodes that join, ask of a group beside what the registry asks. */
+export interface GroupMembership {
+  /**
+   * Changes who belongs to the group; only on the leader. Resolves once the change is committed: a joint configuration is
+   * then left, and a learner promoted, by the group itself.
+   *
+   * @throws MembershipError when nothing was proposed
+   * @throws RaftError OUTCOME_UNKNOWN when it was, but leadership was lost or the wait ended; STOPPED
+   */
+  changeMembership(change: MembershipChange, options: { timeoutMs: number }): Promise<{ index: number }>;
+  /** All peers of this leader; empty on any other node. */
+  progress(): readonly PeerProgress[];
+  /**
+   * Hands leadership to `target`, or to the voter that is furthest along.
+   *
+   * @returns whether another member leads now; false when this node did not lead, or nobody took over in time
+   */
+  transferLeadership(target?: NodeId | null): Promise<boolean>;
+}
+
 export type RaftErrorDetail =
   | { readonly code: "NO_LEADER"; readonly waitedMs: number }
   | { readonly code: "OUTCOME_UNKNOWN"; readonly waitedMs: number }
@@ -81,3 +112,9 @@ export type RaftErrorDetail =
   | { readonly code: "STOPPED" };
 
 export class RaftError extends AtollError<RaftErrorDetail> {}
+
+/** A change of the members was not begun. */
+export class MembershipError extends AtollError<{
+  readonly code: "MEMBERSHIP_REFUSED";
+  readonly reason: MembershipRefusal;
+}> {}

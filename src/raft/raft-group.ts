@@ -253,6 +253,7 @@ export class RaftGroup implements ConsensusGroup {
       lastIndex: log.lastIndex,
       logStartIndex: log.startIndex,
       membership,
+      isChanging: false,
       stalenessMs: this.#stalenessMs(),
       sinceLeaderMs: this.#sinceLeaderMs(),
     };

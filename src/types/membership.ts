@@ -29,6 +29,31 @@ export interface Membership {
   readonly removed: readonly NodeId[];
 }
 
+/** What a change asks for; the leader works out the configurations that lead there. */
+export type MembershipChange =
+  /** Adds a learner. Where its name is held by members that are silent, it takes their place. */
+  | { readonly type: "add"; readonly member: Member; readonly becomes: Learner["becomes"] }
+  /** Makes a learner that has caught up a voter. */
+  | { readonly type: "promote"; readonly id: NodeId }
+  /** For good: the id never returns. */
+  | { readonly type: "remove"; readonly id: NodeId };
+
+/** Why a change is not begun. */
+export type MembershipRefusal =
+  | "not-leader"
+  /** One at a time, and none before this leader has committed an entry of its own term (R47, R48). */
+  | "change-pending"
+  | "already-a-member"
+  | "not-a-member"
+  | "removed-for-good"
+  /** A member of that name answers. */
+  | "name-taken"
+  | "not-a-learner"
+  | "not-caught-up"
+  | "last-voter"
+  /** Too few of those who would then vote answer the leader now. */
+  | "quorum-at-risk";
+
 /** Most members of each kind. */
 const MEMBERS_MAX = 128;
 /** Older removals are forgotten: whoever left so many changes ago is not on its way back. */

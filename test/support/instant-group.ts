@@ -104,6 +104,7 @@ export class InstantGroup implements ConsensusGroup {
       appliedIndex: this.#appliedIndex,
       lastIndex: log.length,
       logStartIndex: 0,
+      isChanging: false,
       membership: this.isFounded ? this.#region.membership() : NO_MEMBERS,
       stalenessMs: leader === null ? Number.POSITIVE_INFINITY : this.stalenessMs,
       sinceLeaderMs: leader === null ? Number.POSITIVE_INFINITY : this.sinceLeaderMs,

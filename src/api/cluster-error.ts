@@ -1,0 +1,22 @@
+/** Why a change of the region's members, or of its leader, was not made. */
+
+import { AtollError } from "../util/errors.ts";
+
+export type ClusterErrorDetail =
+  /** Nothing was changed. */
+  | { readonly code: "NO_LEADER"; readonly waitedMs: number }
+  /** Proposed, then the wait ended. */
+  | { readonly code: "OUTCOME_UNKNOWN"; readonly waitedMs: number }
+  /** No member has this name or id; for an addition, no node of this name asks to join. */
+  | { readonly code: "MEMBER_UNKNOWN" | "MEMBER_NOT_WAITING"; readonly member: string }
+  | { readonly code: "MEMBER_EXISTS" | "MEMBER_REMOVED" | "NAME_TAKEN"; readonly member: string }
+  | { readonly code: "NOT_A_LEARNER" | "NOT_A_VOTER"; readonly member: string }
+  | { readonly code: "NOT_CAUGHT_UP"; readonly member: string; readonly lagEntries: number }
+  /** Another change is under way. */
+  | { readonly code: "CHANGE_PENDING" }
+  | { readonly code: "LAST_VOTER"; readonly member: string }
+  /** Of those who would vote afterwards, too few answer the leader now. */
+  | { readonly code: "QUORUM_AT_RISK"; readonly answering: number; readonly needed: number }
+  | { readonly code: "NOT_TRANSFERRED"; readonly to: string | null };
+
+export class ClusterError extends AtollError<ClusterErrorDetail> {}
