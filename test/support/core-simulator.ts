@@ -12,9 +12,8 @@ import { acceptsProposals } from "../../src/raft/core/step.ts";
 import type { NodeId } from "../../src/types/ids.ts";
 import type { LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import { type Random, randomInteger } from "../../src/util/random.ts";
-import { InvariantBroken, RaftInvariants } from "./raft-invariants.ts";
+import { type Before, InvariantBroken, RaftInvariants } from "./raft-invariants.ts";
 import {
-  type Before,
   type CrashPoint,
   type EventBody,
   type NodeHost,
@@ -116,7 +115,7 @@ class CoreSimulator implements NodeHost {
       node.writeMs = plan.writeMs;
       for (const other of this.#nodes) this.#links.set(`${node.id}>${other.id}`, { isCut: false });
     }
-    this.#invariants = new RaftInvariants(this.#nodes, plan.membership, (what) => this.count(what));
+    this.#invariants = new RaftInvariants(this.#nodes, (what) => this.count(what));
   }
 
   run(): SimulationResult {
@@ -251,7 +250,7 @@ class CoreSimulator implements NodeHost {
   }
 
   applied(node: SimulatedNode, entry: LogEntry): void {
-    this.#invariants.applied(node, entry);
+    this.#invariants.applied(node, entry.index, node.hash);
   }
 
   read(node: SimulatedNode, request: number, index: number | null): void {
@@ -330,7 +329,9 @@ class CoreSimulator implements NodeHost {
     const random = this.#faults;
     const node = this.#pick(random, this.#nodes);
     const leader = this.#nodes.find((candidate) => candidate.isReady && candidate.core!.role === "leader");
-    const shortly = (run: () => void) => this.#queue.schedule(2_000 * random.next(), run);
+    const shortly = (run: () => void): void => {
+      this.#queue.schedule(2_000 * random.next(), run);
+    };
     switch (fault) {
       case "crash":
         if (random.next() < 0.3) this.#crashFor(node, 800);

@@ -6,12 +6,36 @@
 import type { RaftState } from "../../src/raft/core/state.ts";
 import type { NodeId } from "../../src/types/ids.ts";
 import type { Member, Membership } from "../../src/types/membership.ts";
-import type { LogEntry, RaftMessage } from "../../src/types/raft.ts";
-import { type Before, foldEntry, type SimulatedNode } from "./raft-sim-node.ts";
+import type { HardState, LogEntry, RaftMessage } from "../../src/types/raft.ts";
 
 export class InvariantBroken extends Error {
   override readonly name = "InvariantBroken";
 }
+
+/** What of a member's log is on its disk, synced. */
+export interface DurableLog {
+  readonly hardState: HardState;
+  readonly start: { readonly index: number; readonly term: number };
+  readonly entries: readonly LogEntry[];
+}
+
+/** A member as the invariants see it, whoever drives its core. */
+export interface ObservedMember {
+  readonly id: NodeId;
+  /** Null while it is down. */
+  readonly core: RaftState | null;
+  readonly image: DurableLog;
+}
+
+/** How things stood before an event. */
+export interface Before {
+  readonly role: RaftState["role"];
+  readonly term: number;
+  readonly commit: number;
+  readonly lastIndex: number;
+}
+
+type StateHash = number | string;
 
 interface Seen {
   readonly prevTerm: number;
@@ -35,8 +59,7 @@ interface Promised {
 }
 
 export class RaftInvariants {
-  readonly #nodes: readonly SimulatedNode[];
-  readonly #membership: Membership;
+  readonly #nodes: readonly ObservedMember[];
   readonly #count: (what: string) => void;
   readonly #leaders = new Map<number, NodeId>();
   /** Every entry that ever was in a log, by term and index. */
@@ -44,16 +67,30 @@ export class RaftInvariants {
   /** By index. */
   readonly #committed: Committed[] = [{ term: 0, digest: 0, inTerm: 0 }];
   /** Hash of the state after each index. */
-  readonly #hashes: (number | undefined)[] = [];
+  readonly #hashes: (StateHash | undefined)[] = [];
   readonly #promised = new Map<NodeId, Promised>();
   /** For each read under way, the highest index committed anywhere when it began. */
   readonly #reads = new Map<string, number>();
 
-  constructor(nodes: readonly SimulatedNode[], membership: Membership, count: (what: string) => void) {
+  #checks = 0;
+
+  /** @param nodes - all that ever were members; may grow */
+  constructor(nodes: readonly ObservedMember[], count: (what: string) => void) {
     this.#nodes = nodes;
-    this.#membership = membership;
     this.#count = count;
-    for (const { id } of nodes) this.#promised.set(id, { term: 0, votes: new Map(), terms: [] });
+  }
+
+  /** How often a member was looked at. */
+  get checks(): number {
+    return this.#checks;
+  }
+
+  #promisedBy(id: NodeId): Promised {
+    const known = this.#promised.get(id);
+    if (known !== undefined) return known;
+    const promised: Promised = { term: 0, votes: new Map(), terms: [] };
+    this.#promised.set(id, promised);
+    return promised;
   }
 
   /** The highest index known committed by anybody. */
@@ -61,9 +98,10 @@ export class RaftInvariants {
     return this.#committed.length - 1;
   }
 
-  started(node: SimulatedNode): void {
+  started(node: ObservedMember): void {
     const core = node.core!;
-    const promised = this.#promised.get(node.id)!;
+    const promised = this.#promisedBy(node.id);
+    this.#checks++;
     check(core.term >= promised.term, `${node.id} restarts in term ${core.term} after it spoke in ${promised.term}`);
     const vote = promised.votes.get(core.term);
     check(vote === undefined || vote === core.votedFor, `${node.id} forgot its vote for ${vote} in term ${core.term}`);
@@ -72,9 +110,10 @@ export class RaftInvariants {
     this.#noteCommit(node, core, core.log.startIndex);
   }
 
-  stepped(node: SimulatedNode, before: Before): void {
+  stepped(node: ObservedMember, before: Before): void {
     const core = node.core!;
     const { log } = core;
+    this.#checks++;
     check(core.term >= before.term, `${node.id}: the term went back from ${before.term} to ${core.term}`);
     check(log.commit >= before.commit, `${node.id}: commit went back from ${before.commit} to ${log.commit}`);
     const led = before.role === "leader" && before.term === core.term;
@@ -84,7 +123,7 @@ export class RaftInvariants {
     if (log.commit > before.commit) this.#noteCommit(node, core, before.commit);
   }
 
-  #checkLeader(node: SimulatedNode, core: RaftState, before: Before, led: boolean): void {
+  #checkLeader(node: ObservedMember, core: RaftState, before: Before, led: boolean): void {
     const { log, term } = core;
     if (!led) {
       const other = this.#leaders.get(term);
@@ -107,7 +146,7 @@ export class RaftInvariants {
   }
 
   /** What a leader believes a peer to hold is on that peer's disk, unless the peer has left this term (R32). */
-  #checkMatch(node: SimulatedNode, core: RaftState): void {
+  #checkMatch(node: ObservedMember, core: RaftState): void {
     for (const { id, image } of this.#nodes) {
       const match = core.progress.get(id)?.match ?? 0;
       if (match <= image.start.index || image.hardState.term > core.term) continue;
@@ -120,9 +159,9 @@ export class RaftInvariants {
     }
   }
 
-  #noteEntries(node: SimulatedNode, core: RaftState, from: number, leads: boolean): void {
+  #noteEntries(node: ObservedMember, core: RaftState, from: number, leads: boolean): void {
     const { log } = core;
-    const { terms } = this.#promised.get(node.id)!;
+    const { terms } = this.#promisedBy(node.id);
     let hasConflict = false;
     for (let index = Math.max(from, log.startIndex + 1); index <= log.lastIndex; index++) {
       const term = log.termAt(index)!;
@@ -133,7 +172,7 @@ export class RaftInvariants {
           index > this.quorumReaches || this.#committed[index]!.term !== before,
           `committed entry ${index} replaced on ${node.id}`,
         );
-        if (!hasConflict) this.#noteConflict(index, before);
+        if (!hasConflict) this.#noteConflict(core.membership, index, before);
         hasConflict = true;
       }
       this.#checkMatching(node, log.termAt(index - 1), log.slice(index, 0)[0]!);
@@ -142,14 +181,14 @@ export class RaftInvariants {
     terms.length = log.lastIndex + 1;
   }
 
-  #noteConflict(index: number, term: number): void {
+  #noteConflict(membership: Membership, index: number, term: number): void {
     this.#count("conflict truncated");
     // Figure 3.7: a majority held it, yet it was not committed, because it was of an older term.
-    const holds = (node: SimulatedNode) => this.#promised.get(node.id)!.terms[index] === term;
-    if (this.#isMajority(holds)) this.#count("entry on a majority replaced (figure 8)");
+    const holds = (node: ObservedMember) => this.#promisedBy(node.id).terms[index] === term;
+    if (this.#isMajority(membership, holds)) this.#count("entry on a majority replaced (figure 8)");
   }
 
-  #checkMatching(node: SimulatedNode, prevTerm: number | undefined, entry: LogEntry): void {
+  #checkMatching(node: ObservedMember, prevTerm: number | undefined, entry: LogEntry): void {
     const key = entry.term * 2 ** 26 + entry.index;
     const digest = foldEntry(0, entry);
     const seen = this.#seen.get(key);
@@ -161,7 +200,7 @@ export class RaftInvariants {
     check(isSame, `log matching: ${node.id} holds another entry ${entry.index} of term ${entry.term}`);
   }
 
-  #noteCommit(node: SimulatedNode, core: RaftState, after: number): void {
+  #noteCommit(node: ObservedMember, core: RaftState, after: number): void {
     const { log } = core;
     for (let index = Math.max(after, log.startIndex) + 1; index <= log.commit; index++) {
       const entry = log.slice(index, 0)[0]!;
@@ -178,28 +217,32 @@ export class RaftInvariants {
   }
 
   /** Committed means: on the disks of a majority (R2, R3). */
-  #checkDurable(node: SimulatedNode, core: RaftState): void {
+  #checkDurable(node: ObservedMember, core: RaftState): void {
     const { commit } = core.log;
     const { term } = this.#committed[commit]!;
-    const holds = ({ image }: SimulatedNode) =>
+    const holds = ({ image }: ObservedMember) =>
       image.start.index >= commit || image.entries[commit - image.start.index - 1]?.term === term;
-    check(this.#isMajority(holds), `${node.id} committed ${commit}, which is not on a majority of the disks`);
+    check(
+      this.#isMajority(core.membership, holds),
+      `${node.id} committed ${commit}, which is not on a majority of the disks`,
+    );
   }
 
-  #isMajority(holds: (node: SimulatedNode) => boolean): boolean {
+  #isMajority({ voters, outgoing }: Membership, holds: (node: ObservedMember) => boolean): boolean {
     const agrees = (half: readonly Member[]) => {
       let count = 0;
       for (const node of this.#nodes) if (half.some(({ id }) => id === node.id) && holds(node)) count++;
       return half.length === 0 || 2 * count > half.length;
     };
-    return agrees(this.#membership.voters) && agrees(this.#membership.outgoing);
+    return agrees(voters) && agrees(outgoing);
   }
 
   /** Nothing leaves that the disk does not back (R1, R2). */
-  sending(node: SimulatedNode, message: RaftMessage): void {
+  sending(node: ObservedMember, message: RaftMessage): void {
     if (!isBinding(message)) return;
+    this.#checks++;
     const { hardState, start, entries } = node.image;
-    const promised = this.#promised.get(node.id)!;
+    const promised = this.#promisedBy(node.id);
     const what = `${node.id} sends ${message.type} of term ${message.term}`;
     check(hardState.term >= message.term, `${what}, but ${hardState.term} is on its disk`);
     promised.term = Math.max(promised.term, message.term);
@@ -219,24 +262,35 @@ export class RaftInvariants {
     }
   }
 
-  applied(node: SimulatedNode, entry: LogEntry): void {
-    const known = this.#hashes[entry.index];
-    this.#hashes[entry.index] = node.hash;
-    const isSame = known === undefined || known === node.hash;
-    check(isSame, `state-machine safety: ${node.id} has another state after entry ${entry.index}`);
-    check(entry.index <= this.quorumReaches, `${node.id} applied ${entry.index}, which nobody committed`);
+  /** @param hash - of all the state; also what a member restored from its disk is checked like what it applied */
+  applied(node: ObservedMember, index: number, hash: StateHash): void {
+    this.#checks++;
+    const known = this.#hashes[index];
+    this.#hashes[index] = hash;
+    check(
+      known === undefined || known === hash,
+      `state-machine safety: ${node.id} has another state after entry ${index}`,
+    );
+    check(index <= this.quorumReaches, `${node.id} applied ${index}, which nobody committed`);
   }
 
-  readBegan(node: SimulatedNode, request: number): void {
+  readBegan(node: ObservedMember, request: number): void {
     this.#reads.set(`${node.id}/${request}`, this.quorumReaches);
   }
 
-  readEnded(node: SimulatedNode, request: number, index: number | null): void {
+  readEnded(node: ObservedMember, request: number, index: number | null): void {
     const key = `${node.id}/${request}`;
     const floor = this.#reads.get(key);
     if (index === null || floor === undefined) return;
     check(index >= floor, `linearizable reads: ${node.id} reads at ${index} what began after ${floor} was committed`);
   }
+}
+
+/** Folds an entry into the hash of everything before it. */
+export function foldEntry(hash: number, entry: LogEntry): number {
+  let folded = Math.imul(hash ^ entry.index, 0x9e3779b1) ^ entry.term;
+  for (const byte of entry.data) folded = Math.imul(folded ^ byte, 0x01000193);
+  return folded >>> 0;
 }
 
 /** Other messages promise nothing that a restart could break. */

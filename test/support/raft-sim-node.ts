@@ -13,9 +13,10 @@ import type { NodeId } from "../../src/types/ids.ts";
 import type { Membership } from "../../src/types/membership.ts";
 import type { HardState, LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import type { Random } from "../../src/util/random.ts";
+import { type Before, type DurableLog, foldEntry } from "./raft-invariants.ts";
 
 /** What is on disk, synced. */
-export interface DiskImage {
+export interface DiskImage extends DurableLog {
   hardState: HardState;
   start: { readonly index: number; readonly term: number };
   entries: LogEntry[];
@@ -47,14 +48,6 @@ interface Batch {
   readonly promises: readonly RaftMessage[];
   readonly applied: DiskImage["applied"] | undefined;
   readonly compactTo: { readonly index: number; readonly term: number } | undefined;
-}
-
-/** How things stood before an event. */
-export interface Before {
-  readonly role: RaftState["role"];
-  readonly term: number;
-  readonly commit: number;
-  readonly lastIndex: number;
 }
 
 /** The world around a member. */
@@ -527,11 +520,4 @@ export class SimulatedNode {
     this.schedulePump();
     done(true);
   }
-}
-
-/** Folds an entry into the hash of everything before it. */
-export function foldEntry(hash: number, entry: LogEntry): number {
-  let folded = Math.imul(hash ^ entry.index, 0x9e3779b1) ^ entry.term;
-  for (const byte of entry.data) folded = Math.imul(folded ^ byte, 0x01000193);
-  return folded >>> 0;
 }

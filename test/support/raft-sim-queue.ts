@@ -1,12 +1,20 @@
 /** Virtual time: what is due, in order of time and, at one time, of scheduling. */
 
+export interface ScheduledEvent {
+  readonly due: number;
+  readonly sequence: number;
+  /** Null once it was cancelled: it stays in the heap, empty, until it would have been due. */
+  run: (() => void) | null;
+}
+
 export class EventQueue {
   now = 0;
   #sequence = 0;
   /** A binary heap by (due, sequence). */
-  readonly #heap: { readonly due: number; readonly sequence: number; readonly run: () => void }[] = [];
+  readonly #heap: ScheduledEvent[] = [];
 
-  schedule(delayMs: number, run: () => void): void {
+  /** @returns the event, to be cancelled by taking its `run` away */
+  schedule(delayMs: number, run: () => void): ScheduledEvent {
     const event = { due: this.now + Math.max(0, delayMs), sequence: this.#sequence++, run };
     const heap = this.#heap;
     let at = heap.push(event) - 1;
@@ -17,16 +25,19 @@ export class EventQueue {
       at = parent;
     }
     heap[at] = event;
+    return event;
   }
 
   /** Runs what is due next, unless that is after `deadline`. */
   runNext(deadline: number): boolean {
-    const first = this.#heap[0];
-    if (first === undefined || first.due > deadline) return false;
-    this.#removeFirst();
-    this.now = first.due;
-    first.run();
-    return true;
+    for (let first = this.#heap[0]; first !== undefined && first.due <= deadline; first = this.#heap[0]) {
+      this.#removeFirst();
+      if (first.run === null) continue;
+      this.now = first.due;
+      first.run();
+      return true;
+    }
+    return false;
   }
 
   #removeFirst(): void {
@@ -46,8 +57,6 @@ export class EventQueue {
   }
 }
 
-type Ordered = { readonly due: number; readonly sequence: number };
-
-function isBefore(a: Ordered, b: Ordered): boolean {
+function isBefore(a: ScheduledEvent, b: ScheduledEvent): boolean {
   return a.due < b.due || (a.due === b.due && a.sequence < b.sequence);
 }
