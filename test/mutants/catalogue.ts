@@ -1,0 +1,22 @@
+/** All mutants, by area. */
+
+import { DRIVER } from "./driver.ts";
+import { ELECTIONS } from "./elections.ts";
+import { LEASES } from "./leases.ts";
+import type { Mutant } from "./mutant.ts";
+import { READS_AND_TRANSFERS } from "./reads.ts";
+import { REPLICATION } from "./replication.ts";
+import { SNAPSHOTS } from "./snapshots.ts";
+import { STORAGE } from "./storage.ts";
+
+export const AREAS: ReadonlyMap<string, readonly Mutant[]> = new Map([
+  ["elections", ELECTIONS],
+  ["replication", REPLICATION],
+  ["reads and transfers", READS_AND_TRANSFERS],
+  ["snapshots", SNAPSHOTS],
+  ["driver", DRIVER],
+  ["storage", STORAGE],
+  ["leases", LEASES],
+]);
+
+export const CATALOGUE: readonly Mutant[] = [...AREAS.values()].flat();
