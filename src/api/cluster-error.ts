@@ -14,7 +14,7 @@ export type ClusterErrorDetail =
   | { readonly code: "NOT_CAUGHT_UP"; readonly member: string; readonly lagEntries: number }
   /** Another change is under way. */
   | { readonly code: "CHANGE_PENDING" }
-  | { readonly code: "LAST_VOTER"; readonly member: string }
+  | { readonly code: "LAST_VOTER" | "TOO_MANY_MEMBERS"; readonly member: string }
   /** Of those who would vote afterwards, too few answer the leader now. */
   | { readonly code: "QUORUM_AT_RISK"; readonly answering: number; readonly needed: number }
   | { readonly code: "NOT_TRANSFERRED"; readonly to: string | null };

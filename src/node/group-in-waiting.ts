@@ -18,6 +18,7 @@ const UNFOUNDED: GroupStatus = {
   logStartIndex: 0,
   membership: NO_MEMBERS,
   isChanging: false,
+  refusedMessages: 0,
   stalenessMs: Number.POSITIVE_INFINITY,
   sinceLeaderMs: Number.POSITIVE_INFINITY,
 };

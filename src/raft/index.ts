@@ -43,6 +43,8 @@ export interface GroupStatus {
   readonly stalenessMs: number;
   /** Milliseconds since the last sign of a leader; 0 on a leader that hears a quorum; Infinity before the first one. */
   readonly sinceLeaderMs: number;
+  /** Messages of former members that were not heeded, since this node started. */
+  readonly refusedMessages: number;
 }
 
 export interface ConsensusGroup {

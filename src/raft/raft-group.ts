@@ -17,18 +17,34 @@
 import type { RaftTransport } from "../network/interface.ts";
 import { type RaftStorage, type RecoveredRaft, type StateRecord, StorageError } from "../storage/interface.ts";
 import type { ClusterId, NodeId } from "../types/ids.ts";
-import type { Membership } from "../types/membership.ts";
+import {
+  decodeMembership,
+  type Member,
+  type Membership,
+  type MembershipChange,
+  type MembershipRefusal,
+} from "../types/membership.ts";
 import type { LogEntry, RaftMessage } from "../types/raft.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { repeat } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
-import { peersOf, votersOf } from "./core/quorum.ts";
+import { refusalOf } from "./core/membership.ts";
+import { votersOf } from "./core/quorum.ts";
 import { sinceQuorumMs } from "./core/replication.ts";
-import { type CoreOptions, createState, type RaftState } from "./core/state.ts";
+import { type CoreOptions, createState, isChanging, type RaftState } from "./core/state.ts";
 import { acceptsProposals, type RaftEvent, step, takeReady } from "./core/step.ts";
-import { type ConsensusGroup, type GroupStatus, RaftError, type StateMachine } from "./index.ts";
+import {
+  type ConsensusGroup,
+  type GroupMembership,
+  type GroupStatus,
+  MembershipError,
+  type PeerProgress,
+  RaftError,
+  type StateMachine,
+} from "./index.ts";
+import { MembershipWaits } from "./membership-waits.ts";
 import { Persister } from "./persister.ts";
 import { Proposer } from "./proposer.ts";
 import { Reads } from "./reads.ts";
@@ -78,11 +94,17 @@ export interface RaftGroupParts {
   readonly logger: Logger;
   /** The group can not go on; the node must stop. */
   readonly onFatal: (error: unknown) => void;
+  /** This member left the group for good, and takes no part in it any more. Called once. */
+  readonly onRemoved: () => void;
   /** Shown the core after each event, before anything it decided is done: where a simulator checks what must always hold. */
   readonly inspect?: (core: RaftState, event: RaftEvent) => void;
 }
 
-export class RaftGroup implements ConsensusGroup {
+/** What a former member goes on to send is said in the log no more often than this. */
+const LOG_AGAIN_MS = 60_000;
+const NEVER_TOLD = { toldAt: Number.NEGATIVE_INFINITY, loggedAt: Number.NEGATIVE_INFINITY };
+
+export class RaftGroup implements ConsensusGroup, GroupMembership {
   readonly self: NodeId;
   readonly #parts: RaftGroupParts;
   readonly #options: RaftGroupOptions;
@@ -91,9 +113,16 @@ export class RaftGroup implements ConsensusGroup {
   readonly #proposer: Proposer;
   readonly #reads: Reads;
   readonly #snapshots: SnapshotExchange;
+  readonly #membershipWaits: MembershipWaits;
   readonly #listeners = new Set<(status: GroupStatus) => void>();
   #state: RaftState;
   #appliedIndex: number;
+  /** As of `#appliedIndex`: what a snapshot of the state states. */
+  #appliedMembership: Membership;
+  /** Messages of former members that were not heeded. */
+  #refusals = 0;
+  /** When each former member was last told, and when that was last said in the log. */
+  readonly #tellings = new Map<NodeId, { toldAt: number; loggedAt: number }>();
   #freshness = { at: Number.NEGATIVE_INFINITY, pendingIndex: 0, pendingAt: Number.NEGATIVE_INFINITY };
   #lastTickAt: number;
   #cancelTick: CancelTimer = () => {};
@@ -123,19 +152,20 @@ export class RaftGroup implements ConsensusGroup {
       parts.random,
       parts.clock.now(),
     );
-    const group = new RaftGroup(parts, options, state);
+    const group = new RaftGroup(parts, options, state, recovered.membership);
     await group.#restoreState(recovered.appliedIndex);
     group.#begin();
     return group;
   }
 
-  private constructor(parts: RaftGroupParts, options: RaftGroupOptions, state: RaftState) {
+  private constructor(parts: RaftGroupParts, options: RaftGroupOptions, state: RaftState, membership: Membership) {
     const { clock, storage, transport, logger } = parts;
     this.self = parts.self;
     this.#parts = parts;
     this.#options = options;
     this.#state = state;
     this.#appliedIndex = state.log.applied;
+    this.#appliedMembership = membership;
     this.#lastTickAt = clock.now();
     this.#announced = { role: state.role, term: state.term, leader: state.leader };
     this.#persister = new Persister({
@@ -160,6 +190,7 @@ export class RaftGroup implements ConsensusGroup {
       ask: (requests) => this.#dispatch({ type: "read", now: clock.now(), requests }),
       firstRequest: Math.floor(parts.random.next() * 2 ** 48),
     });
+    this.#membershipWaits = new MembershipWaits(clock);
     this.#snapshots = new SnapshotExchange({
       cluster: parts.cluster,
       storage,
@@ -177,7 +208,7 @@ export class RaftGroup implements ConsensusGroup {
       onSnapshot: (from, header, chunks) =>
         this.#snapshots.receive(from, header, chunks, this.#state, (commit) => this.#installSnapshot(commit)),
       onPeerGone: (peer) => this.#dispatch({ type: "peerGone", now: clock.now(), peer }),
-      onPeerUp: () => {},
+      onPeerUp: (peer) => this.#tellIfRemoved(peer),
     });
     const intervalMs = this.#options.heartbeatMs / 2;
     this.#cancelTick = repeat(clock, intervalMs, () => {
@@ -242,6 +273,21 @@ export class RaftGroup implements ConsensusGroup {
     });
   }
 
+  async changeMembership(change: MembershipChange, options: { timeoutMs: number }): Promise<{ index: number }> {
+    if (this.#isStopped) throw stopped();
+    const refusal = this.#held === null ? refusalOf(this.#state, change) : "not-leader";
+    if (refusal !== null) throw refused(refusal);
+    this.#dispatch({ type: "changeMembership", now: this.#parts.clock.now(), change });
+    const { configurations, term } = this.#state;
+    return this.#membershipWaits.for({ index: configurations.index, term }, options.timeoutMs);
+  }
+
+  progress(): readonly PeerProgress[] {
+    const now = this.#parts.clock.now();
+    const peers = [...this.#state.progress];
+    return peers.map(([id, { match, heardAt }]) => ({ id, matchIndex: match, silentMs: now - heardAt }));
+  }
+
   status(): GroupStatus {
     const { role, term, leader, log, membership } = this.#state;
     return {
@@ -253,9 +299,10 @@ export class RaftGroup implements ConsensusGroup {
       lastIndex: log.lastIndex,
       logStartIndex: log.startIndex,
       membership,
-      isChanging: false,
+      isChanging: isChanging(this.#state),
       stalenessMs: this.#stalenessMs(),
       sinceLeaderMs: this.#sinceLeaderMs(),
+      refusedMessages: this.#refusals,
     };
   }
 
@@ -276,14 +323,19 @@ export class RaftGroup implements ConsensusGroup {
     this.#cancelTick();
     this.#proposer.stop();
     this.#reads.stop();
+    this.#membershipWaits.giveUpAll();
     this.#snapshots.stop();
   }
 
   // ------------------------------------------------------------------ events in
 
   #onMessage(from: NodeId, message: RaftMessage): void {
-    // Only the members of this region speak Raft with us, whoever else may be connected.
-    if (!peersOf(this.#state.membership).includes(from)) return;
+    // A member that this node has not heard of yet is one all the same; one that left is none, whatever it believes.
+    if (message.type === "removed") return this.#leave();
+    if (this.#tellIfRemoved(from)) {
+      this.#refusals += 1;
+      return;
+    }
     if (message.type === "propose") return this.#onForwarded(from, message.entries);
     if (message.type === "proposeRefused") {
       return this.#proposer.refused(message.proposals, message.reason === "overloaded");
@@ -358,6 +410,7 @@ export class RaftGroup implements ConsensusGroup {
     this.#compact();
     this.#persister.kick();
     this.#announce();
+    this.#leaveIfRemoved();
     // A long backlog is applied page by page, with everything else in between (R39).
     if (ready.committed.length === this.#options.committedPage) clock.afterIo(() => this.#schedulePump());
   }
@@ -374,10 +427,47 @@ export class RaftGroup implements ConsensusGroup {
   #apply(entry: LogEntry): void {
     this.#appliedIndex = entry.index;
     if (entry.kind === "command") this.#applyCommand(entry);
-    this.#persister.applied(entry.index, this.#state.membership);
+    if (entry.kind === "membership") this.#applyMembership(entry);
+    this.#membershipWaits.applied(entry);
+    this.#persister.applied(entry.index, this.#appliedMembership);
     this.#reads.applied(entry.index);
     const { pendingIndex, pendingAt } = this.#freshness;
     if (entry.index >= pendingIndex) this.#freshness.at = Math.max(this.#freshness.at, pendingAt);
+  }
+
+  #applyMembership(entry: LogEntry): void {
+    const { removed } = this.#appliedMembership;
+    this.#appliedMembership = decodeMembership(entry.data);
+    const names = memberNames(this.#appliedMembership);
+    this.#parts.logger.info({ code: "RAFT_MEMBERS", index: entry.index, ...names }, "the region's members changed");
+    if (this.#state.role !== "leader") return;
+    // It gets no entries any more, so it would not learn from the log that it left (R51).
+    for (const id of this.#appliedMembership.removed) if (!removed.includes(id)) this.#tellIfRemoved(id);
+  }
+
+  /** @returns whether the peer left the group, and was told so */
+  #tellIfRemoved(peer: NodeId): boolean {
+    if (!this.#appliedMembership.removed.includes(peer) || peer === this.self) return false;
+    const now = this.#parts.clock.now();
+    const { toldAt, loggedAt } = this.#tellings.get(peer) ?? NEVER_TOLD;
+    const mayLog = now - loggedAt >= LOG_AGAIN_MS;
+    if (mayLog) this.#parts.logger.info({ code: "RAFT_REMOVED_PEER", peer }, "a node that left the region was told so");
+    const mayTell = now - toldAt >= this.#options.electionMsMin;
+    if (mayTell) this.#parts.transport.send({ from: this.self, to: peer, term: this.#state.term, type: "removed" });
+    this.#tellings.set(peer, { toldAt: mayTell ? now : toldAt, loggedAt: mayLog ? now : loggedAt });
+    return true;
+  }
+
+  /** A leader that removed itself goes on until another one leads, or nobody will (R51). */
+  #leaveIfRemoved(): void {
+    const hasLeft = this.#appliedMembership.removed.includes(this.self);
+    if (hasLeft && this.#state.role !== "leader") this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#isStopped) return;
+    this.#halt();
+    this.#parts.onRemoved();
   }
 
   #applyCommand(entry: LogEntry): void {
@@ -446,6 +536,8 @@ export class RaftGroup implements ConsensusGroup {
     await this.#restoreState(snapshot.lastIndex).catch((cause) => {
       throw new Error("the state could not be read back from an installed snapshot", { cause });
     });
+    this.#appliedMembership = snapshot.membership;
+    this.#membershipWaits.giveUpAll();
     step(this.#state, { type: "snapshotInstalled", now: this.#parts.clock.now(), ...snapshot });
     this.#reads.applied(snapshot.lastIndex);
     this.#proposer.reviewAll((id) => this.#sessions.outcomeOf(id));
@@ -528,6 +620,11 @@ export class RaftGroup implements ConsensusGroup {
   }
 }
 
+function memberNames({ voters, outgoing, learners }: Membership) {
+  const namesOf = (members: readonly Member[]) => members.map(({ name }) => name).join(" ");
+  return { voters: namesOf(voters), outgoing: namesOf(outgoing), learners: namesOf(learners) };
+}
+
 async function beginLog({ storage, cluster, founding }: RaftGroupParts): Promise<RecoveredRaft> {
   await storage.found(cluster, founding);
   const recovered = await storage.load();
@@ -537,6 +634,10 @@ async function beginLog({ storage, cluster, founding }: RaftGroupParts): Promise
 
 function stopped(): RaftError {
   return new RaftError("this node is stopping", { code: "STOPPED" });
+}
+
+function refused(reason: MembershipRefusal): MembershipError {
+  return new MembershipError(`the members were not changed: ${reason}`, { code: "MEMBERSHIP_REFUSED", reason });
 }
 
 function notLeader(waitedMs: number): RaftError {

@@ -116,7 +116,8 @@ export class SnapshotExchange {
 
   #check(from: NodeId, header: SnapshotHeader, state: RaftState): void {
     if (header.cluster !== this.#parts.cluster) throw new Error("the snapshot is another region's");
-    if (!peersOf(state.membership).includes(from)) throw new Error(`${from} is not a member`);
+    // A newcomer knows no members yet, but it knows by whom it is led.
+    if (state.leader !== from) throw new Error(`${from} does not lead`);
     // Its heartbeats have told us its term by now, or will before it tries again.
     if (header.term !== state.term) throw new Error(`the snapshot is of term ${header.term}, ours is ${state.term}`);
   }

@@ -48,14 +48,15 @@ export type MembershipRefusal =
   | "removed-for-good"
   /** A member of that name answers. */
   | "name-taken"
+  | "too-many-members"
   | "not-a-learner"
   | "not-caught-up"
   | "last-voter"
   /** Too few of those who would then vote answer the leader now. */
   | "quorum-at-risk";
 
-/** Most members of each kind. */
-const MEMBERS_MAX = 128;
+/** Most members of a group. */
+export const MEMBERS_MAX = 64;
 /** Older removals are forgotten: whoever left so many changes ago is not on its way back. */
 export const REMOVED_MAX = 256;
 const ID_LENGTH_MAX = 128;

@@ -105,6 +105,7 @@ export class InstantGroup implements ConsensusGroup {
       lastIndex: log.length,
       logStartIndex: 0,
       isChanging: false,
+      refusedMessages: 0,
       membership: this.isFounded ? this.#region.membership() : NO_MEMBERS,
       stalenessMs: leader === null ? Number.POSITIVE_INFINITY : this.stalenessMs,
       sinceLeaderMs: leader === null ? Number.POSITIVE_INFINITY : this.sinceLeaderMs,

@@ -82,6 +82,8 @@ export class RaftCluster {
   readonly clock = new VirtualClock();
   readonly network = new RaftNetwork(this.clock);
   readonly ids: readonly NodeId[];
+  /** Those that learned that they are no members any more. */
+  readonly hasLeft = new Set<NodeId>();
   /** Called when a member has all of a snapshot and begins to put it in place. */
   onInstall: (id: NodeId) => void = () => {};
   readonly #options: RaftGroupOptions;
@@ -123,6 +125,10 @@ export class RaftCluster {
         logger: silentLogger,
         onFatal: (error) => {
           fatal = error;
+          this.network.remove(id);
+        },
+        onRemoved: () => {
+          this.hasLeft.add(id);
           this.network.remove(id);
         },
       },

@@ -3,7 +3,12 @@
 import { type CoreOptions, createState, type MessageBody, type RaftState } from "../../src/raft/core/state.ts";
 import { type Ready, step, takeReady } from "../../src/raft/core/step.ts";
 import { asNodeId, type NodeId } from "../../src/types/ids.ts";
-import { foundingMembership, type Membership } from "../../src/types/membership.ts";
+import {
+  encodeMembership,
+  foundingMembership,
+  type Membership,
+  type MembershipChange,
+} from "../../src/types/membership.ts";
 import type { LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { members } from "./raft-sim-plan.ts";
@@ -42,6 +47,8 @@ export interface Condition {
   readonly votedFor?: NodeId | null;
   /** Terms of the entries behind `start`. */
   readonly terms?: readonly number[];
+  /** Instead of `terms`: entries with a content that matters. */
+  readonly entries?: readonly LogEntry[];
   readonly start?: { readonly index: number; readonly term: number };
   readonly commit?: number;
   readonly options?: Partial<CoreOptions>;
@@ -61,7 +68,7 @@ export class Bench {
       {
         hardState: { term, votedFor, commit },
         start,
-        entries: entriesOf(terms, start.index),
+        entries: condition.entries ?? entriesOf(terms, start.index),
         appliedIndex: start.index,
         membership: condition.membership ?? votersUpTo(3),
       },
@@ -110,6 +117,19 @@ export class Bench {
   transfer(target: NodeId | null): Ready {
     step(this.state, { type: "transfer", now: this.now, target });
     return takeReady(this.state);
+  }
+
+  change(change: MembershipChange): Ready {
+    step(this.state, { type: "changeMembership", now: this.now, change });
+    return takeReady(this.state);
+  }
+
+  /** Gives the log a configuration as its leader `from` would: not committed yet. */
+  appendMembership(from: NodeId, membership: Membership, term = this.state.term): Ready {
+    const { lastIndex, lastTerm, commit } = this.state.log;
+    const entry: LogEntry = { index: lastIndex + 1, term, kind: "membership", data: encodeMembership(membership) };
+    const body = { type: "append", prevIndex: lastIndex, prevTerm: lastTerm, commit, entries: [entry] } as const;
+    return this.receive(from, body, term);
   }
 
   peerGone(peer: NodeId): Ready {

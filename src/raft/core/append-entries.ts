@@ -5,7 +5,7 @@
  */
 
 import type { RaftMessage } from "../../types/raft.ts";
-import { promise, type RaftState } from "./state.ts";
+import { adoptConfigurations, dropConfigurationsFrom, promise, type RaftState } from "./state.ts";
 
 type Append = Extract<RaftMessage, { type: "append" }>;
 type Heartbeat = Extract<RaftMessage, { type: "heartbeat" }>;
@@ -29,6 +29,11 @@ export function onAppend(state: RaftState, message: Append): void {
   }
   const written = log.merge(message.entries);
   if (written !== undefined) {
+    dropConfigurationsFrom(state, written);
+    adoptConfigurations(
+      state,
+      message.entries.filter(({ index }) => index >= written),
+    );
     state.outbox.entriesFrom = Math.min(state.outbox.entriesFrom ?? written, written);
   }
   const proven = prevIndex + message.entries.length;

@@ -27,6 +27,8 @@ export class Progress {
   #forgivenMs = 0;
   /** Answers read rounds up to this one (R54). */
   readRound = 0;
+  /** The round of catching up that is under way: the log's end when it began, when that was, and how long the last one took. */
+  #round: { readonly lastIndex: number; readonly beganAt: number; readonly lastMs: number } | null = null;
   #isProbeSent = false;
   /** Last index and size of each append under way, oldest first. */
   #inflight: { readonly lastIndex: number; readonly bytes: number }[] = [];
@@ -109,6 +111,18 @@ export class Progress {
     this.next = Math.max(Math.min(refusedIndex, hint + 1), this.match + 1);
     this.#isProbeSent = false;
     return true;
+  }
+
+  /** Catching up goes in rounds (Ongaro 2014, §4.2.1): each ends when the peer holds what the log held when it began. */
+  followRound(now: number, lastIndex: number): void {
+    const round = this.#round;
+    if (round !== null && this.match < round.lastIndex) return;
+    this.#round = { lastIndex, beganAt: now, lastMs: round === null ? Number.POSITIVE_INFINITY : now - round.beganAt };
+  }
+
+  /** Whether rounds take less than `shortMs` now, so that what is appended meanwhile will not leave the peer behind. */
+  keepsPace(now: number, shortMs: number): boolean {
+    return this.#round !== null && this.#round.lastMs < shortMs && now - this.#round.beganAt < shortMs;
   }
 
   /** A heartbeat was answered, so the peer lives: one more append may go, whatever was lost before (R35). */

@@ -9,7 +9,14 @@ import type { EntryKind, LogEntry, RaftMessage } from "../../types/raft.ts";
 import { entryBytes } from "./log.ts";
 import type { Progress } from "./progress.ts";
 import { isQuorum, quorumReaches } from "./quorum.ts";
-import { becomeFollower, isVoter, type RaftState, send } from "./state.ts";
+import {
+  adoptConfigurations,
+  becomeFollower,
+  isConfigurationCommitted,
+  isVoter,
+  type RaftState,
+  send,
+} from "./state.ts";
 import { advanceTransfer } from "./transfer.ts";
 
 type AppendResponse = Extract<RaftMessage, { type: "appendResponse" }>;
@@ -24,6 +31,7 @@ export function appendAsLeader(
   const first = log.lastIndex + 1;
   const entries = proposals.map(({ kind, data }, i): LogEntry => ({ index: first + i, term, kind, data }));
   log.append(entries);
+  adoptConfigurations(state, entries);
   for (const entry of entries) state.uncommittedBytes += entryBytes(entry);
   if (state.unstableSince === 0) state.unstableSince = state.now;
   state.outbox.entriesFrom = Math.min(state.outbox.entriesFrom ?? first, first);
@@ -81,6 +89,7 @@ export function onAppendResponse(state: RaftState, response: AppendResponse): vo
     const hint = state.log.hintBelow(response.hintIndex, response.hintTerm);
     progress.rejected(response.index, hint.index);
   }
+  progress.followRound(state.now, state.log.lastIndex);
   sendAppends(state, response.from, progress);
 }
 
@@ -124,6 +133,7 @@ export function onHeartbeatResponse(state: RaftState, from: NodeId): void {
   const progress = state.progress.get(from);
   if (progress === undefined) return;
   progress.heard(state.now);
+  progress.followRound(state.now, state.log.lastIndex);
   if (progress.match === state.log.lastIndex) return;
   progress.reopen();
   if (!sendAppends(state, from, progress) && !progress.isPaused) {
@@ -132,7 +142,10 @@ export function onHeartbeatResponse(state: RaftState, from: NodeId): void {
   }
 }
 
-/** A leader that a quorum no longer answers, or whose own disk hangs, leads nobody (R14, R22, R24). */
+/**
+ * A leader that a quorum no longer answers, or whose own disk hangs, leads nobody (R14, R22, R24). Nor does one that left
+ * the group, once that is committed and nobody took over (R51).
+ */
 export function stepDownIfPowerless(state: RaftState): void {
   const { electionMsMax } = state.options;
   const isHeard = (id: NodeId) => {
@@ -142,6 +155,6 @@ export function stepDownIfPowerless(state: RaftState): void {
   };
   const isAlone = state.progress.size === 0;
   const hasStalledDisk = !isAlone && state.unstableSince > 0 && state.now - state.unstableSince > 2 * electionMsMax;
-  if (!isQuorum(state.membership, isHeard) || hasStalledDisk || !isVoter(state))
-    becomeFollower(state, state.term, null);
+  const hasLeft = !isVoter(state) && isConfigurationCommitted(state) && state.transfer === null;
+  if (!isQuorum(state.membership, isHeard) || hasStalledDisk || hasLeft) becomeFollower(state, state.term, null);
 }

@@ -7,7 +7,7 @@
 import type { NodeId } from "../../types/ids.ts";
 import type { Membership } from "../../types/membership.ts";
 import { sendAppends } from "./replication.ts";
-import { becomeFollower, type RaftState } from "./state.ts";
+import { becomeFollower, type RaftState, resetConfiguration } from "./state.ts";
 
 /**
  * Whether a snapshot is worth installing. One that our log already contains only moves commit forward and keeps the tail;
@@ -26,7 +26,7 @@ export function onSnapshotInstalled(
   snapshot: { readonly lastIndex: number; readonly lastTerm: number; readonly membership: Membership },
 ): void {
   state.log.reset({ index: snapshot.lastIndex, term: snapshot.lastTerm });
-  state.membership = snapshot.membership;
+  resetConfiguration(state, snapshot.lastIndex, snapshot.membership);
   state.outbox.entriesFrom = undefined;
   if (state.role !== "follower") becomeFollower(state, state.term, null);
 }

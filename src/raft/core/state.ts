@@ -11,6 +11,7 @@ import type { Membership } from "../../types/membership.ts";
 import type { HardState, LogEntry, RaftMessage, Role } from "../../types/raft.ts";
 import { invariant } from "../../util/errors.ts";
 import type { Random } from "../../util/random.ts";
+import { Configurations } from "./configuration.ts";
 import { RaftLog } from "./log.ts";
 import { Progress, type Window } from "./progress.ts";
 import { peersOf, votersOf } from "./quorum.ts";
@@ -62,6 +63,8 @@ export interface RaftState {
   role: Role;
   leader: NodeId | null;
   readonly log: RaftLog;
+  configurations: Configurations;
+  /** The configuration in force, which is the current one of `configurations`. */
   membership: Membership;
 
   /** When this member stands for election unless it hears a leader first. */
@@ -101,6 +104,7 @@ export interface InitialState {
   readonly start: { readonly index: number; readonly term: number };
   readonly entries: readonly LogEntry[];
   readonly appliedIndex: number;
+  /** As of `appliedIndex`; entries after it may bring others. */
   readonly membership: Membership;
 }
 
@@ -111,6 +115,12 @@ export function createState(
   random: Random,
   now: number,
 ): RaftState {
+  const { appliedIndex, entries, hardState, membership } = initial;
+  const configurations = new Configurations(appliedIndex, membership);
+  configurations.append(
+    entries.filter(({ index }) => index > appliedIndex),
+    hardState.commit,
+  );
   const state: RaftState = {
     self,
     options,
@@ -126,7 +136,8 @@ export function createState(
       commit: Math.max(initial.hardState.commit, initial.appliedIndex),
       applied: initial.appliedIndex,
     }),
-    membership: initial.membership,
+    configurations,
+    membership: configurations.current,
     electionDeadline: 0,
     leaderHeardAt: Number.NEGATIVE_INFINITY,
     leaderGoneUntil: Number.NEGATIVE_INFINITY,
@@ -212,15 +223,56 @@ export function becomeLeader(state: RaftState): void {
   state.leader = state.self;
   state.votes = new Map();
   state.progress = new Map();
-  for (const id of peersOf(state.membership)) {
-    if (id === state.self) continue;
-    state.progress.set(id, new Progress(state.log.lastIndex + 1, state.now, state.options.window));
-  }
+  trackPeers(state);
   state.heartbeatDue = state.now;
   state.termStartIndex = state.log.lastIndex + 1;
   state.unstableSince = 0;
   state.uncommittedBytes = 0;
   state.leaderGoneUntil = Number.NEGATIVE_INFINITY;
+}
+
+/** Puts in force what entries, just appended, bring. */
+export function adoptConfigurations(state: RaftState, entries: readonly LogEntry[]): void {
+  state.configurations.append(entries, state.log.commit);
+  enforceConfiguration(state);
+}
+
+/** The log lost its entries from `index` on, and the configurations that they brought. */
+export function dropConfigurationsFrom(state: RaftState, index: number): void {
+  state.configurations.truncateFrom(index);
+  enforceConfiguration(state);
+}
+
+/** A snapshot says what is in force at `index`, and nothing follows it. */
+export function resetConfiguration(state: RaftState, index: number, membership: Membership): void {
+  state.configurations = new Configurations(index, membership);
+  enforceConfiguration(state);
+}
+
+/** Whether the configuration in force can not be taken back any more. */
+export function isConfigurationCommitted({ configurations, log }: RaftState): boolean {
+  return configurations.index <= log.commit;
+}
+
+/** Whether a change is under way: not committed, or joint and not left yet. */
+export function isChanging(state: RaftState): boolean {
+  return state.membership.outgoing.length > 0 || !isConfigurationCommitted(state);
+}
+
+function enforceConfiguration(state: RaftState): void {
+  if (state.membership === state.configurations.current) return;
+  state.membership = state.configurations.current;
+  if (state.role === "leader") trackPeers(state);
+}
+
+/** Follows exactly the peers of the configuration in force, in order of id. */
+function trackPeers(state: RaftState): void {
+  const { progress, log, now, options, self } = state;
+  const others = peersOf(state.membership).filter((id) => id !== self);
+  state.progress = new Map(
+    others.map((id) => [id, progress.get(id) ?? new Progress(log.lastIndex + 1, now, options.window)]),
+  );
+  if (state.transfer !== null && !state.progress.has(state.transfer.target)) state.transfer = null;
 }
 
 function leaveLeadership(state: RaftState): void {

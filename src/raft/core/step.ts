@@ -5,7 +5,7 @@
  */
 
 import type { NodeId } from "../../types/ids.ts";
-import type { Membership } from "../../types/membership.ts";
+import type { Membership, MembershipChange } from "../../types/membership.ts";
 import type { HardState, LogEntry, RaftMessage } from "../../types/raft.ts";
 import { invariant } from "../../util/errors.ts";
 import { onAppend, onHeartbeat } from "./append-entries.ts";
@@ -18,6 +18,7 @@ import {
   onVote,
   onVoteResponse,
 } from "./election.ts";
+import { changeMembership, promoteCaughtUp, settleMembership } from "./membership.ts";
 import { onReadAnswer, onReadIndexResponse, requestReads, startReadRound } from "./read-index.ts";
 import {
   appendAsLeader,
@@ -42,6 +43,7 @@ export type RaftEvent = { readonly now: number } & (
   | { readonly type: "persisted"; readonly index: number; readonly term: number }
   | { readonly type: "read"; readonly requests: readonly number[] }
   | { readonly type: "transfer"; readonly target: NodeId | null }
+  | { readonly type: "changeMembership"; readonly change: MembershipChange }
   | { readonly type: "peerGone"; readonly peer: NodeId }
   | { readonly type: "snapshotSent"; readonly peer: NodeId; readonly lastIndex: number; readonly installed: boolean }
   | {
@@ -85,6 +87,7 @@ export function step(state: RaftState, event: RaftEvent): void {
       );
     case "persisted":
       onPersisted(state, event.index, event.term);
+      settleMembership(state);
       return startReadRound(state);
     case "read":
       return requestReads(
@@ -93,6 +96,8 @@ export function step(state: RaftState, event: RaftEvent): void {
       );
     case "transfer":
       return transferLeadership(state, event.target);
+    case "changeMembership":
+      return changeMembership(state, event.change);
     case "peerGone":
       return onPeerGone(state, event.peer);
     case "snapshotSent":
@@ -118,6 +123,7 @@ function onTick(state: RaftState, ownLagMs: number): void {
   }
   for (const progress of state.progress.values()) progress.forgive(state.now, forgiven);
   if (state.transfer !== null && state.now >= state.transfer.deadline) state.transfer = null;
+  promoteCaughtUp(state);
   if (state.now >= state.heartbeatDue) broadcastHeartbeat(state);
   stepDownIfPowerless(state);
 }
@@ -162,6 +168,7 @@ function dispatch(state: RaftState, message: RaftMessage): void {
     case "appendResponse":
       if (state.role !== "leader") return;
       onAppendResponse(state, message);
+      settleMembership(state);
       return startReadRound(state);
     case "heartbeatResponse":
       if (state.role !== "leader") return;
@@ -180,6 +187,7 @@ function dispatch(state: RaftState, message: RaftMessage): void {
     case "preVote":
     case "propose":
     case "proposeRefused":
+    case "removed":
       return;
   }
 }

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { RaftGroupOptions } from "../../../src/raft/raft-group.ts";
-import { asClusterId, asNodeId, type NodeId } from "../../../src/types/ids.ts";
+import { asClusterId, type NodeId } from "../../../src/types/ids.ts";
 import { command, outcomeOf, RaftCluster, type RunningNode } from "../../support/raft-cluster.ts";
-import { n1, n2, n3 } from "../../support/raft-core.ts";
+import { n1 } from "../../support/raft-core.ts";
 
 const LONG = { timeoutMs: 10_000 };
 const SMALL_LOG: Partial<RaftGroupOptions> = { logEntriesMax: 20, logTailEntries: 5, effectsFlushMs: 20 };
@@ -456,14 +456,20 @@ describe("raft/raft-group: handing over (P6, R57)", () => {
 });
 
 describe("raft/raft-group: strangers and status", () => {
-  it("takes no message from outside the configuration", async () => {
-    const cluster = await RaftCluster.start(3);
+  it("R51: heeds nobody who left the group, and tells him so", async () => {
+    const cluster = await RaftCluster.start(4);
     const leader = await cluster.untilLed();
+    const stranger = cluster.followers[0]!.id;
+    await cluster.untilAgreed();
+    cluster.crash(stranger, { isSilent: true });
+    await cluster.settled(leader.group.changeMembership({ type: "remove", id: stranger }, { timeoutMs: 1_000 }));
+    await cluster.clock.advance(1_000);
     const { term } = leader.group.status();
-    const stranger = asNodeId("n9");
+    const [n1, n2, n3] = cluster.running.map(({ id }) => id) as [NodeId, NodeId, NodeId];
+    const told: string[] = [];
     const transport = cluster.network.transportOf(stranger);
     transport.start(asClusterId("c1"), {
-      onMessage: () => {},
+      onMessage: (from, { type }) => told.push(`${type} by ${from}`),
       onSnapshot: async () => {},
       onPeerGone: () => {},
       onPeerUp: () => {},
@@ -479,8 +485,13 @@ describe("raft/raft-group: strangers and status", () => {
       sinceQuorumMs: 0,
       readRound: 0,
     });
-    transport.send({ type: "propose", from: stranger, to: n3, term, entries: [] });
+    transport.send({ type: "propose", from: stranger, to: n3, term, entries: [command("too late")] });
     await cluster.clock.advance(100);
+    assert.deepEqual(told, [`removed by ${n1}`, `removed by ${n2}`, `removed by ${n3}`]);
+    assert.deepEqual(
+      cluster.running.map(({ group }) => group.status().refusedMessages),
+      [1, 1, 1],
+    );
     assert.deepEqual(
       cluster.running.map(({ group }) => group.status().term),
       [term, term, term],

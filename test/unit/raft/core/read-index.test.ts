@@ -81,14 +81,21 @@ describe("raft/core/read-index (§6.4)", () => {
   });
 
   it("needs both majorities while the configuration changes, and no learner counts (§4.3)", () => {
-    const membership = { ...NO_MEMBERS, voters: members(1, 3), outgoing: members(3, 5), learners: learners(6, 6) };
+    // n4 takes the place of n3, which went silent and speaks again: {n1, n2, n3} and {n1, n2, n4} decide together.
+    const heir = { ...members(4, 4)[0]!, becomes: "learner", replaces: n3 } as const;
+    const membership = { ...NO_MEMBERS, voters: members(1, 3), learners: [heir, ...learners(5, 5)] };
     const bench = new Bench({ membership });
-    bench.leadWithAllCaughtUp(n2, n3, n4, n5);
+    bench.leadWithAllCaughtUp(n2, n4);
+    for (let beat = 0; beat < 14; beat++) {
+      bench.tick(50);
+      for (const peer of [n2, n4]) answer(bench, peer, 0);
+    }
+    bench.change({ type: "promote", id: n4 });
+    assert.deepEqual(bench.state.membership.outgoing, members(1, 3));
     bench.read(7);
-    assert.deepEqual(answer(bench, members(6, 6)[0]!.id, 1).readsReady, []);
-    assert.deepEqual(answer(bench, n2, 1).readsReady, []);
-    assert.deepEqual(answer(bench, n4, 1).readsReady, []);
-    assert.deepEqual(answer(bench, n5, 1).readsReady, [{ request: 7, index: 1 }]);
+    assert.deepEqual(answer(bench, n5, 1).readsReady, []);
+    assert.deepEqual(answer(bench, n3, 1).readsReady, []);
+    assert.deepEqual(answer(bench, n4, 1).readsReady, [{ request: 7, index: 1 }]);
   });
 
   it("fails reads that wait when the leader loses its office (R54)", () => {
