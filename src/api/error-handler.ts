@@ -44,14 +44,15 @@ export function createNativeErrorHandler(options: ErrorHandlerOptions): ErrorHan
 }
 
 function nativeErrorBody(problem: Problem, view: ClusterView) {
-  const { code, message, field, retryAfterMs, facts } = problem;
+  const { code, message, field, retryAfterMs, canGoElsewhere, facts } = problem;
   return {
     error: {
       ...facts,
       code,
       message,
       ...(field === undefined ? {} : { field }),
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs, otherRegions: [...view.federationHint()] }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(canGoElsewhere ? { otherRegions: [...view.federationHint()] } : {}),
     },
   };
 }

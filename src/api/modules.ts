@@ -5,11 +5,12 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { Registry } from "../registry/interface.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
-import type { ClusterView } from "./ports.ts";
+import type { ClusterAdmin, ClusterView } from "./ports.ts";
 
 export interface FaceOptions {
   readonly registry: Registry;
   readonly view: ClusterView;
+  readonly admin: ClusterAdmin;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;

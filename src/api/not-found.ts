@@ -37,8 +37,13 @@ export function answerNotFound(request: FastifyRequest, reply: FastifyReply): Fa
   return reply.code(404).type("text/plain").send("404 page not found");
 }
 
+const DECODED_PARTS = [
+  { within: /^\/(v1\/agents|heartbeat|agents)\//, part: "id" },
+  { within: /^\/v1\/cluster\/members\//, part: "member" },
+];
+
 /** The request's path can not be decoded, so no route was chosen: says which part of it is wrong. */
 export function undecodablePath(url: string): ApiError {
-  const isAgentPath = /^\/(v1\/agents|heartbeat|agents)\//.test(url);
-  return invalidField(isAgentPath ? "id" : "path", "is not valid percent-encoding");
+  const named = DECODED_PARTS.find(({ within }) => within.test(url));
+  return invalidField(named?.part ?? "path", "is not valid percent-encoding");
 }

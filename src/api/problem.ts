@@ -7,6 +7,7 @@
 import type { FastifyError } from "fastify";
 import { RegistryError, type RegistryErrorDetail } from "../registry/errors.ts";
 import { ApiError, type ApiErrorDetail } from "./api-error.ts";
+import { ClusterError, type ClusterErrorDetail } from "./cluster-error.ts";
 import { describeInvalid } from "./validation.ts";
 import { wholeMs } from "./whole-ms.ts";
 
@@ -18,6 +19,8 @@ export interface Problem {
   readonly field?: string;
   /** Present when the same request may succeed later: no sooner than after this time. */
   readonly retryAfterMs?: number;
+  /** Present when a node of another region can do it meanwhile. */
+  readonly canGoElsewhere?: true;
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
@@ -31,6 +34,7 @@ const RETRY_AFTER_MS = 1_000;
 
 export function problemOf(thrown: unknown, context: ProblemContext): Problem {
   if (thrown instanceof ApiError) return problemOfRequest(thrown.detail);
+  if (thrown instanceof ClusterError) return problemOfCluster(thrown.detail);
   if (thrown instanceof RegistryError) return problemOfRegistry(thrown.detail);
   return problemOfFramework(thrown as FastifyError, context);
 }
@@ -84,6 +88,70 @@ function problemOfRegistry(detail: RegistryErrorDetail): Problem {
   }
 }
 
+/** Why this region's members, or its leader, were not changed; no other region can do it instead. */
+function problemOfCluster(detail: ClusterErrorDetail): Problem {
+  const message = adviseOnMembers(detail);
+  switch (detail.code) {
+    case "NO_LEADER":
+    case "OUTCOME_UNKNOWN":
+    case "NOT_TRANSFERRED":
+      return retry(503, detail, message);
+    case "CHANGE_PENDING":
+    case "NOT_CAUGHT_UP":
+      return retry(409, detail, message);
+    case "MEMBER_UNKNOWN":
+      return refuse(404, detail, message);
+    default:
+      return refuse(409, detail, message);
+  }
+}
+
+const SEE_MEMBERS = "see /v1/cluster/members";
+
+function adviseOnMembers(detail: ClusterErrorDetail): string {
+  switch (detail.code) {
+    case "NO_LEADER":
+      return `This region has no leader; nothing was changed. Retry; if none comes, ${SEE_MEMBERS} for who is away`;
+    case "OUTCOME_UNKNOWN":
+      return `The change was begun, its outcome is not known. Before it is repeated, ${SEE_MEMBERS}`;
+    case "NOT_TRANSFERRED":
+      return `${detail.to ?? "Another voter"} did not take over in time. Retry, or name another voter`;
+    case "CHANGE_PENDING":
+      return "Another change of the members is under way. Retry when isChanging is false";
+    case "NOT_CAUGHT_UP":
+      return `${detail.member} is ${detail.lagEntries} entries behind. Retry when it has caught up`;
+    case "MEMBER_UNKNOWN":
+      return `No member of this region has the name or id ${detail.member}; ${SEE_MEMBERS}`;
+    case "MEMBER_NOT_WAITING":
+      return (
+        `No node named ${detail.member} asks to join. Start it with ATOLL_MEMBERS naming a member of this region; ` +
+        "it then asks to join and waits for this command"
+      );
+    case "MEMBER_EXISTS":
+      return `${detail.member} is a member already; ${SEE_MEMBERS}`;
+    case "MEMBER_REMOVED":
+      return (
+        `${detail.member} was removed, and its identity has left for good. Move its data folder away, ` +
+        "so that it gets a new one"
+      );
+    case "NAME_TAKEN":
+      return `Another member named ${detail.member} answers. Remove that one first, or name the new node otherwise`;
+    case "TOO_MANY_MEMBERS":
+      return `This region has as many members as it may. Remove one before adding ${detail.member}`;
+    case "NOT_A_LEARNER":
+      return `${detail.member} votes already; there is nothing to promote`;
+    case "NOT_A_VOTER":
+      return `${detail.member} does not vote, so it can not lead. Promote it first, or name a voter`;
+    case "LAST_VOTER":
+      return `${detail.member} is the only voter, and no region is left without one. Add another voter first`;
+    case "QUORUM_AT_RISK":
+      return (
+        `Of those who would then vote, ${detail.answering} answer now and ${detail.needed} are needed. ` +
+        "Bring back or replace the silent ones first"
+      );
+  }
+}
+
 function refuse(status: number, detail: { readonly code: string; readonly field?: string }, message: string): Problem {
   const { code, field, ...rest } = detail;
   const facts = Object.fromEntries(
@@ -92,8 +160,13 @@ function refuse(status: number, detail: { readonly code: string; readonly field?
   return { status, code, message, facts, ...(field === undefined ? {} : { field }) };
 }
 
+/** What may succeed when it is asked again. */
+function retry(status: number, detail: { readonly code: string }, message: string): Problem {
+  return { ...refuse(status, detail, message), retryAfterMs: RETRY_AFTER_MS };
+}
+
 function later(detail: RegistryErrorDetail, message: string): Problem {
-  return { ...refuse(503, detail, message), retryAfterMs: RETRY_AFTER_MS };
+  return { ...retry(503, detail, message), canGoElsewhere: true };
 }
 
 /** What fastify found wrong: validation, bodies, and bugs of ours. */

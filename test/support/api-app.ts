@@ -10,6 +10,7 @@ import type { LogEvent, Logger } from "../../src/util/logger.ts";
 import { silentLogger } from "../../src/util/logger.ts";
 import { HOME, type TestNode, TestRegion } from "../unit/registry/fixtures.ts";
 import { checkedSend, type Send } from "./api-openapi.ts";
+import { FakeClusterAdmin } from "./fake-admin.ts";
 
 export const OTHER_REGION_HTTP = "http://us-west-1:8000";
 
@@ -108,6 +109,7 @@ export interface TestApp {
   readonly region: TestRegion;
   readonly node: TestNode;
   readonly view: FakeClusterView;
+  readonly admin: FakeClusterAdmin;
   readonly metrics: Metrics;
   /** What was said to the log as an error. */
   readonly errors: LogEvent[];
@@ -122,6 +124,7 @@ export async function createTestApp(
   const region = new TestRegion(place.nodes);
   const node = region.nodes[place.serving]!;
   const view = new FakeClusterView(node);
+  const admin = new FakeClusterAdmin();
   const metrics = createMetrics({
     source: metricsSource(node),
     clock: region.clock,
@@ -134,6 +137,7 @@ export async function createTestApp(
   const app = await buildServer({
     registry: node.service,
     view,
+    admin,
     metrics,
     logger,
     clock: region.clock,
@@ -142,7 +146,7 @@ export async function createTestApp(
     isShuttingDown: () => state.isShuttingDown,
     ...overrides,
   });
-  return Object.assign(state, { app, send: checkedSend(app), region, node, view, metrics, errors });
+  return Object.assign(state, { app, send: checkedSend(app), region, node, view, admin, metrics, errors });
 }
 
 export function metricsSource(node: TestNode): MetricsSource {

@@ -6,6 +6,7 @@ import { agentRoutes } from "./agents.ts";
 import { capabilityRoutes } from "./capabilities.ts";
 import { clusterRoutes } from "./cluster.ts";
 import { lookupRoutes } from "./lookup.ts";
+import { memberRoutes } from "./members.ts";
 
 export const nativeFace: Face = async (app, options) => {
   const refuseOthers = refuseOtherMethods(app);
@@ -13,5 +14,6 @@ export const nativeFace: Face = async (app, options) => {
   await app.register(lookupRoutes, options);
   await app.register(capabilityRoutes, options);
   await app.register(clusterRoutes, options);
+  await app.register(memberRoutes, options);
   refuseOthers();
 };

@@ -181,13 +181,55 @@ const SEEDS: readonly Case[] = [
   ["seed: an unknown status", get("/capabilities?status=ill"), 400, "INVALID_FIELD", "status"],
 ];
 
+const memberOf = (payload: unknown): InjectOptions => ({ ...seed(payload, "/v1/cluster/members"), headers: JSON_TYPE });
+const transfer = (payload: unknown): InjectOptions => ({
+  ...seed(payload, "/v1/cluster/transfer"),
+  headers: JSON_TYPE,
+});
+
+const NEW_MEMBERS: readonly Case[] = [
+  ["a member without a body", { method: "POST", url: "/v1/cluster/members" }, 400, "INVALID_FIELD", "body"],
+  ["a member in malformed JSON", memberOf("{"), 400, "INVALID_JSON", "body"],
+  ["a member without a name", memberOf({ as: "voter" }), 400, "INVALID_FIELD", "name"],
+  ["an empty name of a member", memberOf({ name: "" }), 400, "INVALID_FIELD", "name"],
+  ["a name of a member that is a number", memberOf({ name: 4 }), 400, "INVALID_FIELD", "name"],
+  ["an over-long name of a member", memberOf({ name: "a".repeat(64) }), 400, "INVALID_FIELD", "name"],
+  ["a name that no node can have", memberOf({ name: "US_East" }), 400, "INVALID_FIELD", "name"],
+  ["an unknown kind of member", memberOf({ name: "a", as: "leader" }), 400, "INVALID_FIELD", "as"],
+  ["a misspelt field of a member", memberOf({ name: "a", role: "voter" }), 400, "INVALID_FIELD", "role"],
+  ["a parameter beside a member", { ...memberOf({ name: "a" }), query: { as: "x" } }, 400, "INVALID_FIELD", "as"],
+  ["a transfer to a number", transfer({ to: 7 }), 400, "INVALID_FIELD", "to"],
+  ["a transfer to nobody", transfer({ to: "" }), 400, "INVALID_FIELD", "to"],
+  ["a transfer to a path", transfer({ to: "../a" }), 400, "INVALID_FIELD", "to"],
+  ["a transfer to an over-long name", transfer({ to: "a".repeat(129) }), 400, "INVALID_FIELD", "to"],
+  ["a misspelt transfer", transfer({ target: "a" }), 400, "INVALID_FIELD", "target"],
+  ["a transfer of a list", transfer([]), 400, "INVALID_FIELD", "body"],
+];
+
+const OLD_MEMBERS: readonly Case[] = (["DELETE", "POST"] as const).flatMap((method): Case[] => {
+  const at = (member: string): InjectOptions => ({
+    method,
+    url: `/v1/cluster/members/${member}${method === "POST" ? "/promote" : ""}`,
+  });
+  return [
+    [`${method}: an empty member`, at(""), 400, "INVALID_FIELD", "member"],
+    [`${method}: a member with ../`, at(ENCODED_SLASHES), 400, "INVALID_FIELD", "member"],
+    [`${method}: a member with a zero byte`, at("a%00b"), 400, "INVALID_FIELD", "member"],
+    [`${method}: a member with a blank`, at("a%20b"), 400, "INVALID_FIELD", "member"],
+    [`${method}: an over-long member`, at("a".repeat(129)), 400, "INVALID_FIELD", "member"],
+    [`${method}: a member in malformed percent-encoding`, at("%ZZ"), 400, "INVALID_FIELD", "member"],
+    [`${method}: a parameter beside a member`, { ...at("a"), query: { force: "1" } }, 400, "INVALID_FIELD", "force"],
+  ];
+});
+
 describe("bad input", () => {
   let test: TestApp;
   before(async () => {
     test = await createTestApp();
   });
 
-  for (const [what, request, status, code, at] of [...BODIES, ...FIELDS, ...IDS, ...QUERIES, ...PATHS, ...SEEDS]) {
+  const cases = [BODIES, FIELDS, IDS, QUERIES, NEW_MEMBERS, OLD_MEMBERS, PATHS, SEEDS].flat();
+  for (const [what, request, status, code, at] of cases) {
     it(`${what}: ${status} ${code} ${at ?? ""}`, async () => {
       const answer = await test.send(request);
       assert.equal(answer.statusCode, status, answer.body);
@@ -196,6 +238,7 @@ describe("bad input", () => {
       assert.ok(error.message.length > 0 && !error.message.includes("undefined"), error.message);
       assert.deepEqual(test.errors, [], "a bad request is no fault of ours");
       assert.deepEqual(test.node.service.countAgents(), { healthy: 0, unhealthy: 0, capabilities: 0 }, "stored");
+      assert.deepEqual(test.admin.asked, [], "asked of the members");
       assert.equal((await test.send({ url: "/v1/agents" })).statusCode, 200, "the next one");
     });
   }
