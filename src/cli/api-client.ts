@@ -49,6 +49,31 @@ export interface ClusterView {
   readonly agents: { readonly healthy: number; readonly unhealthy: number };
 }
 
+export interface MemberView {
+  readonly name: string;
+  readonly nodeId: string;
+  readonly role: "leader" | "voter" | "learner" | "leaving";
+  /** What it will be by itself. */
+  readonly becomes: "voter" | "learner";
+  readonly replaces: string | null;
+  readonly link: "self" | "connected" | "away";
+  readonly http: string;
+  /** Null where no leader says. */
+  readonly lagEntries: number | null;
+  readonly silentMs: number | null;
+}
+
+export interface MembersView {
+  readonly region: string;
+  readonly leader: string | null;
+  readonly term: number;
+  /** A change is under way; until it ends no other one can begin. */
+  readonly isChanging: boolean;
+  readonly members: readonly MemberView[];
+  /** Nodes that ask to join and wait to be added. */
+  readonly waiting: readonly { readonly name: string; readonly nodeId: string; readonly http: string }[];
+}
+
 export interface AgentView {
   readonly id: string;
   readonly name: string;
@@ -101,10 +126,24 @@ export interface Registration {
 export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 interface ErrorBody {
-  readonly error?: { readonly code?: string; readonly message?: string };
+  readonly error?: { readonly code?: string; readonly message?: string; readonly retryAfterMs?: number };
 }
 
 const TIMEOUT_MS = 10_000;
+
+/** How a connection ends that was there. */
+const CUT_CODES = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];
+
+/** What a node answered instead of doing what it was asked for. */
+export class Refusal extends CommandError {
+  /** Undefined when another try would be refused as well. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: string, message: string, retryAfterMs: number | undefined) {
+    super(code, message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
 
 export class ApiClient {
   readonly #base: string;
@@ -129,6 +168,28 @@ export class ApiClient {
 
   async regions(): Promise<readonly RegionView[]> {
     return (await this.#get<{ regions: RegionView[] }>("/v1/regions")).regions;
+  }
+
+  members(): Promise<MembersView> {
+    return this.#get("/v1/cluster/members");
+  }
+
+  /** Resolves when the node is a learner; one that is to be a voter is promoted by its region. */
+  addMember(name: string, as: "voter" | "learner"): Promise<MembersView> {
+    return this.#send("POST", "/v1/cluster/members", { name, as });
+  }
+
+  removeMember(member: string): Promise<MembersView> {
+    return this.#send("DELETE", `/v1/cluster/members/${encodeURIComponent(member)}`);
+  }
+
+  promoteMember(member: string): Promise<MembersView> {
+    return this.#send("POST", `/v1/cluster/members/${encodeURIComponent(member)}/promote`);
+  }
+
+  /** @param to - name or node id; the voter that is furthest along when absent */
+  transferLeadership(to?: string): Promise<MembersView> {
+    return this.#send("POST", "/v1/cluster/transfer", { ...(to !== undefined && { to }) });
   }
 
   /** One page of the region's agents. */
@@ -157,11 +218,11 @@ export class ApiClient {
 
   async #send<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
     const response = await this.#fetch(method, path, body);
-    const text = await this.#read(response);
+    const text = await this.#read(response, method);
     const answer = parseJson(text);
     if (response.ok && answer !== undefined) return answer as Answer;
-    const { code, message } = (answer as ErrorBody | undefined)?.error ?? {};
-    if (code !== undefined) throw new CommandError(code, message ?? `answered ${response.status}`);
+    const { code, message, retryAfterMs } = (answer as ErrorBody | undefined)?.error ?? {};
+    if (code !== undefined) throw new Refusal(code, message ?? `answered ${response.status}`, retryAfterMs);
     throw new CommandError(
       "UNEXPECTED_ANSWER",
       `${this.#base}${path} answered ${response.status} and no JSON of ours: is it an Atoll node? Name one with --url or ATOLL_URL`,
@@ -176,26 +237,29 @@ export class ApiClient {
         ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
       });
     } catch (error) {
-      throw this.#unreachable(error);
+      throw this.#unreachable(error, method);
     }
   }
 
-  async #read(response: Response): Promise<string> {
+  async #read(response: Response, method: string): Promise<string> {
     try {
       return await response.text();
     } catch (error) {
-      throw this.#unreachable(error);
+      throw this.#unreachable(error, method);
     }
   }
 
-  #unreachable(error: unknown): CommandError {
+  #unreachable(error: unknown, method: string): CommandError {
     const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
-    const reason = isTimeout ? `no answer within ${this.#timeoutMs} ms` : messageOf((error as Error).cause ?? error);
-    return new CommandError(
-      "UNREACHABLE",
-      `no node answers at ${this.#base} (${reason}). Start one with atoll start or atoll dev, or name another with --url or ATOLL_URL`,
-      { cause: error },
-    );
+    const cause = (error as Error).cause ?? error;
+    const reason = isTimeout ? `no answer within ${this.#timeoutMs} ms` : messageOf(cause);
+    const wasAsked = isTimeout || CUT_CODES.includes(String((cause as { code?: unknown }).code));
+    const message =
+      wasAsked && method !== "GET"
+        ? `${this.#base} was asked and did not answer (${reason}). It may have done it all the same: see how things are ` +
+          "before asking again, of another node with --url or ATOLL_URL if this one stopped"
+        : `no node answers at ${this.#base} (${reason}). Start one with atoll start or atoll dev, or name another with --url or ATOLL_URL`;
+    return new CommandError("UNREACHABLE", message, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 /** What commands print: results on standard output, everything else on standard error. */
 
 import Table from "cli-table3";
+import { createSpinner } from "nanospinner";
 import pc from "picocolors";
 
 export interface Output {
@@ -8,15 +9,36 @@ export interface Output {
   print(text: string): void;
   /** Something said beside the result. */
   note(text: string): void;
+  /** A line that changes while somebody watches; absent where nobody does. */
+  progress?(text: string): Progress;
+}
+
+export interface Progress {
+  update(text: string): void;
+  /** Takes the line away. */
+  end(): void;
 }
 
 export const processOutput: Output = {
   print: (text) => void process.stdout.write(`${text}\n`),
   note: (text) => void process.stderr.write(`${text}\n`),
+  ...(process.stderr.isTTY && { progress: spin }),
 };
+
+function spin(text: string): Progress {
+  const spinner = createSpinner(text, { stream: process.stderr }).start();
+  return { update: (text) => void spinner.update(text), end: () => void spinner.stop() };
+}
 
 export function printJson(output: Output, value: unknown): void {
   output.print(JSON.stringify(value, null, 2));
+}
+
+/** Shows how long work is coming along; where nobody watches, only that it began. */
+export function showProgress(output: Output, text: string): Progress {
+  if (output.progress !== undefined) return output.progress(text);
+  output.note(text);
+  return { update() {}, end() {} };
 }
 
 /** A table without lines, for people; columns are as wide as they need to be. */

@@ -68,6 +68,7 @@ function buildProgram(output: Output): Command {
 
   addDev(program, output);
   addClientCommands(program, output);
+  addMembers(program, output);
   return program;
 }
 
@@ -117,12 +118,7 @@ function addDev(program: Command, output: Output): void {
 }
 
 function addClientCommands(program: Command, output: Output): void {
-  const clientCommand = (usage: string, description: string) =>
-    program
-      .command(usage)
-      .description(description)
-      .addOption(new Option("--url <url>", "the node to ask").env("ATOLL_URL").default(URL_DEFAULT))
-      .option("--json", "print JSON", false);
+  const clientCommand = (usage: string, description: string) => addClientCommand(program, usage, description);
   const health = () => new Option("--health <health>", "only these").choices(["healthy", "unhealthy"]);
 
   clientCommand("status", "show a node's region, and what it sees of the others").action(async (options) =>
@@ -148,6 +144,40 @@ function addClientCommands(program: Command, output: Output): void {
     .addOption(new Option("--consistency <mode>", "of this region's part").choices(["stale", "linearizable"]))
     .option("--limit <count>", "most agents to show", wholeNumber(1, 1_000), 100)
     .action(async (capability, options) => (await import("./commands/lookup.ts")).lookup(capability, options, output));
+}
+
+function addMembers(program: Command, output: Output): void {
+  const members = program.command("members").description("show and change who belongs to a node's region");
+  const load = () => import("./commands/members.ts");
+
+  addClientCommand(members, "ls", "list the members, and the nodes that ask to join").action(async (options) =>
+    (await load()).listMembers(options, output),
+  );
+  addClientCommand(members, "add <name>", "take in a node that asks to join, and wait until it votes")
+    .option("--learner", "without a vote: it receives every write, until it is promoted", false)
+    .option("--no-wait", "do not wait until it votes")
+    .option("--timeout <seconds>", "how long to wait", wholeNumber(1, 86_400), 600)
+    .action(async (name, options) => (await load()).addMember(name, options, output));
+  addClientCommand(members, "remove <member>", "remove a member for good, by name or identity").action(
+    async (member, options) => (await load()).removeMember(member, options, output),
+  );
+  addClientCommand(members, "promote <member>", "give a learner that has caught up a vote").action(
+    async (member, options) => (await load()).promoteMember(member, options, output),
+  );
+  addClientCommand(
+    members,
+    "transfer [member]",
+    "hand leadership to a voter, or to the one that is furthest along",
+  ).action(async (member, options) => (await load()).transferLeadership(member, options, output));
+}
+
+/** A command that asks a running node. */
+function addClientCommand(parent: Command, usage: string, description: string): Command {
+  return parent
+    .command(usage)
+    .description(description)
+    .addOption(new Option("--url <url>", "the node to ask").env("ATOLL_URL").default(URL_DEFAULT))
+    .option("--json", "print JSON", false);
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {
