@@ -10,9 +10,11 @@ import { Packr } from "msgpackr";
 import { peersOf } from "../../src/raft/core/quorum.ts";
 import { acceptsProposals } from "../../src/raft/core/step.ts";
 import type { NodeId } from "../../src/types/ids.ts";
+import { NO_MEMBERS } from "../../src/types/membership.ts";
 import type { LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import { type Random, randomInteger } from "../../src/util/random.ts";
 import { type Before, InvariantBroken, RaftInvariants } from "./raft-invariants.ts";
+import { Churn } from "./raft-sim-churn.ts";
 import {
   type CrashPoint,
   type EventBody,
@@ -20,7 +22,7 @@ import {
   SimulatedNode,
   type SnapshotInFlight,
 } from "./raft-sim-node.ts";
-import { drawPlan, type Fault, type SimulationPlan, streamOf } from "./raft-sim-plan.ts";
+import { drawPlan, type Fault, members, type SimulationPlan, streamOf } from "./raft-sim-plan.ts";
 import { EventQueue } from "./raft-sim-queue.ts";
 
 const HISTORY_LENGTH = 200;
@@ -88,6 +90,9 @@ class CoreSimulator implements NodeHost {
   readonly #network: Random;
   readonly #faults: Random;
   readonly #workload: Random;
+  readonly #founders: number;
+  readonly #churnRandom: Random;
+  readonly #churn: Churn;
   readonly #links = new Map<string, Link>();
   readonly #clockJumps = new Map<NodeId, number>();
   readonly #counters = new Map<string, number>();
@@ -106,9 +111,13 @@ class CoreSimulator implements NodeHost {
     this.#network = streamOf(plan.seed, "network");
     this.#faults = streamOf(plan.seed, "faults");
     this.#workload = streamOf(plan.seed, "workload");
-    this.#nodes = peersOf(plan.membership).map((id, i) => {
+    this.#churnRandom = streamOf(plan.seed, "faults", 1);
+    const founders = peersOf(plan.membership);
+    const spares = members(founders.length + 1, founders.length + (plan.churn?.spares ?? 0)).map(({ id }) => id);
+    this.#founders = founders.length;
+    this.#nodes = [...founders, ...spares].map((id, i) => {
       const randoms = { node: streamOf(plan.seed, "disk", i), core: streamOf(plan.seed, "nodes", i) };
-      return new SimulatedNode(id, plan.membership, plan, this, randoms);
+      return new SimulatedNode(id, i < founders.length ? plan.membership : NO_MEMBERS, plan, this, randoms);
     });
     for (const node of this.#nodes) {
       this.#byId.set(node.id, node);
@@ -116,15 +125,23 @@ class CoreSimulator implements NodeHost {
       for (const other of this.#nodes) this.#links.set(`${node.id}>${other.id}`, { isCut: false });
     }
     this.#invariants = new RaftInvariants(this.#nodes, (what) => this.count(what));
+    this.#churn = new Churn({
+      nodes: this.#nodes,
+      random: this.#churnRandom,
+      now: () => this.#queue.now,
+      schedule: (delayMs, run) => this.#queue.schedule(delayMs, run),
+      count: (what) => this.count(what),
+    });
   }
 
   run(): SimulationResult {
     const { durationMs } = this.#plan;
     try {
-      for (const node of this.#nodes) node.start();
+      for (const node of this.#nodes.slice(0, this.#founders)) node.start();
       this.#everyMs(this.#plan.proposeEveryMs, () => this.#propose());
       this.#everyMs(this.#plan.readEveryMs, () => this.#read());
       if (this.#plan.faults.length > 0) this.#everyMs(this.#plan.faultEveryMs, () => this.#fault());
+      if (this.#plan.churn !== null) this.#churnEveryMs(this.#plan.churn.everyMs);
       this.#runUntil(durationMs, () => false);
       this.#heal();
       this.#checkLiveness();
@@ -166,6 +183,14 @@ class CoreSimulator implements NodeHost {
     });
   }
 
+  #churnEveryMs(meanMs: number): void {
+    this.#queue.schedule(2 * meanMs * this.#churnRandom.next(), () => {
+      if (this.#isHealed) return;
+      this.#churn.act();
+      this.#churnEveryMs(meanMs);
+    });
+  }
+
   // ------------------------------------------------------------------ what members ask of the world
 
   schedule(delayMs: number, run: () => void): void {
@@ -198,7 +223,21 @@ class CoreSimulator implements NodeHost {
   #arrive(bytes: Uint8Array): void {
     const message: RaftMessage = packr.unpack(bytes);
     if (this.#links.get(`${message.from}>${message.to}`)!.isCut) return;
-    this.#byId.get(message.to)!.deliver({ type: "message", message });
+    const receiver = this.#byId.get(message.to)!;
+    if (!receiver.isUp) return;
+    if (message.type === "removed") return this.left(receiver);
+    if (receiver.appliedMembership.removed.includes(message.from)) return this.#tellRemoved(receiver, message.from);
+    receiver.deliver({ type: "message", message });
+  }
+
+  #tellRemoved(by: SimulatedNode, id: NodeId): void {
+    this.transmit({ type: "removed", from: by.id, to: id, term: by.core!.term });
+  }
+
+  left(node: SimulatedNode): void {
+    this.count("member left");
+    this.#note(() => "leaves the group", node.id, 0);
+    node.leave();
   }
 
   transferSnapshot(node: SimulatedNode, peer: NodeId, snapshot: SnapshotInFlight, done: (ok: boolean) => void): void {
@@ -240,6 +279,7 @@ class CoreSimulator implements NodeHost {
       if (role === "leader") this.#figureEightElected(node, term);
     }
     this.#invariants.stepped(node, before);
+    this.#churn.stepped(node, before);
   }
 
   sending(node: SimulatedNode, message: RaftMessage): void {
@@ -251,6 +291,8 @@ class CoreSimulator implements NodeHost {
 
   applied(node: SimulatedNode, entry: LogEntry): void {
     this.#invariants.applied(node, entry.index, node.hash);
+    if (entry.kind !== "membership" || node.core?.role !== "leader") return;
+    for (const id of node.appliedMembership.removed) if (this.#byId.get(id)!.isUp) this.#tellRemoved(node, id);
   }
 
   read(node: SimulatedNode, request: number, index: number | null): void {
@@ -521,8 +563,8 @@ class CoreSimulator implements NodeHost {
     for (const node of this.#nodes) {
       node.crashPoint = null;
       node.unstall(Math.min(this.#plan.writeMs, 10));
-      if (!node.isUp) node.start();
-      else node.resume(0);
+      if (node.isUp) node.resume(0);
+      else if (node.life > 0) node.start();
     }
   }
 
@@ -537,6 +579,7 @@ class CoreSimulator implements NodeHost {
     this.#require("a write is committed", () => this.#invariants.quorumReaches > written);
     this.#require("all members agree after the write", () => this.#isSettled());
     this.#checkTraffic();
+    this.#checkFarewells();
   }
 
   #require(what: string, isDone: () => boolean): void {
@@ -560,9 +603,26 @@ class CoreSimulator implements NodeHost {
     const leader = this.#nodes.find((node) => node.core?.role === "leader");
     if (leader === undefined) return false;
     const { lastIndex, commit } = leader.core!.log;
+    const { membership } = leader.core!;
+    const peers = peersOf(membership);
     const agrees = (node: SimulatedNode) =>
       node.appliedIndex === lastIndex && node.hash === leader.hash && node.core?.leader === leader.id;
-    return commit === lastIndex && this.#nodes.every(agrees);
+    const isPromotionDue = membership.learners.some(
+      ({ id, becomes }) => becomes === "voter" && this.#byId.get(id)!.isUp,
+    );
+    const isChangeDue = membership.outgoing.length > 0 || isPromotionDue;
+    const members = this.#nodes.filter(({ id, isGone }) => peers.includes(id) && !isGone);
+    return commit === lastIndex && !isChangeDue && members.every(agrees);
+  }
+
+  /** Whoever was voted out knows it by now, or will not disturb anybody. */
+  #checkFarewells(): void {
+    for (const { core, id } of this.#nodes) {
+      if (core === null || !core.membership.voters.some((voter) => voter.id === id)) continue;
+      const leader = this.#nodes.find((node) => node.core?.role === "leader")!;
+      const isForgotten = leader.core!.membership.removed.includes(id);
+      if (isForgotten) throw new InvariantBroken(`${id} was removed and still believes to vote`);
+    }
   }
 
   /** A group at rest speaks no more than its heartbeats. */

@@ -5,7 +5,7 @@
 
 import type { RaftState } from "../../src/raft/core/state.ts";
 import type { NodeId } from "../../src/types/ids.ts";
-import type { Member, Membership } from "../../src/types/membership.ts";
+import { decodeMembership, type Member, type Membership } from "../../src/types/membership.ts";
 import type { HardState, LogEntry, RaftMessage } from "../../src/types/raft.ts";
 
 export class InvariantBroken extends Error {
@@ -33,6 +33,7 @@ export interface Before {
   readonly term: number;
   readonly commit: number;
   readonly lastIndex: number;
+  readonly membership: Membership;
 }
 
 type StateHash = number | string;
@@ -121,6 +122,24 @@ export class RaftInvariants {
     if (from !== undefined) this.#noteEntries(node, core, from, led && core.role === "leader");
     if (core.role === "leader") this.#checkLeader(node, core, before, led);
     if (log.commit > before.commit) this.#noteCommit(node, core, before.commit);
+    if (core.role === "leader" && log.commit > before.commit) this.#checkDurable(node, core, before.membership);
+    if (core.membership !== before.membership) this.#checkConfiguration(node, core);
+  }
+
+  /** The configuration in force is the newest in the log (R49), and a leader never has two on their way (R48). */
+  #checkConfiguration(node: ObservedMember, { configurations, membership, log, role }: RaftState): void {
+    const { index } = configurations;
+    check(index <= log.lastIndex, `${node.id}: the configuration of entry ${index} outlives the log`);
+    if (index <= log.startIndex) return;
+    const newest = log
+      .slice(log.startIndex + 1, Number.POSITIVE_INFINITY)
+      .findLast(({ kind }) => kind === "membership");
+    if (newest === undefined) return;
+    const isNewest = JSON.stringify(decodeMembership(newest.data)) === JSON.stringify(membership);
+    check(isNewest, `${node.id}: entry ${newest.index} brings another configuration than the one in force`);
+    if (role !== "leader") return;
+    const uncommitted = log.slice(log.commit + 1, Number.POSITIVE_INFINITY).filter(({ kind }) => kind === "membership");
+    check(uncommitted.length <= 1, `${node.id} leads with ${uncommitted.length} changes that are not committed`);
   }
 
   #checkLeader(node: ObservedMember, core: RaftState, before: Before, led: boolean): void {
@@ -213,17 +232,16 @@ export class RaftInvariants {
         check(known.term === entry.term && known.digest === digest, `${node.id} committed another entry at ${index}`);
       }
     }
-    if (log.commit > after && log.commit === this.quorumReaches) this.#checkDurable(node, core);
   }
 
-  /** Committed means: on the disks of a majority (R2, R3). */
-  #checkDurable(node: ObservedMember, core: RaftState): void {
+  /** What a leader commits is on the disks of a majority of the members as they were when it did (R2, R3). */
+  #checkDurable(node: ObservedMember, core: RaftState, membership: Membership): void {
     const { commit } = core.log;
     const { term } = this.#committed[commit]!;
     const holds = ({ image }: ObservedMember) =>
       image.start.index >= commit || image.entries[commit - image.start.index - 1]?.term === term;
     check(
-      this.#isMajority(core.membership, holds),
+      this.#isMajority(membership, holds),
       `${node.id} committed ${commit}, which is not on a majority of the disks`,
     );
   }

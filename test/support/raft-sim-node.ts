@@ -6,11 +6,12 @@
  * It can die at any point of that loop, be paused, and be started again from its disk.
  */
 
+import { peersOf } from "../../src/raft/core/quorum.ts";
 import { acceptsSnapshot } from "../../src/raft/core/snapshot.ts";
 import { type CoreOptions, createState, type RaftState } from "../../src/raft/core/state.ts";
 import { type RaftEvent, type Ready, step, takeReady } from "../../src/raft/core/step.ts";
 import type { NodeId } from "../../src/types/ids.ts";
-import type { Membership } from "../../src/types/membership.ts";
+import { decodeMembership, type Membership } from "../../src/types/membership.ts";
 import type { HardState, LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import type { Random } from "../../src/util/random.ts";
 import { type Before, type DurableLog, foldEntry } from "./raft-invariants.ts";
@@ -20,7 +21,12 @@ export interface DiskImage extends DurableLog {
   hardState: HardState;
   start: { readonly index: number; readonly term: number };
   entries: LogEntry[];
-  applied: { readonly index: number; readonly term: number; readonly hash: number };
+  applied: {
+    readonly index: number;
+    readonly term: number;
+    readonly hash: number;
+    readonly membership: Membership;
+  };
 }
 
 /** The state of a peer's disk, on its way to another. */
@@ -63,6 +69,8 @@ export interface NodeHost {
   stepped(node: SimulatedNode, before: Before, event: EventBody): void;
   sending(node: SimulatedNode, message: RaftMessage): void;
   applied(node: SimulatedNode, entry: LogEntry): void;
+  /** It applied that it is no member any more. */
+  left(node: SimulatedNode): void;
   read(node: SimulatedNode, request: number, index: number | null): void;
   count(what: string): void;
 }
@@ -88,6 +96,10 @@ export class SimulatedNode {
   /** Hash over all applied entries, in order: order and repetition show. */
   hash = 0;
   appliedIndex = 0;
+  /** As of `appliedIndex`. */
+  appliedMembership: Membership;
+  /** It left the group, or its disk is gone: it never starts again. */
+  isGone = false;
   /** What one synced write takes now; Infinity for a disk that hangs. */
   writeMs = 1;
   /** The next time its loop comes by here, it dies. */
@@ -95,7 +107,6 @@ export class SimulatedNode {
   isPaused = false;
   readonly #host: NodeHost;
   readonly #settings: NodeSettings;
-  readonly #membership: Membership;
   readonly #random: Random;
   readonly #coreRandom: Random;
   /** What happened while it was paused. */
@@ -124,7 +135,7 @@ export class SimulatedNode {
     randoms: { readonly node: Random; readonly core: Random },
   ) {
     this.id = id;
-    this.#membership = membership;
+    this.appliedMembership = membership;
     this.#settings = settings;
     this.#host = host;
     this.#random = randoms.node;
@@ -133,7 +144,7 @@ export class SimulatedNode {
       hardState: { term: 0, votedFor: null, commit: 0 },
       start: { index: 0, term: 0 },
       entries: [],
-      applied: { index: 0, term: 0, hash: 0 },
+      applied: { index: 0, term: 0, hash: 0, membership },
     };
   }
 
@@ -147,6 +158,7 @@ export class SimulatedNode {
   }
 
   start(): void {
+    if (this.isGone) return;
     this.life++;
     this.crashPoint = null;
     this.isPaused = false;
@@ -168,15 +180,22 @@ export class SimulatedNode {
     const { hardState, start, entries, applied } = this.image;
     this.hash = applied.hash;
     this.appliedIndex = applied.index;
+    this.appliedMembership = applied.membership;
     this.core = createState(
       this.id,
-      { hardState, start, entries, appliedIndex: applied.index, membership: this.#membership },
+      { hardState, start, entries, appliedIndex: applied.index, membership: applied.membership },
       this.#settings.core,
       this.#coreRandom,
       this.#host.clockOf(this),
     );
     this.#host.started(this);
     this.#tickLater();
+  }
+
+  /** Dies for good. */
+  leave(): void {
+    this.isGone = true;
+    this.crash();
   }
 
   /** Dies. What was being written is on disk in whole or not at all. */
@@ -245,8 +264,7 @@ export class SimulatedNode {
 
   #change(body: EventBody): void {
     const core = this.core!;
-    const { role, term, log } = core;
-    const before = { role, term, commit: log.commit, lastIndex: log.lastIndex };
+    const before = conditionOf(core);
     step(core, { ...body, now: this.#host.clockOf(this) } as RaftEvent);
     this.#host.stepped(this, before, body);
   }
@@ -292,6 +310,9 @@ export class SimulatedNode {
     for (const peer of ready.snapshotsFor) this.#sendSnapshot(peer);
     this.#compact();
     this.#kick();
+    if (this.core !== null && this.appliedMembership.removed.includes(this.id) && this.core.role !== "leader") {
+      return this.#host.left(this);
+    }
     if (ready.committed.length === this.#settings.core.committedPage) {
       const { life } = this;
       this.#host.schedule(0, () => {
@@ -318,6 +339,7 @@ export class SimulatedNode {
   #apply(entry: LogEntry): void {
     this.hash = foldEntry(this.hash, entry);
     this.appliedIndex = entry.index;
+    if (entry.kind === "membership") this.appliedMembership = decodeMembership(entry.data);
     this.#isAppliedNew = true;
     this.#host.applied(this, entry);
   }
@@ -372,7 +394,7 @@ export class SimulatedNode {
 
   #appliedNow(): DiskImage["applied"] {
     const index = this.appliedIndex;
-    return { index, term: this.core!.log.termAt(index)!, hash: this.hash };
+    return { index, term: this.core!.log.termAt(index)!, hash: this.hash, membership: this.appliedMembership };
   }
 
   /** Runs `done` when one synced write is through; while the disk hangs, when it works again. */
@@ -430,15 +452,26 @@ export class SimulatedNode {
   #sendSnapshot(peer: NodeId): void {
     if (this.#sending.has(peer)) return;
     this.#sending.add(peer);
-    const { index, term, hash } = this.image.applied;
+    const { index, term, hash, membership } = this.image.applied;
+    if (this.core!.membership.outgoing.length > 0) this.#host.count("snapshot sent during a joint configuration");
     const core = this.core!;
+    // As in the driver: what leaves its receiver out is not sent, and tried again later (R45).
+    if (!peersOf(membership).includes(peer)) {
+      const { life } = this;
+      this.#host.schedule(this.#settings.core.electionMsMax, () => {
+        if (this.life !== life) return;
+        this.#sending.delete(peer);
+        this.deliver({ type: "snapshotSent", peer, lastIndex: 0, installed: false });
+      });
+      return this.#host.count("snapshot left its receiver out");
+    }
     const snapshot = {
       from: this.id,
       term: core.term,
       lastIndex: index,
       lastTerm: term,
       hash,
-      membership: core.membership,
+      membership,
     };
     const { life } = this;
     this.#host.transferSnapshot(this, peer, snapshot, (installed) => {
@@ -456,7 +489,8 @@ export class SimulatedNode {
   /** The header is here, the chunks follow for `transferMs`. */
   receiveSnapshot(snapshot: SnapshotInFlight, transferMs: number, done: (ok: boolean) => void): void {
     const core = this.core;
-    if (core === null || !this.isReady || this.#isReceiving || snapshot.term !== core.term) return done(false);
+    if (core === null || !this.isReady || this.#isReceiving) return done(false);
+    if (snapshot.term !== core.term || snapshot.from !== core.leader) return done(false);
     if (!this.#accepts(snapshot)) return done(true);
     this.#isReceiving = true;
     const { life } = this;
@@ -468,8 +502,7 @@ export class SimulatedNode {
 
   #accepts(snapshot: SnapshotInFlight): boolean {
     const core = this.core!;
-    const { role, term, log } = core;
-    const before = { role, term, commit: log.commit, lastIndex: log.lastIndex };
+    const before = conditionOf(core);
     const isAccepted = acceptsSnapshot(core, snapshot.lastIndex, snapshot.lastTerm);
     this.#host.stepped(this, before, { type: "tick", ownLagMs: 0 });
     return isAccepted;
@@ -490,12 +523,12 @@ export class SimulatedNode {
     else replace();
   }
 
-  #replaceImage({ lastIndex, lastTerm, hash }: SnapshotInFlight): void {
+  #replaceImage({ lastIndex, lastTerm, hash, membership }: SnapshotInFlight): void {
     const { term, votedFor } = this.core!;
     this.image.hardState = { term, votedFor, commit: lastIndex };
     this.image.start = { index: lastIndex, term: lastTerm };
     this.image.entries = [];
-    this.image.applied = { index: lastIndex, term: lastTerm, hash };
+    this.image.applied = { index: lastIndex, term: lastTerm, hash, membership };
   }
 
   #adopt(snapshot: SnapshotInFlight, done: (ok: boolean) => void): void {
@@ -507,6 +540,7 @@ export class SimulatedNode {
     this.#durableApplied = lastIndex;
     this.hash = hash;
     this.appliedIndex = lastIndex;
+    this.appliedMembership = membership;
     this.#host.count("snapshot installed");
     this.#change({ type: "snapshotInstalled", lastIndex, lastTerm, membership });
     this.#release(done);
@@ -520,4 +554,8 @@ export class SimulatedNode {
     this.schedulePump();
     done(true);
   }
+}
+
+function conditionOf({ role, term, log, membership }: RaftState): Before {
+  return { role, term, commit: log.commit, lastIndex: log.lastIndex, membership };
 }

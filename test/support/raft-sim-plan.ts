@@ -78,6 +78,8 @@ export interface SimulationPlan {
   /** Speed of each node's clock. */
   readonly clockRates: readonly number[];
   readonly durationMs: number;
+  /** How many nodes may join while the seed runs, and how often something happens to the members. */
+  readonly churn: { readonly spares: number; readonly everyMs: number } | null;
 }
 
 export function drawPlan(seed: number): SimulationPlan {
@@ -123,8 +125,14 @@ export function drawPlan(seed: number): SimulationPlan {
     snapshotLoss: pick(0, 0.3),
     clockRates: Array.from({ length: nodeCount }, () => (isSynchronous || chance(0.5) ? 1 : 0.8 + 0.4 * random.next())),
     durationMs: pick(4_000, 8_000, 12_000),
+    churn: isSynchronous || isCalm ? null : drawChurn(streamOf(seed, "plan", 1)),
   };
   return chance(0.04) ? figureEightPlan(plan) : plan;
+}
+
+function drawChurn(random: Random): SimulationPlan["churn"] {
+  if (random.next() < 0.6) return null;
+  return { spares: randomInteger(random, 2, 6), everyMs: [150, 500, 1_200][randomInteger(random, 0, 2)]! };
 }
 
 /** A world where the figure-eight script comes to its end: nothing disturbs it, and entries spread one by one. */
@@ -141,6 +149,7 @@ function figureEightPlan(plan: SimulationPlan): SimulationPlan {
     proposeEveryMs: 1_000,
     clockRates: [1, 1, 1, 1, 1],
     durationMs: 12_000,
+    churn: null,
   };
 }
 

@@ -32,6 +32,11 @@ export class Configurations {
     return this.#kept.at(-1)!.index;
   }
 
+  /** Those that may turn out to be in force, when nothing above `commit` is certain. */
+  possible(commit: number): readonly Membership[] {
+    return this.#from(commit).map(({ membership }) => membership);
+  }
+
   /** Takes what these entries, just appended, bring; nothing up to `commit` will be taken back. */
   append(entries: readonly LogEntry[], commit: number): void {
     for (const { index, kind, data } of entries) {

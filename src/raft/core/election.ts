@@ -14,6 +14,7 @@ import {
   becomeLeader,
   becomePreCandidate,
   isVoter,
+  mayStand,
   otherVoters,
   promise,
   type RaftState,
@@ -28,7 +29,7 @@ type VoteResponse = Extract<RaftMessage, { type: "voteResponse" | "preVoteRespon
 /** The election timeout passed without a leader. */
 export function onElectionTimeout(state: RaftState): void {
   // A member whose own disk hangs could not lead, and one outside the configuration may not (R13, R14).
-  if (!isVoter(state) || state.log.stable < state.log.lastIndex) return redrawElectionDeadline(state);
+  if (!mayStand(state) || state.log.stable < state.log.lastIndex) return redrawElectionDeadline(state);
   becomePreCandidate(state);
   if (hasWon(state)) return campaign(state, false);
   const body = { type: "preVote", ...lastEntry(state), isTransfer: false } as const;

@@ -86,7 +86,7 @@ function planAddition(state: RaftState, member: Member, becomes: Learner["become
   const hasName = ({ name }: Member) => name === member.name;
   const voter = voters.find(hasName);
   const learner = learners.find(hasName);
-  if ([voter, learner].some((holder) => holder !== undefined && answers(state, holder.id))) {
+  if ([voter, learner].some((holder) => holder !== undefined && mayAnswer(state, holder.id))) {
     return { refused: "name-taken" };
   }
   if (learner === undefined && peersOf(membership).length >= MEMBERS_MAX) return { refused: "too-many-members" };
@@ -112,7 +112,7 @@ function planPromotion(state: RaftState, id: NodeId): Plan {
   const { name, replaces } = learner;
   if (!progress.get(id)!.keepsPace(state.now, state.options.electionMsMin) || !answers(state, id))
     return { refused: "not-caught-up" };
-  if (replaces !== null && answers(state, replaces)) return { refused: "name-taken" };
+  if (replaces !== null && mayAnswer(state, replaces)) return { refused: "name-taken" };
   const voters = [...membership.voters.filter((voter) => voter.id !== replaces), { id, name }];
   const learners = membership.learners.filter((other) => other !== learner);
   return planVoters(state, { ...membership, learners }, voters);
@@ -155,8 +155,13 @@ function withRemoved(removed: readonly NodeId[], members: readonly Member[]): re
   return [...removed, ...members.map(({ id }) => id)].slice(-REMOVED_MAX);
 }
 
-/** Whether this leader heard of a peer so lately that it takes it for alive. */
+/** Whether a peer is known to live: it answered this leader within an election timeout. */
 function answers(state: RaftState, id: NodeId): boolean {
+  return id === state.self || (state.progress.get(id)?.hasAnswered === true && mayAnswer(state, id));
+}
+
+/** Whether a peer may live: a new leader can not tell yet. */
+function mayAnswer(state: RaftState, id: NodeId): boolean {
   if (id === state.self) return true;
   const progress = state.progress.get(id);
   return progress !== undefined && progress.silentMs(state.now) < state.options.electionMsMax;

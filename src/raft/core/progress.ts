@@ -21,7 +21,8 @@ export class Progress {
   next: number;
   /** The highest commit index the peer was told. */
   commitSent = 0;
-  /** When it last answered, on the core's clock. */
+  #hasAnswered = false;
+  /** When it last answered, or when this leader began to expect it, on the core's clock. */
   #heardAt: number;
   /** How much of its silence since then is not its fault. */
   #forgivenMs = 0;
@@ -45,8 +46,14 @@ export class Progress {
     return this.#heardAt;
   }
 
+  /** Whether it answered this leader at all. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
   /** It answered. */
   heard(now: number): void {
+    this.#hasAnswered = true;
     this.#heardAt = now;
     this.#forgivenMs = 0;
   }

@@ -25,9 +25,13 @@ export function requestReads(state: RaftState, requests: readonly ReadRequest[])
   for (const read of requests) if (read.from !== state.self) refuseRead(state, read);
 }
 
-/** Starts the next round if none is under way and an entry of this term is committed (R53). */
+/**
+ * Starts the next round if none is under way and an entry of this term is committed (R53). One that waited for a voter which
+ * has left meanwhile may need nobody any more.
+ */
 export function startReadRound(state: RaftState): void {
-  if (state.activeRead !== null || state.waitingReads.length === 0) return;
+  if (state.activeRead !== null && !finishReadRound(state)) return;
+  if (state.waitingReads.length === 0) return;
   if (state.log.commit < state.termStartIndex) return;
   state.readRound += 1;
   state.activeRead = { round: state.readRound, index: state.log.commit, requests: state.waitingReads };

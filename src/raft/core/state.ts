@@ -180,6 +180,14 @@ export function isVoter(state: RaftState, id: NodeId = state.self): boolean {
   return votersOf(state.membership).includes(id);
 }
 
+/**
+ * Whether this member may stand for election: it votes, or the change that takes its vote is not committed. A leader that
+ * removed itself and failed may be the only one whose log the others accept (Ongaro 2014, §4.2.2).
+ */
+export function mayStand({ self, configurations, log }: RaftState): boolean {
+  return configurations.possible(log.commit).some((membership) => votersOf(membership).includes(self));
+}
+
 /** The other voters, in order of id. */
 export function otherVoters(state: RaftState): NodeId[] {
   return votersOf(state.membership).filter((id) => id !== state.self);

@@ -142,9 +142,9 @@ describe("raft/core/membership: one change at a time", () => {
     bench.appendMembership(n2, withLearner());
     bench.persisted();
     bench.elect(n3);
-    assert.equal(refusalOf(bench.state, { type: "remove", id: n3 }), "change-pending");
+    assert.equal(refusalOf(bench.state, { type: "remove", id: n2 }), "change-pending");
     settle(bench, [n3]);
-    assert.equal(refusalOf(bench.state, { type: "remove", id: n3 }), null);
+    assert.equal(refusalOf(bench.state, { type: "remove", id: n2 }), null);
   });
 
   it("only a leader that is not handing over begins one", () => {
@@ -275,6 +275,24 @@ describe("raft/core/membership: voters", () => {
     const ready = bench.acknowledge(n3);
     const told = [...sent(ready, "timeoutNow", n2), ...sent(ready, "timeoutNow", n3)];
     assert.equal(told.length, 1);
+  });
+
+  it("a leader that removed itself and failed stands again, because the others' logs are behind its own (§4.2.2)", () => {
+    const alone = { ...NO_MEMBERS, voters: members(2, 2), removed: [n1] };
+    const bench = new Bench({ membership: { ...NO_MEMBERS, voters: members(1, 2) }, term: 1 });
+    bench.appendMembership(n2, alone);
+    bench.persisted();
+    bench.tick(700);
+    assert.equal(bench.state.role, "pre-candidate");
+    bench.receive(n2, { type: "preVoteResponse", granted: true }, 2);
+    bench.receive(n1, { type: "voteResponse", granted: true });
+    assert.equal(bench.state.role, "candidate", "its own vote does not count");
+    bench.receive(n2, { type: "voteResponse", granted: true });
+    assert.equal(bench.state.role, "leader");
+    settle(bench, [n2]);
+    assert.equal(bench.state.log.commit, bench.state.log.lastIndex);
+    for (let i = 0; i < 14; i++) beat(bench, [n2]);
+    assert.deepEqual([bench.state.role, sent(bench.tick(5_000), "preVote")], ["follower", []]);
   });
 
   it("R52: a removal is refused when those who would vote then do not answer now", () => {

@@ -98,6 +98,14 @@ describe("raft/core/read-index (§6.4)", () => {
     assert.deepEqual(answer(bench, n4, 1).readsReady, [{ request: 7, index: 1 }]);
   });
 
+  it("needs no answer of a voter that leaves meanwhile (§4.1)", () => {
+    const bench = new Bench({ membership: { ...NO_MEMBERS, voters: members(1, 2) } });
+    bench.leadWithAllCaughtUp(n2);
+    assert.deepEqual(bench.read(7).readsReady, []);
+    bench.change({ type: "remove", id: n2 });
+    assert.deepEqual(bench.persisted().readsReady, [{ request: 7, index: 1 }]);
+  });
+
   it("fails reads that wait when the leader loses its office (R54)", () => {
     const bench = leader();
     bench.read(1);
