@@ -24,7 +24,7 @@ import {
   type MembershipChange,
   type MembershipRefusal,
 } from "../types/membership.ts";
-import type { LogEntry, RaftMessage } from "../types/raft.ts";
+import type { LogEntry, RaftMessage, SnapshotHeader } from "../types/raft.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { repeat } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
@@ -205,8 +205,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     const { clock, transport, cluster } = this.#parts;
     transport.start(cluster, {
       onMessage: (from, message) => this.#onMessage(from, message),
-      onSnapshot: (from, header, chunks) =>
-        this.#snapshots.receive(from, header, chunks, this.#state, (commit) => this.#installSnapshot(commit)),
+      onSnapshot: (from, header, chunks) => this.#receiveSnapshot(from, header, chunks),
       onPeerGone: (peer) => this.#dispatch({ type: "peerGone", now: clock.now(), peer }),
       onPeerUp: (peer) => this.#tellIfRemoved(peer),
     });
@@ -504,6 +503,16 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     const done = (lastIndex: number, installed: boolean) =>
       this.#dispatch({ type: "snapshotSent", now: this.#parts.clock.now(), peer, lastIndex, installed });
     this.#snapshots.send(peer, this.#state.term, done);
+  }
+
+  /** @throws Error when it is refused, came damaged, or found no room; a disk that refuses a write ends the group (R8) */
+  async #receiveSnapshot(from: NodeId, header: SnapshotHeader, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    try {
+      await this.#snapshots.receive(from, header, chunks, this.#state, (commit) => this.#installSnapshot(commit));
+    } catch (error) {
+      if (error instanceof StorageError && error.detail.code === "WRITE_FAILED") this.#fail(error);
+      throw error;
+    }
   }
 
   /**
