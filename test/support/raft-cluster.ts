@@ -1,11 +1,13 @@
 /** A region of real `RaftGroup`s on disks in memory, links in memory and virtual time, that can be crashed and restarted. */
 
 import assert from "node:assert/strict";
+import { peersOf } from "../../src/raft/core/quorum.ts";
 import type { RaftError, StateMachine } from "../../src/raft/index.ts";
 import { RAFT_DEFAULTS, RaftGroup, type RaftGroupOptions } from "../../src/raft/raft-group.ts";
 import type { StateRecord } from "../../src/storage/interface.ts";
 import { RaftStore } from "../../src/storage/raft-store.ts";
 import { asClusterId, type NodeId } from "../../src/types/ids.ts";
+import { type Membership, NO_MEMBERS } from "../../src/types/membership.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { silentLogger } from "../../src/util/logger.ts";
 import { type Random, seededRandom } from "../../src/util/random.ts";
@@ -81,19 +83,22 @@ export interface RunningNode {
 export class RaftCluster {
   readonly clock = new VirtualClock();
   readonly network = new RaftNetwork(this.clock);
-  readonly ids: readonly NodeId[];
+  /** Everybody who was ever started. */
+  readonly ids: NodeId[];
   /** Those that learned that they are no members any more. */
   readonly hasLeft = new Set<NodeId>();
   /** Called when a member has all of a snapshot and begins to put it in place. */
   onInstall: (id: NodeId) => void = () => {};
   readonly #options: RaftGroupOptions;
   readonly #seed: number;
+  readonly #founding: Membership;
   readonly #nodes = new Map<NodeId, RunningNode>();
   readonly #disks = new Map<NodeId, MemoryStore>();
   #starts = 0;
 
   private constructor(size: number, options: Partial<RaftGroupOptions>, seed: number) {
-    this.ids = votersUpTo(size).voters.map(({ id }) => id);
+    this.#founding = votersUpTo(size);
+    this.ids = this.#founding.voters.map(({ id }) => id);
     this.#options = { ...RAFT_DEFAULTS, ...options };
     this.#seed = seed;
   }
@@ -109,7 +114,7 @@ export class RaftCluster {
     const store = this.#disks.get(id) ?? new MemoryStore();
     const clock = new ProcessClock(this.clock);
     const ledger = new Ledger();
-    const founding = votersUpTo(this.ids.length);
+    const isFounder = this.#founding.voters.some((voter) => voter.id === id);
     let fatal: unknown;
     const node: { group?: RaftGroup } = {};
     node.group = await RaftGroup.start(
@@ -117,7 +122,7 @@ export class RaftCluster {
         self: id,
         cluster: CLUSTER,
         storage: this.#storageOf(id, store),
-        founding,
+        founding: isFounder ? this.#founding : NO_MEMBERS,
         transport: this.network.transportOf(id),
         stateMachine: ledger,
         clock,
@@ -129,6 +134,7 @@ export class RaftCluster {
         },
         onRemoved: () => {
           this.hasLeft.add(id);
+          this.#nodes.delete(id);
           this.network.remove(id);
         },
       },
@@ -147,6 +153,12 @@ export class RaftCluster {
     this.#nodes.set(id, running);
     this.#disks.set(id, store);
     return running;
+  }
+
+  /** Starts one that has nothing yet and is no member yet. */
+  startNewcomer(id: NodeId): Promise<RunningNode> {
+    this.ids.push(id);
+    return this.startNode(id);
   }
 
   /**
@@ -210,9 +222,12 @@ export class RaftCluster {
   async untilLed(): Promise<RunningNode> {
     const isLed = () => {
       const { leader } = this;
-      return leader !== undefined && this.running.every(({ group }) => group.status().leader === leader.id);
+      if (leader === undefined) return false;
+      const members = peersOf(leader.group.status().membership);
+      const isFollowed = ({ id, group }: RunningNode) => !members.includes(id) || group.status().leader === leader.id;
+      return this.running.every(isFollowed);
     };
-    await this.until("everybody follows one leader", isLed);
+    await this.until("all members follow one leader", isLed);
     return this.leader!;
   }
 

@@ -5,6 +5,7 @@
  */
 
 import { peersOf, votersOf } from "../../src/raft/core/quorum.ts";
+import { isChanging } from "../../src/raft/core/state.ts";
 import type { NodeName } from "../../src/types/ids.ts";
 import { asNodeName } from "../../src/types/ids.ts";
 import type { Member, MembershipChange } from "../../src/types/membership.ts";
@@ -87,20 +88,20 @@ export class Churn {
   #wipe(leader: SimulatedNode): void {
     const { membership } = leader.core!;
     const victim = this.#node(this.#pick(votersOf(membership)));
-    const canHeal = [membership.voters, membership.outgoing].every((half) => this.#survivesWithout(victim, half));
-    if (victim.isGone || !canHeal) return;
+    // While a change is under way, the voters may yet turn out to be fewer.
+    if (isChanging(leader.core!) || victim.isGone || !this.#survivesWithout(victim, membership.voters)) return;
     const heir = this.#startSpare();
     if (heir === undefined) return;
-    const { name } = [...membership.voters, ...membership.outgoing].find(({ id }) => id === victim.id)!;
+    const { name } = membership.voters.find(({ id }) => id === victim.id)!;
     victim.leave();
     this.#world.count("disk lost");
     this.#quietUntil = this.#world.now() + AFTER_WIPE_MS;
     this.#askToJoin(heir, name);
   }
 
-  #survivesWithout(victim: SimulatedNode, half: readonly Member[]): boolean {
-    const left = half.filter(({ id }) => id !== victim.id && !this.#node(id).isGone);
-    return half.length === 0 || 2 * left.length > half.length;
+  #survivesWithout(victim: SimulatedNode, voters: readonly Member[]): boolean {
+    const left = voters.filter(({ id }) => id !== victim.id && !this.#node(id).isGone);
+    return 2 * left.length > voters.length;
   }
 
   /** Until a leader has committed it. */

@@ -1,0 +1,222 @@
+/** Members of a running group that come, go and are replaced: the driver's side (core: `core/membership.test.ts`). */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type MembershipError, RaftError } from "../../../src/raft/index.ts";
+import { asNodeId, asNodeName, type NodeId } from "../../../src/types/ids.ts";
+import type { MembershipChange } from "../../../src/types/membership.ts";
+import { command, RaftCluster, type RunningNode } from "../../support/raft-cluster.ts";
+import { members } from "../../support/raft-sim-plan.ts";
+
+const LONG = { timeoutMs: 10_000 };
+const ids = (count: number) => members(1, count).map(({ id }) => id);
+
+/** Writes without end through every member that runs, and remembers what was acknowledged. */
+class Load {
+  readonly acknowledged: string[] = [];
+  readonly failed: string[] = [];
+  readonly #cluster: RaftCluster;
+  #next = 0;
+  #isStopped = false;
+
+  constructor(cluster: RaftCluster) {
+    this.#cluster = cluster;
+  }
+
+  /** A write every so often until `stop`. */
+  run(everyMs = 2): void {
+    if (this.#isStopped) return;
+    const { running, clock } = this.#cluster;
+    const node = running[this.#next % running.length]!;
+    this.#write(node, `line ${this.#next++}`);
+    clock.schedule(everyMs, () => this.run(everyMs));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  #write(node: RunningNode, line: string): void {
+    node.group.propose(command(line), LONG).then(
+      () => this.acknowledged.push(line),
+      (error) => this.failed.push(`${line} on ${node.id}: ${error}`),
+    );
+  }
+}
+
+/** Asks whoever leads, again while another change is under way, as an operator's client does. */
+async function change(cluster: RaftCluster, wanted: MembershipChange): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const leader = await cluster.untilLed();
+    try {
+      await cluster.settled(leader.group.changeMembership(wanted, LONG));
+      return;
+    } catch (error) {
+      const isTransient = error instanceof RaftError || (error as MembershipError).detail.reason === "change-pending";
+      if (!isTransient) throw error;
+      await cluster.clock.advance(50);
+    }
+  }
+  assert.fail(`${wanted.type} did not come to pass`);
+}
+
+const votersAt = (node: RunningNode) =>
+  node.group
+    .status()
+    .membership.voters.map(({ id }) => id)
+    .sort();
+
+async function untilVoters(cluster: RaftCluster, expected: readonly NodeId[]): Promise<void> {
+  const hold = (node: RunningNode) => !node.group.status().isChanging && `${votersAt(node)}` === `${expected}`;
+  await cluster.until(`${expected} vote`, () =>
+    expected.every((id) => cluster.isRunning(id) && hold(cluster.node(id))),
+  );
+}
+
+async function join(cluster: RaftCluster, id: NodeId, name = asNodeName(id)): Promise<void> {
+  await cluster.startNewcomer(id);
+  await change(cluster, { type: "add", member: { id, name }, becomes: "voter" });
+}
+
+describe("raft/raft-group: membership", () => {
+  it("grows from 1 to 3 to 5 and shrinks to 3 and 1 under load, and loses nothing that was acknowledged", async () => {
+    const cluster = await RaftCluster.start(1, { logEntriesMax: 50, logTailEntries: 5 });
+    await cluster.untilLed();
+    const load = new Load(cluster);
+    load.run();
+    for (const count of [2, 3, 4, 5]) {
+      await join(cluster, asNodeId(`n${count}`));
+      await untilVoters(cluster, ids(count));
+    }
+    for (const count of [4, 3, 2, 1]) {
+      const leaver = asNodeId(`n${count + 1}`);
+      await change(cluster, { type: "remove", id: leaver });
+      await cluster.until(`${leaver} left`, () => cluster.hasLeft.has(leaver));
+      await untilVoters(cluster, ids(count));
+    }
+    load.stop();
+    await cluster.clock.advance(LONG.timeoutMs);
+    const { lines } = cluster.node(asNodeId("n1")).ledger;
+    assert.ok(load.acknowledged.length > 100);
+    assert.deepEqual(
+      load.acknowledged.filter((line) => lines.filter((other) => other === line).length !== 1),
+      [],
+    );
+    // A member that leaves with a write under way can not tell what becomes of it; nothing else fails.
+    assert.deepEqual(
+      load.failed.filter((failure) => !/OUTCOME_UNKNOWN|STOPPED/.test(failure)),
+      [],
+    );
+  });
+
+  it("R51: the leader is removed: another one leads, and the one removed is told", async () => {
+    const cluster = await RaftCluster.start(3);
+    const leader = await cluster.untilLed();
+    await cluster.untilAgreed();
+    await cluster.settled(leader.group.changeMembership({ type: "remove", id: leader.id }, LONG));
+    await cluster.until("it left", () => cluster.hasLeft.has(leader.id));
+    const successor = await cluster.untilLed();
+    assert.notEqual(successor.id, leader.id);
+    await cluster.settled(successor.group.propose(command("after"), LONG));
+    await assert.rejects(leader.group.propose(command("late"), LONG), { detail: { code: "STOPPED" } });
+  });
+
+  it("R51: one that was removed while it was away is told when it returns, and disturbs nobody", async () => {
+    const cluster = await RaftCluster.start(3);
+    await cluster.untilLed();
+    await cluster.untilAgreed();
+    const away = cluster.followers[0]!.id;
+    cluster.crash(away);
+    await change(cluster, { type: "remove", id: away });
+    const { term } = cluster.leader!.group.status();
+    await cluster.startNode(away);
+    await cluster.until("it left", () => cluster.hasLeft.has(away));
+    assert.equal(cluster.leader!.group.status().term, term);
+  });
+
+  it("F7, R12: a wiped voter returns under its name with a new identity and votes again, without a command", async () => {
+    const cluster = await RaftCluster.start(3);
+    await cluster.untilLed();
+    await cluster.settled(cluster.leader!.group.propose(command("before"), LONG));
+    const victim = cluster.followers[0]!.id;
+    cluster.crash(victim);
+    await cluster.clock.advance(1_000);
+    const heir = asNodeId("n9");
+    await join(cluster, heir, asNodeName(victim));
+    const expected = [...cluster.running.map(({ id }) => id)].sort();
+    await untilVoters(cluster, expected);
+    assert.deepEqual(cluster.node(heir).ledger.lines, ["before"]);
+    assert.deepEqual(cluster.node(heir).group.status().membership.removed, [victim]);
+  });
+
+  it("R45: a newcomer that needs a snapshot gets one which names it a member", async () => {
+    const cluster = await RaftCluster.start(3, { logEntriesMax: 10, logTailEntries: 0, effectsFlushMs: 20 });
+    await cluster.untilLed();
+    for (let i = 0; i < 30; i++) await cluster.settled(cluster.leader!.group.propose(command(`${i}`), LONG));
+    let installed = 0;
+    cluster.onInstall = () => {
+      installed++;
+    };
+    await join(cluster, asNodeId("n4"));
+    await untilVoters(cluster, ids(4));
+    assert.equal(installed, 1);
+    assert.equal(cluster.node(asNodeId("n4")).ledger.lines.length, 30);
+  });
+
+  it("R49: a member that restarts has the configuration of its log, also where a snapshot of its state has an older one", async () => {
+    const cluster = await RaftCluster.start(3, { effectsFlushMs: 5_000 });
+    await cluster.untilLed();
+    await cluster.untilAgreed();
+    await join(cluster, asNodeId("n4"));
+    await untilVoters(cluster, ids(4));
+    for (const id of ids(4)) cluster.crash(id, { isSilent: true });
+    for (const id of ids(4)) await cluster.startNode(id);
+    assert.deepEqual(votersAt(cluster.node(asNodeId("n1"))), ids(4));
+    await cluster.untilLed();
+    await cluster.settled(cluster.leader!.group.propose(command("after"), LONG));
+  });
+
+  it("is refused where the core refuses it, with the reason", async () => {
+    const cluster = await RaftCluster.start(3);
+    const leader = await cluster.untilLed();
+    await cluster.untilAgreed();
+    const add = { type: "add", member: members(1, 1)[0]!, becomes: "voter" } as const;
+    const detail = (reason: string) => ({ detail: { code: "MEMBERSHIP_REFUSED", reason } });
+    await assert.rejects(leader.group.changeMembership(add, LONG), detail("already-a-member"));
+    await assert.rejects(cluster.followers[0]!.group.changeMembership(add, LONG), detail("not-leader"));
+  });
+
+  it("R41: is of unknown outcome when its leader is cut off, and did not happen when another one's entry took its place", async () => {
+    const cluster = await RaftCluster.start(3);
+    const former = await cluster.untilLed();
+    await cluster.untilAgreed();
+    cluster.network.isolate(former.id);
+    const wanted = { type: "remove", id: cluster.followers[0]!.id } as const;
+    const impatient = former.group.changeMembership(wanted, { timeoutMs: 100 });
+    await assert.rejects(cluster.settled(impatient), { detail: { code: "OUTCOME_UNKNOWN", waitedMs: 100 } });
+    await cluster.until("another one leads", () => cluster.leader !== undefined && cluster.leader.id !== former.id);
+    cluster.network.heal();
+    await cluster.untilAgreed();
+    assert.deepEqual(votersAt(former), ids(3));
+
+    const leader = await cluster.untilLed();
+    cluster.network.isolate(leader.id);
+    const patient = leader.group.changeMembership({ type: "remove", id: cluster.followers[0]!.id }, LONG);
+    patient.catch(() => {});
+    await cluster.until("another one leads", () => cluster.leader !== undefined && cluster.leader.id !== leader.id);
+    cluster.network.heal();
+    await assert.rejects(cluster.settled(patient), (error: RaftError) => error.detail.code === "NO_LEADER");
+  });
+
+  it("says how far each peer is, on the leader", async () => {
+    const cluster = await RaftCluster.start(3);
+    const leader = await cluster.untilLed();
+    await cluster.untilAgreed();
+    const { lastIndex } = leader.group.status();
+    assert.deepEqual(
+      leader.group.progress().map(({ id, matchIndex }) => [id, matchIndex]),
+      cluster.followers.map(({ id }) => [id, lastIndex]),
+    );
+    assert.deepEqual(cluster.followers[0]!.group.progress(), []);
+  });
+});
