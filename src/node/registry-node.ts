@@ -90,7 +90,7 @@ export class RegistryNode {
    *   LISTEN_FAILED; and the system's error when the HTTP port is taken. Nothing is left running then
    */
   static async start(options: RegistryNodeOptions): Promise<RegistryNode> {
-    const store = await LevelStore.open(join(options.config.node.dataDir, "store"));
+    const store = await LevelStore.open(join(options.config.node.dataDir, "store"), options.logger);
     let node: RegistryNode | undefined;
     try {
       const facts = new NodeFactsStore(store);

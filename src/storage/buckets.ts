@@ -19,6 +19,8 @@ export const BUCKET = {
   state: 0x40,
   /** No further key -> the same bytes as `root`; at the other end of the key space, so that one bad block spares one of them. */
   rootCopy: 0xf0,
+  /** No further key -> the number of the last batch. Of `LevelStore` alone: no key of anybody else begins with it. */
+  batchNumber: 0xff,
 } as const;
 
 const INDEX_BYTES = 8;

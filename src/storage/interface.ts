@@ -33,14 +33,19 @@ export interface KeyValueSnapshot extends KeyValueReader {
   close(): Promise<void>;
 }
 
+/** Keys begin with a byte below 0xff; what is above is the store's own. */
 export interface KeyValueStore extends KeyValueReader {
   /**
-   * Writes all operations or none, and resolves when they are on disk (fsync).
+   * Writes all operations or none, after those of earlier calls, and resolves when they are on disk (fsync).
    *
    * @throws StorageError WRITE_FAILED; what is on disk is then unknown, so the caller must stop (R8)
    */
   write(operations: readonly WriteOperation[]): Promise<void>;
-  /** Deletes a range; not atomic with anything, safe to repeat. */
+  /**
+   * Deletes a range; not atomic with anything, safe to repeat.
+   *
+   * @throws StorageError WRITE_FAILED
+   */
   clear(range: KeyRange): Promise<void>;
   snapshot(): KeyValueSnapshot;
   close(): Promise<void>;

@@ -8,8 +8,8 @@
  *   state          the sum of all checksums is kept in the root, so a record left out or left over changes it
  *   root           names the ends of the log, the chain at both, and the sum; written twice in every batch (R11)
  *
- * What this can not see is a loss at the very end: damage in the last block (32 KiB) of LevelDB's own log takes the batches
- * from there on, and what is left looks like the disk of a node that crashed before they were written (R10).
+ * What this can not see is a loss at the very end: it looks like the disk of a node that crashed before it wrote that. LevelDB's
+ * files are therefore proved as well (`leveldb/prove-files.ts`, `acknowledged-mark.ts`).
  */
 
 import { crc32 } from "node:zlib";

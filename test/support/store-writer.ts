@@ -10,7 +10,7 @@ import { CLUSTER, entriesOf, MEMBERS } from "./raft-data.ts";
 
 const BATCH = 20;
 
-const raft = new RaftStore(await LevelStore.open(process.argv[2]!), silentLogger);
+const raft = new RaftStore(await LevelStore.open(process.argv[2]!, silentLogger), silentLogger);
 const found = await raft.load();
 if (found === null) await raft.found(CLUSTER, MEMBERS);
 let last = (found?.logStart.index ?? 0) + (found?.entries.length ?? 0);

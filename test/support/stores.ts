@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KeyValueStore } from "../../src/storage/interface.ts";
 import { LevelStore } from "../../src/storage/level-store.ts";
+import { silentLogger } from "../../src/util/logger.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 /** One disk. `restart` ends the process that uses it and opens it anew; what was acknowledged before must be there. */
@@ -32,10 +33,10 @@ const level: StoreKind = {
   name: "LevelStore",
   withDisk: (test) =>
     withTemporaryFolder(async (folder) => {
-      let store = await LevelStore.open(folder);
+      let store = await LevelStore.open(folder, silentLogger);
       const restart = async () => {
         await store.close();
-        store = await LevelStore.open(folder);
+        store = await LevelStore.open(folder, silentLogger);
         return store;
       };
       try {
