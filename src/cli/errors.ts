@@ -14,7 +14,14 @@ export class UsageError extends AtollError<{ readonly code: "USAGE" }> {
 
 /** A command could not do what it was asked for; the message says what to do about it. */
 export class CommandError extends AtollError<{ readonly code: string }> {
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  readonly exitCode: number;
+
+  constructor(code: string, message: string, { exitCode = EXIT.failure, ...options }: CommandErrorOptions = {}) {
     super(message, { code }, options);
+    this.exitCode = exitCode;
   }
+}
+
+interface CommandErrorOptions extends ErrorOptions {
+  readonly exitCode?: number;
 }

@@ -8,7 +8,7 @@ import { expectation, OPTIONS } from "../config/table.ts";
 import { AtollError, messageOf } from "../util/errors.ts";
 import { URL_DEFAULT } from "./commands/client-options.ts";
 import { parseRegions, REGIONS_DEFAULT } from "./dev/options.ts";
-import { EXIT, UsageError } from "./errors.ts";
+import { CommandError, EXIT, UsageError } from "./errors.ts";
 import { loadNodeConfig } from "./node-config.ts";
 import { type Output, processOutput } from "./output.ts";
 import { VERSION } from "./version.ts";
@@ -42,7 +42,7 @@ function report(error: unknown, output: Output): number {
   // What we did not foresee is a bug: only its stack says where.
   const isForeseen = error instanceof AtollError || !(error instanceof Error);
   output.note(isForeseen ? messageOf(error) : (error.stack ?? error.message));
-  return EXIT.failure;
+  return error instanceof CommandError ? error.exitCode : EXIT.failure;
 }
 
 /** Commands load what they need when they run: `atoll --help` needs no network and no disk. */

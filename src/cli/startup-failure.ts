@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/schema.ts";
 import { AtollError } from "../util/errors.ts";
-import { CommandError } from "./errors.ts";
+import { CommandError, EXIT } from "./errors.ts";
 
 /** What Node says about an address that can not be listened on, and our own network in its `detail`. */
 interface SocketFacts {
@@ -37,6 +37,14 @@ export function explainStartupFailure(error: unknown, config: Config): unknown {
         "LISTEN_FAILED",
         `can not listen for agents on ${config.http.host} (${facts.code}): choose another address with --host and ${flag}`,
       );
+    case "MEMBER_REMOVED": {
+      const { dataDir } = config.node;
+      const message =
+        "this node was removed from its region, and its identity never returns: " +
+        `move its data folder ${dataDir} away, and it joins as a new member`;
+      // Started again as it is, it would end the same way: supervisors that know of 78 do not try.
+      return new CommandError("MEMBER_REMOVED", message, { cause: error, exitCode: EXIT.config });
+    }
     default:
       return error;
   }

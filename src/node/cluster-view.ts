@@ -9,6 +9,7 @@ import type { RegistryService } from "../registry/registry-service.ts";
 import type { NodeId } from "../types/ids.ts";
 import type { SummaryNode } from "../types/summary.ts";
 import { compareText } from "../util/compare.ts";
+import type { Readiness } from "./readiness.ts";
 
 export interface ClusterViewParts {
   readonly federationId: string;
@@ -16,9 +17,7 @@ export interface ClusterViewParts {
   readonly version: string;
   readonly registry: RegistryService;
   readonly group: ConsensusGroup;
-  /** A leader heard of within this long is a live one. */
-  readonly livePathMs: number;
-  readonly isShuttingDown: () => boolean;
+  readonly readiness: () => Readiness;
   /** Present once the network is up, ... */
   readonly directory: () => PeerDirectory | undefined;
   /** ... the region is founded ... */
@@ -114,13 +113,8 @@ export class NodeClusterView implements ClusterView {
     };
   }
 
-  readiness(): { ready: boolean; reasons: readonly string[] } {
-    const { founding, group, livePathMs, isShuttingDown } = this.#parts;
-    const reasons: string[] = [];
-    if (isShuttingDown()) reasons.push("this node is shutting down");
-    if (founding() === undefined) reasons.push("this node is in no founded region: its log says whom it waits for");
-    else if (group.status().sinceLeaderMs > livePathMs) reasons.push("no leader of the region is known");
-    return { ready: reasons.length === 0, reasons };
+  readiness(): Readiness {
+    return this.#parts.readiness();
   }
 
   federationHint(): readonly string[] {

@@ -1,9 +1,9 @@
 /**
  * One Atoll node, put together: builds bottom-up, starts in order, stops in reverse.
  *
- *   store -> identity -> registry -> HTTP -> network -> founding -> Raft group -> federation
+ *   store -> identity -> registry -> HTTP -> network -> founding or joining -> Raft group -> federation
  *
- * HTTP comes early, so that a node which waits for its region to be founded is alive, says what it waits for, and takes
+ * HTTP comes early, so that a node which waits for its place in a region is alive, says what it waits for, and takes
  * requests that can wait as well. This is the only file that names implementations; it joins the ports that the folders
  * declare and holds no logic of its own.
  */
@@ -19,7 +19,16 @@ import { createMetrics } from "../metrics/metrics.ts";
 import type { MetricsSource } from "../metrics/source.ts";
 import { generateNodeKey, nodeIdOf } from "../network/libp2p-host.ts";
 import { createNetwork, type Network } from "../network/network.ts";
-import { answerFounders, type Founding, foundRegion, readFounding } from "../raft/bootstrap.ts";
+import { Admission } from "../raft/admission.ts";
+import {
+  answerNewcomers,
+  askUntilMember,
+  enterRegion,
+  type Founding,
+  noteRemoval,
+  readFounding,
+} from "../raft/bootstrap.ts";
+import { BootstrapError } from "../raft/bootstrap-error.ts";
 import { RAFT_DEFAULTS, RaftGroup, type RaftGroupOptions } from "../raft/raft-group.ts";
 import type { RemoteRegions } from "../registry/interface.ts";
 import { LeaseKeeper, RENEWALS_METHOD } from "../registry/lease-keeper.ts";
@@ -37,11 +46,15 @@ import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { type Random, systemRandom } from "../util/random.ts";
 import { NodeClusterView } from "./cluster-view.ts";
+import { ConfiguredMembers } from "./configured-members.ts";
 import { Counters } from "./counters.ts";
 import { GroupInWaiting } from "./group-in-waiting.ts";
 import { localRegion } from "./local-region.ts";
 import { metricsSource } from "./metrics-source.ts";
+import { type Readiness, ReadinessLog, readinessOf } from "./readiness.ts";
+import { RegionAdmin } from "./region-admin.ts";
 import { RegionKeyKeeper } from "./region-key-keeper.ts";
+import { RegionMates } from "./region-mates.ts";
 import { RegionMembers } from "./region-members.ts";
 
 const KEY_FACT = "node-key";
@@ -56,6 +69,8 @@ export interface RegistryNodeOptions {
   readonly logger: Logger;
   /** The node can not go on: its disk failed, or one of its own rules was broken. The process must end. */
   readonly onFatal: (error: unknown) => void;
+  /** The node left its region for good, and its disk says so. The process must end, in order. */
+  readonly onRemoved: () => void;
 }
 
 export class RegistryNode {
@@ -72,15 +87,22 @@ export class RegistryNode {
   readonly #stateMachine: RegistryStateMachine;
   readonly #keeper: LeaseKeeper;
   readonly #registry: RegistryService;
+  readonly #admin: RegionAdmin;
+  readonly #readinessLog: ReadinessLog;
   #address: SummaryNode;
   readonly #http: HttpServer[] = [];
   #network: Network | undefined;
+  #mates: RegionMates | undefined;
   #members: RegionMembers | undefined;
+  #configuredMembers: ConfiguredMembers | undefined;
+  /** What keeps this node out of its region; null once it belongs to it. */
+  #waitsFor: string | null = "this node looks for the members of its region";
   #founding: Founding | undefined;
   #group: RaftGroup | undefined;
+  #admission: Admission | undefined;
   #keyKeeper: RegionKeyKeeper | undefined;
   #federation: Federation | undefined;
-  #joining: Promise<void> = Promise.resolve();
+  #entering: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
   /**
@@ -154,6 +176,19 @@ export class RegistryNode {
       },
       timeouts: { writeMs: config.raft.proposeTimeoutMs, livePathMs: this.#livePathMs },
     });
+    this.#admin = new RegionAdmin({
+      region,
+      self: this.#self.id,
+      status: () => group.status(),
+      group: () => this.#group,
+      network: () => this.#network,
+      nodes: () => this.#memberNodes(),
+      waiting: () => this.#admission?.waiting() ?? [],
+      clock: this.#clock,
+      timeoutMs: config.raft.proposeTimeoutMs,
+      answeringMs: config.raft.electionMsMax,
+    });
+    this.#readinessLog = new ReadinessLog(this.#clock, logger, () => this.#readiness());
   }
 
   /** Where agents reach this node. */
@@ -166,35 +201,38 @@ export class RegistryNode {
   }
 
   async #begin(): Promise<void> {
-    const { config, logger, onFatal } = this.#options;
+    const { logger, onFatal } = this.#options;
     this.#founding = readFounding({ ...this.#place(), facts: this.#facts, self: this.#self }) ?? undefined;
     await this.#serveHttp();
-    this.#network = await this.#connect();
-    const { directory, requests } = this.#network;
-    this.#members = new RegionMembers({
-      self: this.#address,
-      region: this.#place().region,
-      directory,
-      requests,
-      membership: () => this.#groupInWaiting.status().membership,
-      logger,
+    const network = await this.#connect();
+    this.#network = network;
+    const { directory, requests } = network;
+    const common = { directory, requests, membership: () => this.#groupInWaiting.status().membership, logger };
+    const { region } = this.#place();
+    const mates = new RegionMates({
+      ...common,
+      self: this.#self.id,
+      region,
+      facts: this.#facts,
+      clock: this.#clock,
+      onFatal,
     });
+    mates.start();
+    this.#mates = mates;
+    this.#members = new RegionMembers({ ...common, self: this.#address, lastKnown: (id) => mates.lastKnown(id) });
+    this.#admin.serve(requests);
     requests.handle(RENEWALS_METHOD, async (from, payload) => {
       this.#keeper.receive(payload, from.nodeId);
       return null;
     });
-    logger.info(
-      { code: "NODE_STARTED", http: this.httpUrl, nodeId: this.#self.id, region: config.node.region },
-      "node started",
-    );
+    this.#readinessLog.start();
+    logger.info({ code: "NODE_STARTED", http: this.httpUrl, nodeId: this.#self.id, region }, "node started");
     if (this.#founding === undefined) {
       // Others may be hours away; this node is up meanwhile, and /ready says what it waits for.
-      this.#joining = this.#found(this.#network).catch((error) => {
-        if (!this.#stopping.signal.aborted) onFatal(error);
-      });
+      this.#entering = this.#unattended(this.#enter(network));
     } else {
-      answerFounders({ facts: this.#facts, requests });
-      await this.#join(this.#network, this.#founding);
+      answerNewcomers({ facts: this.#facts, requests });
+      await this.#join(network, this.#founding);
     }
   }
 
@@ -203,24 +241,59 @@ export class RegistryNode {
     return { federation: asFederationId(federation), region: asRegionId(region) };
   }
 
-  async #found(network: Network): Promise<void> {
+  get #memberNames(): readonly NodeName[] {
     const { members } = this.#options.config.node;
-    const names = members.length === 0 ? [this.#self.name] : members.map(({ name }): NodeName => asNodeName(name));
-    const founding = await foundRegion(
-      {
-        ...this.#place(),
-        self: this.#self,
-        names,
-        facts: this.#facts,
-        requests: network.requests,
-        directory: network.directory,
-        clock: this.#clock,
-        logger: this.#options.logger,
+    return members.length === 0 ? [this.#self.name] : members.map(({ name }): NodeName => asNodeName(name));
+  }
+
+  #entryParts({ requests, directory }: Network) {
+    return {
+      ...this.#place(),
+      self: this.#self,
+      requests,
+      directory,
+      clock: this.#clock,
+      logger: this.#options.logger,
+      onWaiting: (reason: string) => {
+        this.#waitsFor = reason;
       },
+    };
+  }
+
+  async #enter(network: Network): Promise<void> {
+    const founding = await enterRegion(
+      { ...this.#entryParts(network), names: this.#memberNames, mayFound: true, facts: this.#facts },
       this.#stopping.signal,
     );
     network.setCluster(founding.cluster);
     await this.#join(network, founding);
+  }
+
+  async #awaitMembership(network: Network, group: RaftGroup): Promise<void> {
+    await askUntilMember(this.#entryParts(network), () => group.status().membership, this.#stopping.signal);
+    this.#waitsFor = null;
+  }
+
+  /** This identity never returns: its disk says so before the process ends. */
+  async #leave(): Promise<void> {
+    this.#waitsFor = "this node was removed from its region";
+    await noteRemoval({ facts: this.#facts });
+    const { name, id } = this.#self;
+    this.#options.logger.warn(
+      { code: "MEMBER_REMOVED", name, id },
+      "this node was removed from its region and stops; to join again as a new member, move its data folder away first",
+    );
+    this.#options.onRemoved();
+  }
+
+  /** What runs beside everything else ends the node when it fails. */
+  #unattended(work: Promise<void>): Promise<void> {
+    return work.catch(async (error) => {
+      if (this.#stopping.signal.aborted) return;
+      const isRemoval = error instanceof BootstrapError && error.detail.code === "MEMBER_REMOVED";
+      if (isRemoval) await this.#unattended(this.#leave());
+      else this.#options.onFatal(error);
+    });
   }
 
   /** Takes part in a founded region. */
@@ -238,6 +311,7 @@ export class RegistryNode {
         random: this.#random,
         logger,
         onFatal,
+        onRemoved: () => void this.#unattended(this.#leave()),
       },
       raftOptions(config),
     );
@@ -245,6 +319,17 @@ export class RegistryNode {
     this.#founding = founding;
     group.onStatusChange((status) => this.#counters.follow(status));
     this.#groupInWaiting.attach(group);
+    this.#admission = new Admission({
+      region: this.#place().region,
+      cluster: founding.cluster,
+      group,
+      requests: network.requests,
+      directory: network.directory,
+      logger,
+    });
+    this.#waitsFor = "this node was taken into its region, and waits to hear from the leader";
+    void this.#unattended(this.#awaitMembership(network, group));
+    this.#configuredMembers = new ConfiguredMembers(this.#memberNames, () => group.status(), this.#clock, logger);
     this.#keeper.start();
     this.#federation = await this.#federate(network, founding, group);
   }
@@ -297,8 +382,7 @@ export class RegistryNode {
       version,
       registry: this.#registry,
       group: this.#groupInWaiting,
-      livePathMs: this.#livePathMs,
-      isShuttingDown: () => this.#stopping.signal.aborted,
+      readiness: () => this.#readiness(),
       directory: () => this.#network?.directory,
       founding: () => this.#founding,
       federation: () => this.#federation,
@@ -314,6 +398,7 @@ export class RegistryNode {
     const server = await buildServer({
       registry: this.#registry,
       view,
+      admin: this.#admin,
       metrics,
       logger,
       clock: this.#clock,
@@ -372,9 +457,12 @@ export class RegistryNode {
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("this node is stopping"));
-    await this.#joining;
+    await this.#entering;
     await this.#group?.transferLeadership();
     await Promise.all(this.#http.map((server) => server.close()));
+    this.#readinessLog.stop();
+    this.#configuredMembers?.stop();
+    this.#mates?.stop();
     this.#registry.stop();
     await this.#keeper.stop();
     this.#federation?.stop();
@@ -382,6 +470,17 @@ export class RegistryNode {
     await this.#group?.stop();
     await this.#network?.stop();
     await this.#store.close();
+  }
+
+  #readiness(): Readiness {
+    return readinessOf({
+      self: this.#self.id,
+      status: () => this.#groupInWaiting.status(),
+      isLinked: (id) => this.#network?.directory.get(id) !== undefined,
+      waitsFor: () => this.#waitsFor,
+      isShuttingDown: () => this.#stopping.signal.aborted,
+      livePathMs: this.#livePathMs,
+    });
   }
 
   #memberNodes(): readonly SummaryNode[] {

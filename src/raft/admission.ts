@@ -42,31 +42,27 @@ export class Admission {
     parts.requests.handle(JOIN_METHOD, (from) => this.answer(from));
   }
 
-  /** The nodes that asked this leader to join and wait for an operator's word; nobody's links but theirs keep them here. */
+  /** The nodes that asked this leader to join and wait for an operator's word; forgotten when their link is gone. */
   waiting(): readonly PeerInfo[] {
     const { group, directory } = this.#parts;
     const { role, membership } = group.status();
-    if (role !== "leader") this.#waiting.clear();
-    const members = peersOf(membership);
-    return [...this.#waiting].flatMap((id) => {
-      const peer = directory.get(id);
-      return peer === undefined || members.includes(id) ? [] : [peer];
-    });
+    const isWaiting = (id: NodeId) => role === "leader" && !peersOf(membership).includes(id);
+    for (const id of this.#waiting) if (!isWaiting(id)) this.#waiting.delete(id);
+    return [...this.#waiting].flatMap((id) => directory.get(id) ?? []);
   }
 
   async answer({ nodeId, name, region }: PeerInfo): Promise<JoinAnswer> {
     const { group, cluster } = this.#parts;
     const { role, leader, membership, isChanging } = group.status();
     if (region !== this.#parts.region) return later("it is configured for another region");
-    if (membership.removed.includes(nodeId)) return { type: "refused", reason: "removed" };
     if (role !== "leader") return { type: "elsewhere", leader, seesQuorum: this.#seesQuorum(membership) };
-    if (peersOf(membership).includes(nodeId)) {
-      // What is not committed may be taken back, and then it would be a member of nothing.
-      return isChanging ? later("another change of the members is under way") : { type: "accepted", cluster };
-    }
+    // What is not committed may be taken back, and then it would have joined nothing, or be gone from where it belongs.
+    if (isChanging) return later("another change of the members is under way");
+    if (peersOf(membership).includes(nodeId)) return { type: "accepted", cluster };
+    if (membership.removed.includes(nodeId)) return { type: "refused", reason: "removed" };
     const { voters, learners } = membership;
     if ([...voters, ...learners].some((member) => member.name === name)) return this.#replace({ id: nodeId, name });
-    if (this.#waiting.size < WAITING_MAX) this.#waiting.add(nodeId);
+    if (this.waiting().length < WAITING_MAX) this.#waiting.add(nodeId);
     return this.#waiting.has(nodeId) ? { type: "waiting" } : later(`${WAITING_MAX} nodes wait to be added already`);
   }
 

@@ -34,8 +34,5 @@ export function unreadable(): BootstrapError {
 }
 
 export function memberRemoved(id: NodeId): BootstrapError {
-  const message =
-    "this node was removed from its region, and its identity never returns: " +
-    "move its data folder away, and it joins as a new member";
-  return new BootstrapError(message, { code: "MEMBER_REMOVED", id });
+  return new BootstrapError("this node was removed from its region for good", { code: "MEMBER_REMOVED", id });
 }

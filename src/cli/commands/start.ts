@@ -1,8 +1,8 @@
 /**
  * `atoll start`: one node, until it is told to stop.
  *
- * SIGTERM, SIGINT, or the loss of the process that started it over a channel (`atoll dev`) stop it in order: leadership is
- * handed over, requests are finished, the store is closed. A second signal ends it at once.
+ * SIGTERM, SIGINT, the loss of the process that started it over a channel (`atoll dev`), or its removal from the region stop
+ * it in order: leadership is handed over, requests are finished, the store is closed. A second signal ends it at once.
  */
 
 import closeWithGrace from "close-with-grace";
@@ -17,7 +17,8 @@ import { VERSION } from "../version.ts";
 const STOP_DEADLINE_MS = 8_000;
 
 /**
- * Runs until the process is ended by a signal: exit 0 after an orderly stop, 1 otherwise.
+ * Runs until the process is told to end, or its region has no place for it any more: exit 0 after an orderly stop, 1
+ * otherwise.
  *
  * @throws what kept the node from starting, in words that say what to do
  */
@@ -36,6 +37,7 @@ export async function start({ config, ignored }: LoadedConfig): Promise<never> {
       fatal ??= new Error("the node failed", { cause: error });
       grace.close();
     },
+    onRemoved: () => grace.close(),
   });
   const grace = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: reporter(logger) }, async ({ err, signal }) => {
     if (err !== undefined) logger.error({ code: "NODE_FAILED", err }, `a bug: ${err.message}`);

@@ -3,6 +3,7 @@ import { beforeEach, describe, it } from "node:test";
 import { RegionMembers } from "../../../src/node/region-members.ts";
 import { asNodeId, asNodeName, asRegionId } from "../../../src/types/ids.ts";
 import { foundingMembership, type Member } from "../../../src/types/membership.ts";
+import type { SummaryNode } from "../../../src/types/summary.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { seededRandom } from "../../../src/util/random.ts";
 import { FakeNetwork, type FakeNode } from "../../support/fake-network.ts";
@@ -15,6 +16,7 @@ let network: FakeNetwork;
 let nodes: FakeNode[];
 let members: RegionMembers;
 let told: string[];
+let known: Map<string, SummaryNode>;
 
 function join(name: string, region = REGION): FakeNode {
   const node = network.join({
@@ -29,18 +31,26 @@ function join(name: string, region = REGION): FakeNode {
   return node;
 }
 
+const whereIs = (name: string): SummaryNode => ({
+  name,
+  nodeId: `id-${name}`,
+  addresses: [`${name}:4001`],
+  http: `http://${name}`,
+});
+
 beforeEach(() => {
   clock = new VirtualClock();
   network = new FakeNetwork({ clock, random: seededRandom(1) });
   told = [];
+  known = new Map(["a", "b", "c"].map((name) => [`id-${name}`, whereIs(name)]));
   nodes = ["a", "b", "c"].map((name) => join(name));
   const voters = ["a", "b", "c"].map((name): Member => ({ id: asNodeId(`id-${name}`), name: asNodeName(name) }));
   members = new RegionMembers({
     self: { name: "a", nodeId: "id-a", addresses: ["a:4001"], http: "http://a" },
-    region: REGION,
     directory: nodes[0]!.directory,
     requests: nodes[0]!.requests,
     membership: () => foundingMembership(voters),
+    lastKnown: (id) => known.get(id),
     logger: silentLogger,
   });
 });
@@ -68,9 +78,16 @@ describe("region members", () => {
     );
   });
 
-  it("knows members by identity, not by name or region (P11)", () => {
+  it("knows members by identity, not by name or region (P11)", async () => {
     join("d");
-    assert.equal(members.isMember(asNodeId("id-b")), true);
-    assert.equal(members.isMember(asNodeId("id-d")), false);
+    members.send("news", 1);
+    await clock.advance(1_000);
+    assert.ok(!told.includes("d"));
+    assert.ok(members.nodes().every(({ name }) => name !== "d"));
+  });
+
+  it("shows members that were never met without an address", () => {
+    known.delete("id-b");
+    assert.deepEqual(members.nodes()[1], { name: "b", nodeId: "id-b", addresses: [], http: "" });
   });
 });

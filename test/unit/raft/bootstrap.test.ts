@@ -1,16 +1,31 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import { Packr } from "msgpackr";
+import { Admission } from "../../../src/raft/admission.ts";
 import {
-  answerFounders,
-  BootstrapError,
+  answerNewcomers,
+  askUntilMember,
+  enterRegion,
   type Founding,
-  foundRegion,
+  noteRemoval,
   readFounding,
 } from "../../../src/raft/bootstrap.ts";
+import { BootstrapError } from "../../../src/raft/bootstrap-error.ts";
+import { asJoinAnswer } from "../../../src/raft/join-answer.ts";
 import type { NodeFacts } from "../../../src/storage/interface.ts";
-import { asFederationId, asNodeId, asNodeName, asRegionId, type NodeName } from "../../../src/types/ids.ts";
+import {
+  asClusterId,
+  asFederationId,
+  asNodeId,
+  asNodeName,
+  asRegionId,
+  type ClusterId,
+  type NodeName,
+} from "../../../src/types/ids.ts";
+import { NO_MEMBERS } from "../../../src/types/membership.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { seededRandom } from "../../../src/util/random.ts";
+import { FakeGroups } from "../../support/fake-groups.ts";
 import { FakeNetwork, type FakeNode } from "../../support/fake-network.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
@@ -41,38 +56,46 @@ class FoundingNode {
   readonly stop = new AbortController();
   readonly warnings: string[] = [];
   founding: Founding | undefined;
+  waitsFor = "";
+  failure: unknown;
   ended: Promise<void> = Promise.resolve();
 
-  constructor(name: NodeName, id: string, facts = new Facts()) {
+  constructor(name: NodeName, id: string, facts = new Facts(), cluster: ClusterId | null = null) {
     this.facts = facts;
     this.node = network.join({
       nodeId: asNodeId(id),
       name,
       region: REGION,
-      cluster: null,
+      cluster,
       http: `http://${name}`,
       addresses: [],
     });
   }
 
-  begin(names: readonly NodeName[] = NAMES): this {
+  begin(names: readonly NodeName[] = NAMES, { mayFound = true } = {}): this {
     const { requests, directory, self } = this.node;
     const parts = {
       self: { id: self.nodeId, name: self.name },
       federation: FEDERATION,
       region: REGION,
       names,
+      mayFound,
       facts: this.facts,
       requests,
       directory,
       clock,
       logger: { ...silentLogger, warn: ({ code }: { code: string }) => void this.warnings.push(code) },
+      onWaiting: (reason: string) => {
+        this.waitsFor = reason;
+      },
     };
-    this.ended = foundRegion(parts, this.stop.signal).then(
+    this.ended = enterRegion(parts, this.stop.signal).then(
       (founding) => {
         this.founding = founding;
       },
-      () => {},
+      (error: unknown) => {
+        this.failure = error;
+      },
     );
     return this;
   }
@@ -94,6 +117,19 @@ let network: FakeNetwork;
 beforeEach(() => {
   clock = new VirtualClock();
   network = new FakeNetwork({ clock, random: seededRandom(1) });
+});
+
+const PLACE = { federation: FEDERATION, region: REGION };
+
+const isBootstrapError = (code: string) => (error: unknown) =>
+  error instanceof BootstrapError && error.detail.code === code;
+
+const statementOf = (stage: string, name: string) => ({
+  stage,
+  ...PLACE,
+  names: NAMES,
+  self: { id: `id-${name}`, name },
+  members: [],
 });
 
 const membersOf = (node: FoundingNode) => node.founding?.membership.voters.map(({ id }) => id);
@@ -151,7 +187,7 @@ describe("founding", () => {
     assert.equal(nodes[2]!.founding, undefined);
     network.leave(asNodeId("id-c"));
 
-    for (const { node, facts } of nodes.slice(0, 2)) answerFounders({ facts, requests: node.requests });
+    for (const { node, facts } of nodes.slice(0, 2)) answerNewcomers({ facts, requests: node.requests });
     const facts = nodes[2]!.facts;
     facts.putsLeft = Number.POSITIVE_INFINITY;
     const back = new FoundingNode(asNodeName("c"), "id-c", facts).begin();
@@ -159,28 +195,21 @@ describe("founding", () => {
     assert.deepEqual(back.founding, nodes[0]!.founding);
   });
 
-  it("F7: a wiped disk under a known name is no member, and founds nothing", async () => {
-    const nodes = NAMES.map((name) => new FoundingNode(name, `id-${name}`).begin());
-    await clock.advance(2_000);
-    for (const { node, facts } of nodes.slice(0, 2)) answerFounders({ facts, requests: node.requests });
-    network.leave(asNodeId("id-c"));
-    const wiped = new FoundingNode(asNodeName("c"), "id-of-an-empty-disk").begin();
+  it("founds nothing while a member of the region is linked, even one that does not answer", async () => {
+    new FoundingNode(asNodeName("d"), "id-d", new Facts(), asClusterId("c1"));
+    const alone = new FoundingNode(asNodeName("a"), "id-a").begin([asNodeName("a")]);
     await clock.advance(60_000);
-    assert.equal(wiped.founding, undefined);
-    assert.equal(wiped.read(), null);
+    assert.equal(alone.founding, undefined);
+    assert.match(alone.waitsFor, /waits for a member of its region to answer/);
   });
 
-  it("F7: a wiped disk says that it is no member as soon as it hears of the founding, whatever it said before", async () => {
-    const nodes = NAMES.map((name) => new FoundingNode(name, `id-${name}`).begin());
-    await clock.advance(2_000);
-    for (const node of nodes) await node.crash();
-    const wiped = new FoundingNode(asNodeName("c"), "id-of-an-empty-disk").begin();
-    await clock.advance(1_000);
-    assert.deepEqual(wiped.warnings, ["FOUNDING_WAITS"]);
-    const back = new FoundingNode(asNodeName("a"), "id-a", nodes[0]!.facts);
-    answerFounders({ facts: back.facts, requests: back.node.requests });
-    await clock.advance(1_000);
-    assert.deepEqual(wiped.warnings, ["FOUNDING_WAITS", "FOUNDING_NOT_A_MEMBER"]);
+  it("F5: a node that lost a damaged store founds nothing, even with all others that lost theirs", async () => {
+    const nodes = NAMES.map((name) => new FoundingNode(name, `id-${name}`).begin(NAMES, { mayFound: false }));
+    await clock.advance(60_000);
+    assert.deepEqual(
+      nodes.map(({ founding }) => founding),
+      [undefined, undefined, undefined],
+    );
   });
 
   it("a member replaced before anything was founded is founded with its new identity", async () => {
@@ -214,6 +243,7 @@ describe("founding", () => {
       () => alone.read(asRegionId("elsewhere")),
       (error) =>
         error instanceof BootstrapError &&
+        error.detail.code === "DATA_FOLDER_OTHER_NODE" &&
         error.detail.option === "node.region" &&
         /another data folder/.test(error.message),
     );
@@ -232,5 +262,270 @@ describe("founding", () => {
     }));
     await clock.advance(5_000);
     assert.deepEqual([nodes[0]!.founding, nodes[1]!.founding], [undefined, undefined]);
+  });
+  it("refuses a data folder that a newer version wrote, instead of taking it for a fresh one", async () => {
+    const alone = new FoundingNode(asNodeName("a"), "id-a").begin([asNodeName("a")]);
+    await clock.advance(0);
+    alone.facts.kept.set("founding", new Packr().pack({ stage: "of-the-future" }));
+    assert.throws(() => alone.read(), isBootstrapError("DATA_FOLDER_UNREADABLE"));
+  });
+});
+
+describe("joining", () => {
+  /** The region of a, b and c, founded, with a as its leader. */
+  let members: FoundingNode[];
+  let groups: FakeGroups;
+  beforeEach(async () => {
+    members = NAMES.map((name) => new FoundingNode(name, `id-${name}`).begin());
+    await clock.advance(2_000);
+    groups = new FakeGroups(members[0]!.founding!.membership.voters, asNodeId("id-a"));
+    for (const member of members) serve(member);
+  });
+
+  function serve({ node, facts, founding }: FoundingNode): Admission {
+    const { requests, directory } = node;
+    answerNewcomers({ facts, requests });
+    const group = groups.group(node.self.nodeId);
+    return new Admission({
+      region: REGION,
+      cluster: founding!.cluster,
+      group,
+      requests,
+      directory,
+      logger: silentLogger,
+    });
+  }
+
+  /** c's disk is lost: it returns with another identity. */
+  function wipe(): FoundingNode {
+    network.leave(asNodeId("id-c"));
+    groups.silent.add(asNodeId("id-c"));
+    return new FoundingNode(asNodeName("c"), "id-of-an-empty-disk");
+  }
+
+  it("F7: a wiped disk takes the place of its old self, hands off, and knows no configuration before the log tells it", async () => {
+    const wiped = wipe().begin();
+    await clock.advance(1_000);
+    assert.deepEqual(wiped.founding, { cluster: members[0]!.founding!.cluster, membership: NO_MEMBERS });
+    assert.deepEqual(groups.changes, [
+      { type: "add", member: { id: "id-of-an-empty-disk", name: "c" }, becomes: "voter" },
+    ]);
+    assert.equal(groups.membership.learners[0]?.replaces, "id-c");
+    assert.deepEqual(wiped.read(), wiped.founding);
+  });
+
+  it("F7: a wiped disk neither founds nor joins while the only member that is left has no quorum, and says so", async () => {
+    for (const id of ["id-a", "id-b"]) network.leave(asNodeId(id));
+    groups.leader = null;
+    const wiped = ["a", "b"].map((name) => new FoundingNode(asNodeName(name), `new-${name}`).begin());
+    await clock.advance(30_000);
+    for (const node of wiped) {
+      assert.equal(node.founding, undefined);
+      assert.equal(node.read(), null);
+      assert.ok(node.warnings.includes("JOIN_NO_QUORUM"));
+      assert.match(node.waitsFor, /without quorum/);
+    }
+  });
+
+  it("R12: a name whose holder answers is refused, and had once the holder is silent", async () => {
+    network.leave(asNodeId("id-c"));
+    const other = new FoundingNode(asNodeName("c"), "id-c2").begin();
+    await clock.advance(30_000);
+    assert.equal(other.founding, undefined);
+    assert.match(other.waitsFor, /the name c is held by a member that answers/);
+    assert.deepEqual(new Set(other.warnings), new Set(["JOIN_NAME_TAKEN"]));
+    groups.silent.add(asNodeId("id-c"));
+    await clock.advance(1_000);
+    assert.notEqual(other.founding, undefined);
+  });
+
+  it("a new name waits for an operator's word, seen by the leader as long as it is linked", async () => {
+    const admission = serve(members[0]!);
+    const newcomer = new FoundingNode(asNodeName("d"), "id-d").begin([...NAMES, asNodeName("d")]);
+    await clock.advance(5_000);
+    assert.deepEqual(
+      admission.waiting().map(({ name }) => name),
+      ["d"],
+    );
+    assert.match(newcomer.waitsFor, /^waits to be added: atoll members add d$/);
+    assert.deepEqual(groups.changes, []);
+    const member = { id: asNodeId("id-d"), name: asNodeName("d") };
+    groups.change({ type: "add", member, becomes: "voter" });
+    assert.deepEqual(admission.waiting(), []);
+    await clock.advance(1_000);
+    assert.equal(newcomer.founding?.cluster, members[0]!.founding!.cluster);
+
+    new FoundingNode(asNodeName("e"), "id-e").begin([...NAMES, asNodeName("e")]);
+    await clock.advance(1_000);
+    assert.equal(admission.waiting().length, 1);
+    network.leave(asNodeId("id-e"));
+    assert.deepEqual(admission.waiting(), []);
+  });
+
+  it("remembers no more than 64 nodes that wait", async () => {
+    const admission = serve(members[0]!);
+    for (let i = 0; i < 70; i++) new FoundingNode(asNodeName(`n${i}`), `id-${i}`);
+    const answers = await Promise.all(members[0]!.node.directory.peers().map((peer) => admission.answer(peer)));
+    assert.equal(answers.filter(({ type }) => type === "waiting").length, 64);
+    assert.equal(answers.filter(({ type }) => type === "later").length, 6);
+  });
+
+  it("is told by any member who leads, and follows a new leader", async () => {
+    groups.leader = null;
+    const wiped = wipe().begin();
+    await clock.advance(3_000);
+    assert.match(wiped.waitsFor, /no leader of the region is known/);
+    groups.leader = asNodeId("id-b");
+    await clock.advance(1_000);
+    assert.notEqual(wiped.founding, undefined);
+  });
+
+  it("finds its way through a member that joined itself, when no founder is left", async () => {
+    const first = wipe().begin();
+    await clock.advance(1_000);
+    serve(first);
+    groups.leader = first.node.self.nodeId;
+    for (const id of ["id-a", "id-b"]) network.leave(asNodeId(id));
+    const newcomer = new FoundingNode(asNodeName("d"), "id-d").begin([...NAMES, asNodeName("d")]);
+    await clock.advance(1_000);
+    groups.change({ type: "add", member: { id: asNodeId("id-d"), name: asNodeName("d") }, becomes: "voter" });
+    await clock.advance(1_000);
+    assert.equal(newcomer.founding?.cluster, members[0]!.founding!.cluster);
+  });
+
+  it("trusts a promise only once it is committed", async () => {
+    const wiped = wipe();
+    groups.change({ type: "add", member: { id: wiped.node.self.nodeId, name: asNodeName("c") }, becomes: "voter" });
+    groups.isChanging = true;
+    wiped.begin();
+    await clock.advance(5_000);
+    assert.equal(wiped.founding, undefined);
+    groups.isChanging = false;
+    await clock.advance(1_000);
+    assert.notEqual(wiped.founding, undefined);
+  });
+
+  for (const outcome of ["unknown", "unknown-but-done", "change-pending", "quorum-at-risk"] as const) {
+    it(`asks again when the change ended in "${outcome}"`, async () => {
+      groups.nextOutcome = outcome;
+      const wiped = wipe().begin();
+      await clock.advance(3_000);
+      assert.notEqual(wiped.founding, undefined);
+      assert.equal(groups.membership.learners.length, 1);
+    });
+  }
+
+  it("F7: a crash before the joining is on disk ends in asking again, under the same identity", async () => {
+    const wiped = wipe();
+    wiped.facts.putsLeft = 0;
+    wiped.begin();
+    await clock.advance(1_000);
+    assert.equal(wiped.founding, undefined);
+    network.leave(wiped.node.self.nodeId);
+
+    wiped.facts.putsLeft = Number.POSITIVE_INFINITY;
+    const back = new FoundingNode(asNodeName("c"), "id-of-an-empty-disk", wiped.facts);
+    assert.equal(back.read(), null);
+    back.begin();
+    await clock.advance(1_000);
+    assert.equal(back.read()?.cluster, members[0]!.founding!.cluster);
+    assert.equal(groups.changes.length, 1);
+  });
+
+  it("F7: a crash after the joining is on disk ends in being a member, with nobody asked", async () => {
+    const wiped = wipe().begin();
+    await clock.advance(1_000);
+    await wiped.crash();
+    for (const id of ["id-a", "id-b"]) network.leave(asNodeId(id));
+    const back = new FoundingNode(asNodeName("c"), "id-of-an-empty-disk", wiped.facts);
+    assert.deepEqual(back.read(), wiped.founding);
+  });
+
+  it("F7: a disk wiped again while it was joining is somebody new again", async () => {
+    const first = wipe();
+    first.facts.putsLeft = 0;
+    first.begin();
+    await clock.advance(1_000);
+    network.leave(first.node.self.nodeId);
+    groups.silent.add(first.node.self.nodeId);
+    const second = new FoundingNode(asNodeName("c"), "id-of-yet-another-disk").begin();
+    await clock.advance(1_000);
+    assert.notEqual(second.founding, undefined);
+    assert.deepEqual(
+      groups.membership.voters.map(({ id }) => id),
+      ["id-a", "id-b", "id-c"],
+    );
+  });
+
+  it("asks on, after it joined, until its own configuration names it", async () => {
+    const wiped = wipe();
+    let membership = NO_MEMBERS;
+    const { self, requests, directory } = wiped.node;
+    const known = { id: self.nodeId, name: self.name };
+    const asking = askUntilMember(
+      { ...PLACE, self: known, requests, directory, clock, logger: silentLogger, onWaiting: () => {} },
+      () => membership,
+      new AbortController().signal,
+    );
+    await clock.advance(1_000);
+    assert.equal(groups.changes.length, 1);
+    // The leader fell before it had committed that, and nobody else knows of it.
+    groups.membership = { ...groups.membership, learners: [] };
+    await clock.advance(1_000);
+    assert.equal(groups.changes.length, 2);
+    membership = groups.membership;
+    await clock.advance(1_000);
+    await asking;
+  });
+
+  it("R13: an identity that left the region is told so, and does not return", async () => {
+    const wiped = wipe();
+    groups.membership = { ...groups.membership, removed: [wiped.node.self.nodeId] };
+    wiped.begin();
+    await clock.advance(1_000);
+    assert.ok(isBootstrapError("MEMBER_REMOVED")(wiped.failure));
+    assert.equal(wiped.founding, undefined);
+  });
+
+  it("R51: a data folder whose identity was removed is refused", async () => {
+    await noteRemoval({ facts: members[0]!.facts });
+    assert.throws(() => members[0]!.read(), isBootstrapError("MEMBER_REMOVED"));
+  });
+
+  it("F17: joins neither of two regions that have the same name", async () => {
+    const other = new FoundingNode(asNodeName("x"), "id-x");
+    other.node.requests.handle("raft/found", async () => ({
+      ...statementOf("joined", "x"),
+      cluster: "another",
+    }));
+    const wiped = wipe().begin();
+    await clock.advance(5_000);
+    assert.equal(wiped.founding, undefined);
+    assert.deepEqual(new Set(wiped.warnings), new Set(["JOIN_CLUSTERS_DIFFER"]));
+  });
+
+  it("believes no answer that makes no sense, and asks somebody else", async () => {
+    const nonsense = [null, 1, {}, { type: "accepted" }, { type: "refused", reason: "x".repeat(1_000) }];
+    for (const answer of nonsense) assert.equal(asJoinAnswer(answer), null);
+    const liar = new FoundingNode(asNodeName("b2"), "id-0");
+    liar.node.requests.handle("raft/join", async () => ({ type: "accepted", cluster: 7 }));
+    const wiped = wipe().begin();
+    await clock.advance(2_000);
+    assert.notEqual(wiped.founding, undefined);
+  });
+
+  it("F17: is not taken in by whoever names another cluster", async () => {
+    groups.leader = asNodeId("id-b");
+    members[1]!.node.requests.handle("raft/join", async () => ({ type: "accepted", cluster: "another" }));
+    const wiped = wipe().begin();
+    await clock.advance(5_000);
+    assert.equal(wiped.founding, undefined);
+  });
+
+  it("takes in nobody who is configured for another region", async () => {
+    const admission = serve(members[0]!);
+    const stranger = { ...members[1]!.node.self, nodeId: asNodeId("id-s"), region: asRegionId("us-west") };
+    assert.equal((await admission.answer(stranger)).type, "later");
+    assert.deepEqual(admission.waiting(), []);
   });
 });
