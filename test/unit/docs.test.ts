@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, it } from "node:test";
+import { createTestApp } from "../support/api-app.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -12,6 +13,24 @@ function codesIn(source: string): string[] {
   const places = source.match(/\bcode: "[A-Z][A-Z_]+"(\s*\| "[A-Z][A-Z_]+")*/g) ?? [];
   return places.flatMap((place) => place.match(/[A-Z][A-Z_]+/g) ?? []);
 }
+
+/** The first block of a language after a place in a document. */
+function blockAfter(document: string, place: string, language: string): string {
+  const rest = document.slice(document.indexOf(place));
+  const [, block] = new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "s").exec(rest) ?? [];
+  assert.ok(block !== undefined, `no ${language} after ${place}`);
+  return block;
+}
+
+describe("docs/http-api.md", () => {
+  it("shows the members of a region as they are answered", async () => {
+    const example = blockAfter(readFileSync(join(ROOT, "docs/http-api.md"), "utf8"), "### Members", "json");
+    const { send, admin } = await createTestApp();
+    admin.status = JSON.parse(example);
+    const answer = await send({ method: "POST", url: "/v1/cluster/members", payload: { name: "us-east-2" } });
+    assert.deepEqual([answer.statusCode, answer.json()], [202, JSON.parse(example)]);
+  });
+});
 
 describe("docs/errors.md", () => {
   it("lists every code in the source", () => {

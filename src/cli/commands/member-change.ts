@@ -7,7 +7,7 @@ import type { ClientOptions } from "./client-options.ts";
 
 /** Longer than a node waits for a leader and then for the change. */
 const ANSWER_TIMEOUT_MS = 30_000;
-const TRIES_MAX = 10;
+const TRIES_MAX = 3;
 const RETRY_AFTER_MS = 1_000;
 /** Nothing was changed, for a reason that passes by itself: an election, or another change. */
 const PASSING = ["NO_LEADER", "CHANGE_PENDING"];

@@ -74,10 +74,10 @@ function formatMembers({ members }: MembersView): string {
     formatLink(member.link),
     member.lagEntries === null ? "-" : String(member.lagEntries),
     member.silentMs === null ? "-" : formatAge(member.silentMs),
-    member.replaces ?? "-",
     member.nodeId,
+    member.replaces ?? "-",
   ]);
-  return formatTable(["MEMBER", "ROLE", "LINK", "LAG", "SILENT", "REPLACES", "IDENTITY"], rows);
+  return formatTable(["MEMBER", "ROLE", "LINK", "LAG", "SILENT", "IDENTITY", "REPLACES"], rows);
 }
 
 function formatRole({ role, becomes }: MemberView): string {
