@@ -197,6 +197,8 @@ export function raftStorageContract({ name, withDisk }: StoreKind): void {
         ];
         for (const batch of refused) await assert.rejects(raft.write(batch), InvariantViolation, JSON.stringify(batch));
         await raft.write({ entries: entriesOf(6, 6, 3) });
+        const beyondState = { compactTo: { index: 6, term: 3 } };
+        await assert.rejects(raft.write(beyondState), InvariantViolation, "R42: the state does not show it yet");
       }),
     );
   });

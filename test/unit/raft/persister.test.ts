@@ -263,6 +263,14 @@ describe("raft/persister: a snapshot takes the place of all (R6)", () => {
     persister.kick();
     await clock.advance(2 * FLUSH_MS);
     assert.equal(writes.length, 2);
+    // Nor does it come along with what is applied after the snapshot.
+    persister.effects([{ key: "agent/b", value: 2 }]);
+    persister.applied(10, MEMBERS);
+    persister.kick();
+    await clock.advance(FLUSH_MS);
+    assert.deepEqual(writes[2], {
+      state: { writes: [{ key: "agent/b", value: 2 }], appliedIndex: 10, membership: MEMBERS },
+    });
   });
 
   it("does not begin after a failed write (R8)", async () => {

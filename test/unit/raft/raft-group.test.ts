@@ -255,6 +255,22 @@ describe("raft/raft-group: restarts and snapshots", () => {
     assert.deepEqual(votes()[1], `${leader.id} false`);
   });
 
+  it("a read that waits for what a snapshot brings ends with it (R56)", async () => {
+    const cluster = await RaftCluster.start(3, SMALL_LOG);
+    const leader = await cluster.untilLed();
+    const [reader, other] = cluster.followers as [RunningNode, RunningNode];
+    cluster.network.isolate(reader.id);
+    await writeAll(cluster, [leader, other], "unheard of", 80);
+    // Until all of it is in the state on disk, of which a snapshot is made.
+    await cluster.clock.advance(1_000);
+    cluster.network.heal();
+    // No entry reaches it any more, so nothing but the snapshot can.
+    cluster.network.loses = ({ type, to }) => type === "append" && to === reader.id;
+    await cluster.until("it follows again", () => reader.group.status().leader !== null);
+    await cluster.settled(reader.group.readBarrier(LONG));
+    assert.equal(reader.ledger.lines.length, 80);
+  });
+
   it("a transfer that breaks is begun again (R46)", async () => {
     const cluster = await RaftCluster.start(3, SMALL_LOG);
     const leader = await cluster.untilLed();
@@ -300,6 +316,32 @@ describe("raft/raft-group: a disk that fails", () => {
       cluster.network.sent.slice(from).filter((message) => message.from === victim.id),
       [],
     );
+  });
+
+  it("R8: what waits for the disk when a rule of the core breaks is never written", async () => {
+    const cluster = await RaftCluster.start(3);
+    const leader = await cluster.untilLed();
+    await cluster.settled(propose(leader, "opens the session"));
+    await cluster.clock.advance(1_000);
+    let writes = 0;
+    const write = leader.store.write.bind(leader.store);
+    leader.store.write = (operations) => {
+      writes++;
+      return write(operations);
+    };
+    leader.store.delayWrites(cluster.clock, () => 50);
+    await cluster.settled(propose(leader, "committed by the others, and under way to its own disk"));
+    const waits = outcomeOf(propose(leader, "waits for its disk"));
+    await cluster.clock.advance(1);
+    // Two leaders of one term: whatever led to it, nothing that this core decided can be trusted.
+    const { term } = leader.group.status();
+    const rival = cluster.followers[0]!.id;
+    const append = { type: "append", from: rival, to: leader.id, term } as const;
+    cluster.network.transportOf(rival).send({ ...append, prevIndex: 0, prevTerm: 0, commit: 0, entries: [] });
+    await cluster.clock.advance(1_000);
+    assert.match(String(leader.fatal), /two leaders in term/);
+    assert.equal(writes, 1);
+    await waits;
   });
 
   it("R8: a leader whose write fails acknowledges nothing of it", async () => {
@@ -396,6 +438,30 @@ describe("raft/raft-group: reads", () => {
     const { term } = await cluster.settled(leader.group.confirmLeadership(LONG));
     assert.equal(term, leader.group.status().term);
     await assert.rejects(cluster.followers[0]!.group.confirmLeadership(LONG), /NO_LEADER/);
+  });
+});
+
+describe("raft/raft-group: proof of leadership", () => {
+  it("F1: a leader that lost its office during the proof has none, though a read goes through", async () => {
+    const cluster = await RaftCluster.start(3);
+    const former = await cluster.untilLed();
+    cluster.network.isolate(former.id);
+    const proof = former.group.confirmLeadership(LONG);
+    const isRefused = assert.rejects(proof, /NO_LEADER/);
+    await cluster.until("another one leads", () => cluster.leader !== undefined && cluster.leader !== former);
+    cluster.network.heal();
+    await cluster.settled(isRefused, 10_000);
+  });
+});
+
+describe("raft/raft-group: a backlog", () => {
+  it("is applied page by page, without waiting for a timer in between (R39)", async () => {
+    const cluster = await RaftCluster.start(1, { committedPage: 1 });
+    const alone = await cluster.untilLed();
+    await cluster.settled(propose(alone, "opens the session"));
+    const began = cluster.clock.now();
+    await writeAll(cluster, [alone], "command", 40);
+    assert.ok(cluster.clock.now() - began < 40, `took ${cluster.clock.now() - began} ms`);
   });
 });
 
@@ -539,6 +605,23 @@ describe("raft/raft-group: strangers and status", () => {
     for (let i = 0; i < 10; i++) {
       cluster.clock.stall(700);
       await cluster.clock.advance(300);
+    }
+    assert.deepEqual(
+      cluster.running.map((node) => node.group.status().term),
+      [term, term, term],
+    );
+  });
+
+  it("heartbeats that came during a stall longer than any excuse are heard before the timers (R59)", async () => {
+    const cluster = await RaftCluster.start(3);
+    // So that each member has some in its buffer at any time.
+    cluster.network.delayMs = 60;
+    const { group } = await cluster.untilLed();
+    await cluster.clock.advance(1_000);
+    const { term } = group.status();
+    for (let i = 0; i < 10; i++) {
+      cluster.clock.stall(3_000);
+      await cluster.clock.advance(1_000 + 7 * i);
     }
     assert.deepEqual(
       cluster.running.map((node) => node.group.status().term),

@@ -37,6 +37,14 @@ describe("ExpiryBrake", () => {
     assert.equal(brake.allowance(at, { due: 1, running, windowMs: WINDOW_MS }), 0);
   });
 
+  it("forgets what is longer ago than a lease: a steady trickle never adds up", () => {
+    const brake = new ExpiryBrake(OPTIONS);
+    for (let at = 0; at < 10 * WINDOW_MS; at += 1_000) {
+      assert.equal(brake.allowance(at, { due: 1, running: 100, windowMs: WINDOW_MS }), 1, `after ${at} ms`);
+      brake.expired(at, 1);
+    }
+  });
+
   it("F20: lets go by itself, and stays off until all of it is through", () => {
     const brake = new ExpiryBrake(OPTIONS);
     brake.allowance(0, { due: 600, running: 1_000, windowMs: WINDOW_MS });

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { encodeCommand } from "../../../src/registry/commands.ts";
 import { LeaseKeeper, RENEWALS_METHOD, RENEWALS_PER_MESSAGE } from "../../../src/registry/lease-keeper.ts";
 import { RegistryStateMachine } from "../../../src/registry/registry-state-machine.ts";
+import type { StateRecord } from "../../../src/storage/interface.ts";
 import type { AgentId } from "../../../src/types/ids.ts";
 import { asNodeId } from "../../../src/types/ids.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
@@ -19,22 +20,40 @@ async function register(region: TestRegion, count: number): Promise<AgentId[]> {
   return ids;
 }
 
+async function* pagesOf(pages: readonly (readonly StateRecord[])[]): AsyncGenerator<readonly StateRecord[]> {
+  yield* pages;
+}
+
 /** The region's nodes come back with what is on disk: the state, and no memory of renewals. */
 async function restart(region: TestRegion): Promise<void> {
   for (const { stateMachine, keeper } of region.nodes) {
     const records = [...stateMachine.index.agents()].map((agent) => [`agent/${agent.id}`, agent] as const);
     await keeper.stop();
-    await stateMachine.restore(
-      (async function* () {
-        yield [];
-      })(),
-    );
-    await stateMachine.restore(
-      (async function* () {
-        yield records;
-      })(),
-    );
+    await stateMachine.restore(pagesOf([]));
+    await stateMachine.restore(pagesOf([records]));
     keeper.start();
+  }
+}
+
+/** The keeper of a region of one, whose broadcasts are kept; `records` are on its disk when it starts. */
+async function aLoneKeeper({ records = [] }: { records?: readonly StateRecord[] } = {}) {
+  const clock = new VirtualClock();
+  const region = new InstantRegion();
+  const stateMachine = new RegistryStateMachine(HOME);
+  await stateMachine.restore(pagesOf([records]));
+  const group = region.join(stateMachine);
+  const sent: { method: string; payload: unknown }[] = [];
+  const onFatal = (error: unknown) => assert.fail(String(error));
+  const broadcast = { send: (method: string, payload: unknown) => sent.push({ method, payload }) };
+  const keeper = new LeaseKeeper({ group, stateMachine, broadcast, clock, logger: silentLogger, onFatal });
+  keeper.start();
+  return { clock, group, stateMachine, keeper, sent };
+}
+
+async function registerHere({ group }: Awaited<ReturnType<typeof aLoneKeeper>>, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const command = { kind: "register", id: agentId(i), record: aRecord(), atMs: 0, agentsMax: 1e6 } as const;
+    await group.propose(encodeCommand(command));
   }
 }
 
@@ -87,6 +106,18 @@ describe("expiry", () => {
     assert.notEqual(region.nodes[0]!.service.get(ids[4]!), undefined);
   });
 
+  it("F2: a wall clock that runs at twice the speed expires nobody", async () => {
+    const region = new TestRegion(3);
+    const ids = await register(region, 3);
+    for (let passedMs = 0; passedMs < 3 * LEASE_MS; passedMs += 100) {
+      // Each agent renews well within its lease, and too late by that clock.
+      if (passedMs % 15_000 === 0) for (const id of ids) await region.nodes[0]!.service.renew(id, null);
+      region.clock.jumpWall(100);
+      await region.clock.advance(100);
+    }
+    assert.deepEqual(region.healthyIds(), ids);
+  });
+
   it("F3: though leaders change faster than the lease, a dead agent dies and a live one never does", async () => {
     const region = new TestRegion(3);
     const [dead, ...alive] = await register(region, 4);
@@ -125,6 +156,41 @@ describe("expiry", () => {
     assert.deepEqual(region.healthyIds(), ids);
     await region.clock.advance(1_000 + SLACK_MS);
     assert.deepEqual(region.healthyIds(), []);
+  });
+
+  it("P7, F22: a node that starts from its disk and leads gives those it never heard of one whole lease", async () => {
+    const former = await aLoneKeeper();
+    await registerHere(former, 2);
+    const records = [...former.stateMachine.index.agents()].map((agent) => [`agent/${agent.id}`, agent] as const);
+    const started = await aLoneKeeper({ records });
+    const health = () => [0, 1].map((i) => started.stateMachine.index.get(agentId(i))?.health);
+    await started.clock.advance(LEASE_MS - 500);
+    assert.deepEqual(health(), ["healthy", "healthy"]);
+    await started.clock.advance(500 + SLACK_MS);
+    assert.deepEqual(health(), ["unhealthy", "unhealthy"]);
+  });
+
+  it("P7: a renewal that waits in a socket while the check is late saves its agent (R59)", async () => {
+    const node = await aLoneKeeper();
+    await registerHere(node, 1);
+    await node.clock.advance(LEASE_MS - 100);
+    // It arrives after the next check is due, and before the process, which stalls now, can look at either.
+    node.clock.schedule(110, () => node.keeper.renew(1));
+    node.clock.stall(300);
+    await node.clock.advance(1_000);
+    assert.equal(node.stateMachine.index.get(agentId(0))?.health, "healthy");
+  });
+
+  it("P7: a renewal that comes while the quorum is asked saves its agent", async () => {
+    const node = await aLoneKeeper();
+    await registerHere(node, 1);
+    const confirm = node.group.confirmLeadership.bind(node.group);
+    node.group.confirmLeadership = async () => {
+      node.keeper.renew(1);
+      return confirm();
+    };
+    await node.clock.advance(LEASE_MS + SLACK_MS);
+    assert.equal(node.stateMachine.index.get(agentId(0))?.health, "healthy");
   });
 
   it("P7: the time in which our process stood still is not charged", async () => {
@@ -243,28 +309,8 @@ describe("retention", () => {
 });
 
 describe("renewals between nodes", () => {
-  function aLoneKeeper() {
-    const clock = new VirtualClock();
-    const region = new InstantRegion();
-    const stateMachine = new RegistryStateMachine(HOME);
-    const group = region.join(stateMachine);
-    const sent: { method: string; payload: unknown }[] = [];
-    const onFatal = (error: unknown) => assert.fail(String(error));
-    const broadcast = { send: (method: string, payload: unknown) => sent.push({ method, payload }) };
-    const keeper = new LeaseKeeper({ group, stateMachine, broadcast, clock, logger: silentLogger, onFatal });
-    keeper.start();
-    return { clock, group, stateMachine, keeper, sent };
-  }
-
-  async function registerHere({ group }: ReturnType<typeof aLoneKeeper>, count: number): Promise<void> {
-    for (let i = 0; i < count; i++) {
-      const command = { kind: "register", id: agentId(i), record: aRecord(), atMs: 0, agentsMax: 1e6 } as const;
-      await group.propose(encodeCommand(command));
-    }
-  }
-
   it("travel in one message per batch, as ages, with what the agent was told", async () => {
-    const node = aLoneKeeper();
+    const node = await aLoneKeeper();
     await registerHere(node, 2);
     node.keeper.renew(1);
     await node.clock.advance(10);
@@ -287,7 +333,7 @@ describe("renewals between nodes", () => {
   });
 
   it("are cut into messages of bounded size", async () => {
-    const node = aLoneKeeper();
+    const node = await aLoneKeeper();
     await registerHere(node, RENEWALS_PER_MESSAGE + 1);
     for (let incarnation = 1; incarnation <= RENEWALS_PER_MESSAGE + 1; incarnation++) node.keeper.renew(incarnation);
     await node.clock.advance(25);
@@ -298,7 +344,7 @@ describe("renewals between nodes", () => {
   });
 
   it("are sent once more when the node stops", async () => {
-    const node = aLoneKeeper();
+    const node = await aLoneKeeper();
     await registerHere(node, 1);
     node.keeper.renew(1);
     await node.keeper.stop();
@@ -308,7 +354,7 @@ describe("renewals between nodes", () => {
   });
 
   it("are left out when malformed, and taken from members alone", async () => {
-    const node = aLoneKeeper();
+    const node = await aLoneKeeper();
     await registerHere(node, 1);
     const told = (payload: unknown, from = node.group.self) => {
       node.keeper.receive(payload, from);

@@ -42,17 +42,21 @@ async function stateOf(raft: RaftStore): Promise<StateRecord[]> {
   return records;
 }
 
-async function leaderSnapshot(): Promise<{ header: SnapshotHeader; chunks: Uint8Array[]; state: StateRecord[] }> {
+/** A snapshot of several chunks at `lastIndex`, each of its records under a key of its own. */
+async function leaderSnapshot(
+  lastIndex = 20,
+): Promise<{ header: SnapshotHeader; chunks: Uint8Array[]; state: StateRecord[] }> {
   const raft = new RaftStore(new MemoryStore(), silentLogger);
   await raft.found(CLUSTER, MEMBERS);
-  const writes = Array.from({ length: 9 }, (_, i) => ({ key: `new/${i}`, value: "v".repeat(100_000) }));
-  const state = { writes, appliedIndex: 20, membership: MEMBERS };
-  await raft.write({ hardState: { term: 4, votedFor: null, commit: 20 }, entries: entriesOf(1, 20, 4), state });
+  const writes = Array.from({ length: 9 }, (_, i) => ({ key: `new/${lastIndex}/${i}`, value: "v".repeat(100_000) }));
+  const state = { writes, appliedIndex: lastIndex, membership: MEMBERS };
+  const hardState = { term: 4, votedFor: null, commit: lastIndex };
+  await raft.write({ hardState, entries: entriesOf(1, lastIndex, 4), state });
   const view = raft.openSnapshot();
   const chunks = [];
   for await (const chunk of view.chunks()) chunks.push(chunk);
   await view.close();
-  const header = { cluster: CLUSTER, term: 4, lastIndex: 20, lastTerm: 4, membership: MEMBERS };
+  const header = { cluster: CLUSTER, term: 4, lastIndex, lastTerm: 4, membership: MEMBERS };
   return { header, chunks, state: await stateOf(raft) };
 }
 
@@ -120,6 +124,25 @@ describe("storage: crash", () => {
     await raft.write({ state: { writes: [], appliedIndex: 21, membership: SOLE } });
     await assert.rejects(install.commit({ term: 4, votedFor: null, commit: 20 }), InvariantViolation);
     assert.deepEqual(await stateOf(raft), [["old", 1]]);
+  });
+
+  it("R6: what a refused installation left behind is no part of the next one", async () => {
+    const store = new MemoryStore();
+    const raft = new RaftStore(store, silentLogger);
+    await fillFollower(raft);
+    const late = await leaderSnapshot();
+    const refused = await raft.beginInstall(late.header);
+    for (const chunk of late.chunks) await refused.write(chunk);
+    await raft.write({ state: { writes: [], appliedIndex: 21, membership: SOLE } });
+    await assert.rejects(refused.commit({ term: 4, votedFor: null, commit: 20 }), InvariantViolation);
+
+    const next = await leaderSnapshot(30);
+    const install = await raft.beginInstall(next.header);
+    for (const chunk of next.chunks) await install.write(chunk);
+    await install.commit({ term: 4, votedFor: null, commit: 30 });
+    const restarted = new RaftStore(store.crash(), silentLogger);
+    await restarted.load();
+    assert.deepEqual(await stateOf(restarted), next.state);
   });
 
   for (const reachesDisk of [false, true]) {

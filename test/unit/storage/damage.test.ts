@@ -11,6 +11,7 @@ import {
   type WriteOperation,
 } from "../../../src/storage/interface.ts";
 import { RaftStore } from "../../../src/storage/raft-store.ts";
+import { type Root, sealEntry, sealRoot, unsealRoot } from "../../../src/storage/records.ts";
 import { asClusterId } from "../../../src/types/ids.ts";
 import { type LogEvent, type Logger, silentLogger } from "../../../src/util/logger.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
@@ -147,6 +148,44 @@ describe("storage: damage", () => {
     await raft.write({ hardState: { term: 9, votedFor: null, commit: 4 } });
     await store.write([{ type: "put", key: ROOT_KEYS[1]!, value: older }]);
     await assert.rejects(recovered(store), saysCorrupt(/differ/));
+  });
+
+  it("R9: finds a root that contradicts itself, however intact it is", async () => {
+    const writeRoot = async (store: KeyValueStore, change: Partial<Root>) => {
+      const value = sealRoot({ ...unsealRoot(store.get(ROOT_KEYS[0]!)!), ...change });
+      await store.write(ROOT_KEYS.map((key) => ({ type: "put", key, value })));
+    };
+    for (const [change, what] of [
+      [{ commit: 11 }, /out of order: start 2, applied 4, commit 11, last 10/],
+      [{ commit: 3 }, /out of order: start 2, applied 4, commit 3, last 10/],
+      [{ applied: { index: 1, term: 1 } }, /out of order: start 2, applied 1/],
+      [{ term: 2 }, /the term is 2, the last log entry is of term 3/],
+    ] as const) {
+      const store = await filled();
+      await writeRoot(store, change);
+      await assert.rejects(recovered(store), saysCorrupt(what));
+    }
+  });
+
+  it("does not guess at a root of a later format", async () => {
+    const store = await filled();
+    const value = sealRoot({ ...unsealRoot(store.get(ROOT_KEYS[0]!)!), format: 99 } as Root);
+    await store.write(ROOT_KEYS.map((key) => ({ type: "put", key, value })));
+    // Both copies are unreadable to this version, which is no fresh disk.
+    await assert.rejects(recovered(store), isCorrupt);
+  });
+
+  it("R9: finds a log whose terms fall, however intact it is", async () => {
+    const store = await filled();
+    const root = unsealRoot(store.get(ROOT_KEYS[0]!)!);
+    const entry = { index: 11, term: 2, kind: "empty", data: new Uint8Array() } as const;
+    const { key, value, at } = sealEntry(entry, root.last);
+    const sealed = sealRoot({ ...root, last: at });
+    await store.write([
+      { type: "put", key, value },
+      ...ROOT_KEYS.map((key) => ({ type: "put", key, value: sealed }) as const),
+    ]);
+    await assert.rejects(recovered(store), saysCorrupt(/log entry 11 is of term 2, the one before of term 3/));
   });
 
   it("R9: a batch left out of the middle is found, or made no difference any more", async () => {

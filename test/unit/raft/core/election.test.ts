@@ -170,6 +170,16 @@ describe("raft/core/election: campaigns (§3.4)", () => {
     assert.equal(sent(ready, "append").length, 0);
   });
 
+  it("claims no leave of a leader for a campaign of its own: those who hear one must not heed it (R23)", () => {
+    const bench = new Bench();
+    bench.tick(601);
+    const ready = bench.receive(n2, { type: "preVoteResponse", granted: true }, bench.state.term + 1);
+    assert.deepEqual(
+      sent(ready, "vote").map(({ isTransfer }) => isTransfer),
+      [false, false],
+    );
+  });
+
   it("leads alone as a single voter, but not before its term is on disk (R1, R3)", () => {
     const bench = new Bench({ membership: votersUpTo(1) });
     const ready = bench.tick(TIMEOUT_MS);

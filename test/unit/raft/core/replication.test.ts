@@ -247,6 +247,21 @@ describe("raft/core/replication: finding where logs agree (§3.5, R33)", () => {
     });
   }
 
+  it("skips hundreds of entries of other terms in a few round trips (R33)", () => {
+    const hundreds = (term: number) => Array.from({ length: 300 }, () => term);
+    const leader = new Bench({ terms: [1, ...hundreds(3)], term: 4, options: { appendBytesMax: 1_000_000 } });
+    const follower = new Bench({ self: n2, terms: [1, ...hundreds(2)], term: 4 });
+    let ready = leader.elect(n3);
+    let refusals = 0;
+    while (follower.terms.join() !== leader.terms.join()) {
+      const append = sent(ready, "append", n2).at(-1)!;
+      const answer = theOne(follower.receive(n1, append, append.term), "appendResponse");
+      if (!answer.accepted) refusals++;
+      assert.ok(refusals < 4, `still looking below ${answer.index}`);
+      ready = leader.receive(n2, answer, answer.term);
+    }
+  });
+
   it("never goes below what the peer has acknowledged", () => {
     const bench = leaderOf();
     bench.propose(3);
@@ -303,6 +318,13 @@ describe("raft/core/progress", () => {
     assert.equal(progress.next, 5);
     assert.equal(progress.rejected(4, 2), true);
     assert.equal(progress.next, 3);
+  });
+
+  it("a probe never goes below what was acknowledged (R32)", () => {
+    const progress = replicating();
+    progress.becomeProbe();
+    assert.equal(progress.rejected(4, 0), true);
+    assert.equal(progress.next, 5);
   });
 
   it("each refusal brings the probe back by at least one, so that it ends", () => {

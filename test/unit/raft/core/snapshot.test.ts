@@ -78,6 +78,12 @@ describe("raft/core/snapshot: the receiver (R44)", () => {
     });
   }
 
+  it("needs no snapshot from before the begin of its log, where nothing says any more what it held", () => {
+    const bench = new Bench({ terms: [4, 4], start: { index: 10, term: 4 }, term: 4 });
+    assert.equal(acceptsSnapshot(bench.state, 9, 3), false);
+    assert.equal(bench.state.log.lastIndex, 12);
+  });
+
   it("drops its log and takes the membership of the snapshot (R44, R49)", () => {
     const bench = new Bench({ terms: [1, 1, 1], term: 2 });
     bench.hear(n2, { type: "append", prevIndex: 3, prevTerm: 1, commit: 0, entries: entriesOf([1], 3) });
