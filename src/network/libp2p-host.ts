@@ -77,6 +77,8 @@ type Services = { identify: Identify; gossip: GossipSub };
 
 interface Admitted {
   info: PeerInfo;
+  /** As agreed in the newest hello: a peer that was upgraded meanwhile may speak a higher one than before. */
+  readonly version: number;
   readonly sinceMs: number;
   /** Oldest first. */
   connections: readonly Connection[];
@@ -210,6 +212,10 @@ export class Libp2pHost implements Links {
 
   get(nodeId: NodeId): PeerInfo | undefined {
     return this.#admitted.get(nodeId)?.info;
+  }
+
+  versionWith(nodeId: NodeId): number | undefined {
+    return this.#admitted.get(nodeId)?.version;
   }
 
   onLink(listener: LinkListener): Unsubscribe {
@@ -409,18 +415,18 @@ export class Libp2pHost implements Links {
     if (step.send !== null) channel.send(step.send);
     if (step.outcome === null) return;
     if (step.outcome.type === "refused") return this.#refuse(connection, step.outcome.code, step.outcome.by, channel);
-    this.#admit(connection, step.outcome.identity);
+    this.#admit(connection, step.outcome.identity, step.outcome.version);
     void channel.end();
   }
 
-  #admit(connection: Connection, identity: HelloIdentity): void {
+  #admit(connection: Connection, identity: HelloIdentity, version: number): void {
     const { clock, logger } = this.#options;
     const nodeId = asNodeId(connection.remotePeer.toString());
     const { name, region, cluster, http, addresses } = identity;
     const info: PeerInfo = { nodeId, name, region, cluster, http, addresses };
     const before = this.#admitted.get(nodeId);
     const connections = [...(before?.connections ?? []), connection];
-    this.#admitted.set(nodeId, { info, sinceMs: before?.sinceMs ?? clock.now(), connections });
+    this.#admitted.set(nodeId, { info, version, sinceMs: before?.sinceMs ?? clock.now(), connections });
     this.#settle(connection, { type: "up", nodeId });
     if (before !== undefined) return;
     logger.debug({ code: "PEER_UP", peer: nodeId, name, region }, "a node is connected");

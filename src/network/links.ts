@@ -21,6 +21,8 @@ export interface Links {
   readonly self: NodeId;
   peers(): readonly PeerInfo[];
   get(nodeId: NodeId): PeerInfo | undefined;
+  /** The protocol version that was agreed with an admitted peer; undefined when there is none. */
+  versionWith(nodeId: NodeId): number | undefined;
   /** Listeners are called in the order they were added. */
   onLink(listener: LinkListener): Unsubscribe;
   /**

@@ -18,7 +18,7 @@ import { NetworkError, type RaftTransport, type RaftTransportListener } from "./
 import type { Links } from "./links.ts";
 import type { LogLimiter } from "./log-limiter.ts";
 import type { DropKind, NetworkMetrics } from "./metrics.ts";
-import { PROTOCOL_VERSIONS, RAFT_FRAME_BYTES_MAX, RAFT_PROTOCOL, SNAPSHOT_PROTOCOL } from "./protocols.ts";
+import { RAFT_FRAME_BYTES_MAX, RAFT_PROTOCOL, SNAPSHOT_PROTOCOL } from "./protocols.ts";
 import { decodeRaftMessage, encodeRaftMessage } from "./raft-codec.ts";
 import { receiveSnapshot, sendSnapshot } from "./snapshot-stream.ts";
 
@@ -192,14 +192,15 @@ export class Libp2pRaftTransport implements RaftTransport {
 
   #preamble(to: NodeId): Uint8Array {
     invariant(this.#started !== null, "the transport was not started");
-    return pack([PROTOCOL_VERSIONS.max, this.#started.cluster, this.#parts.links.self, to]);
+    const { links } = this.#parts;
+    return pack([links.versionWith(to) ?? null, this.#started.cluster, links.self, to]);
   }
 
   /** @throws DecodeError when the stream is not from `from`, for this node and its cluster */
   #checkPreamble(bytes: Uint8Array, from: NodeId, cluster: ClusterId): void {
     const [version, group, sender, receiver] = asArray(unpack(bytes), "preamble", 4);
-    const isSpoken = Number(version) >= PROTOCOL_VERSIONS.min && Number(version) <= PROTOCOL_VERSIONS.max;
-    if (!isSpoken) throw new DecodeError(`protocol version ${version} is not spoken here`);
+    const agreed = this.#parts.links.versionWith(from);
+    if (version !== agreed) throw new DecodeError(`protocol version ${version} instead of the agreed ${agreed}`);
     if (group !== cluster) throw new DecodeError("the stream is for another cluster");
     if (sender !== from) throw new DecodeError("the stream names another sender than the connection");
     if (receiver !== this.#parts.links.self) throw new DecodeError("the stream is for another node");

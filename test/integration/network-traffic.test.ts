@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { NetworkError, type RaftTransportListener } from "../../src/network/interface.ts";
+import type { NetworkOptions } from "../../src/network/network.ts";
 import { summaryTopic } from "../../src/network/protocols.ts";
 import type { GossipSummaryChannel } from "../../src/network/summary-channel.ts";
 import { asClusterId, asNodeId, asNodeName, asRegionId, type NodeId } from "../../src/types/ids.ts";
@@ -24,9 +25,13 @@ import { dialRaw, sayHello, startRawPeer } from "../support/raw-peer.ts";
 const limit = { timeout: 30_000 };
 const CLUSTER = asClusterId("c1");
 
-async function startPair(test: TestContext): Promise<[LoopbackNode, LoopbackNode]> {
-  const a = await startNode(test, { name: asNodeName("a") });
-  const b = await startNode(test, { name: asNodeName("b"), memberTargets: [a.target] });
+async function startPair(
+  test: TestContext,
+  ofA: Partial<NetworkOptions> = {},
+  ofB: Partial<NetworkOptions> = {},
+): Promise<[LoopbackNode, LoopbackNode]> {
+  const a = await startNode(test, { ...ofA, name: asNodeName("a") });
+  const b = await startNode(test, { ...ofB, name: asNodeName("b"), memberTargets: [a.target] });
   await linked(a, b);
   return [a, b];
 }
@@ -103,6 +108,20 @@ describe("Raft between two nodes", () => {
     }
     await a.raft.sendSnapshot(b.nodeId, header, chunks());
     assert.deepEqual(Buffer.concat(received), Buffer.concat(parts));
+  });
+
+  it("passes between an older node and a newer one in the version that both know", limit, async (test) => {
+    const [older, newer] = await startPair(test, { versions: { min: 1, max: 1 } }, { versions: { min: 1, max: 2 } });
+    const [byOlder, byNewer] = [listen(older), listen(newer, { onSnapshot: async () => {} })];
+    await openRaft(older, newer, byNewer);
+    await openRaft(newer, older, byOlder);
+    const header: SnapshotHeader = {
+      ...{ cluster: CLUSTER, term: 1, lastIndex: 9, lastTerm: 1 },
+      membership: NO_MEMBERS,
+    };
+    async function* nothing() {}
+    await older.raft.sendSnapshot(newer.nodeId, header, nothing());
+    assert.deepEqual([...older.metrics.refusals, ...newer.metrics.refusals], []);
   });
 
   it("tells the sender that a snapshot was refused, without reading it", limit, async (test) => {

@@ -58,6 +58,10 @@ export class FakeLinks implements Links {
     return this.#peers.get(nodeId)?.info;
   }
 
+  versionWith(nodeId: NodeId): number | undefined {
+    return this.#peers.has(nodeId) ? 1 : undefined;
+  }
+
   onLink(listener: LinkListener): Unsubscribe {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

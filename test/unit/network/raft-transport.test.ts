@@ -170,7 +170,8 @@ describe("Raft transport", () => {
     ["another cluster (F17)", (a, b) => [1, "c2", a.links.self, b.links.self]],
     ["another sender (R60)", (_a, b) => [1, CLUSTER, b.links.self, b.links.self]],
     ["another receiver", (a) => [1, CLUSTER, a.links.self, a.links.self]],
-    ["an unknown version", (a, b) => [2, CLUSTER, a.links.self, b.links.self]],
+    ["an older version than was agreed", (a, b) => [0, CLUSTER, a.links.self, b.links.self]],
+    ["a newer version than was agreed", (a, b) => [2, CLUSTER, a.links.self, b.links.self]],
     ["too few fields", () => [1, CLUSTER]],
   ];
   for (const [what, preamble] of preambles) {
@@ -195,6 +196,30 @@ describe("Raft transport", () => {
     assert.equal(b.received.length, 1);
     assert.equal(raw.isClosed, true);
     assert.deepEqual(b.metrics.badFrames, ["raft"]);
+  });
+
+  it("a message of a type that only newer nodes know costs its stream, and the next one serves again", async () => {
+    const { a, b } = await connected();
+    const preamble = pack([1, CLUSTER, a.links.self, b.links.self]);
+    const good = encodeRaftMessage(heartbeat(a, b));
+    const first = b.links.openRaw(a.links.self, RAFT_PROTOCOL);
+    first.send(framed(preamble, good, pack([200, 1, "what is to come"]), good));
+    await settle();
+    assert.deepEqual([b.received.length, first.isClosed, b.metrics.badFrames], [1, true, ["raft"]]);
+    b.links.openRaw(a.links.self, RAFT_PROTOCOL).send(framed(preamble, good));
+    await settle();
+    assert.equal(b.received.length, 2);
+  });
+
+  it("a stream that is played back from another connection is none of its sender's (R60)", async () => {
+    const { a, b } = await connected();
+    const mallory = new FakeLinks(peerInfo("m"));
+    FakeLinks.connect(mallory, b.links);
+    const recorded = framed(pack([1, CLUSTER, a.links.self, b.links.self]), encodeRaftMessage(heartbeat(a, b)));
+    const raw = b.links.openRaw(mallory.self, RAFT_PROTOCOL);
+    raw.send(recorded);
+    await settle();
+    assert.deepEqual([raw.isClosed, b.received, b.metrics.badFrames], [true, [], ["raft"]]);
   });
 
   it("accepts no stream from another region", async () => {
