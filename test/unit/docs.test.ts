@@ -46,3 +46,29 @@ describe("docs/errors.md", () => {
     assert.deepEqual(missing, []);
   });
 });
+
+/** Rules and cases that a test, or a decision record, must name. */
+const RULES = Array.from({ length: 60 }, (_, i) => `R${i + 1}`);
+const CASES = [...Array.from({ length: 10 }, (_, i) => `F${i + 1}`), "F17"];
+
+describe("the rules of the checklist", () => {
+  const textsOf = (folder: string, isOne: (file: string) => boolean) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .filter(isOne)
+      .map((file) => readFileSync(join(ROOT, folder, file), "utf8"));
+
+  it("are each named by a test or a decision record", () => {
+    const tests = textsOf("test", (file) => file.endsWith(".test.ts")).flatMap((text) => titlesIn(text));
+    const named = [...tests, ...textsOf("docs/adr", (file) => file.endsWith(".md"))].join("\n");
+    const words = new Set(named.match(/\b[RF]\d+\b/g));
+    assert.deepEqual(
+      [...RULES, ...CASES].filter((rule) => !words.has(rule)),
+      [],
+    );
+  });
+});
+
+/** Titles of tests, also those that stand in a table. */
+function titlesIn(text: string): string[] {
+  return text.match(/(?:\b(?:it|describe)\(\s*|what: |^\s*\[)["`][^\n]*/gm) ?? [];
+}

@@ -148,7 +148,7 @@ const TABLE: readonly Case[] = [
     committed: 2,
   },
   {
-    what: "a previous entry below its commit",
+    what: "a previous entry below its commit (R31)",
     has: { terms: [1, 1, 1], commit: 2 },
     prev: [1, 1],
     comes: [1, 1, 1],
@@ -159,7 +159,7 @@ const TABLE: readonly Case[] = [
     committed: 2,
   },
   {
-    what: "a previous entry below its commit, of a term it has forgotten",
+    what: "a previous entry below its commit, of a term it has forgotten (R31)",
     has: { terms: [5], start: { index: 7, term: 4 }, commit: 7 },
     prev: [3, 2],
     comes: [2],

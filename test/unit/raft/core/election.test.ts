@@ -29,6 +29,20 @@ describe("raft/core/election: votes (§3.4)", () => {
     assert.equal(voteFor(bench, n2, 5).granted, true, "the same candidate asks again after a lost answer");
   });
 
+  it("R18: gives one vote between two candidates that ask before anything was written", () => {
+    const bench = new Bench();
+    bench.hear(n2, { type: "vote", ...NEWEST }, 5);
+    const ready = bench.receive(n3, { type: "vote", ...NEWEST }, 5);
+    assert.deepEqual(
+      sent(ready, "voteResponse").map(({ to, granted }) => [to, granted]),
+      [
+        [n2, true],
+        [n3, false],
+      ],
+    );
+    assert.equal(ready.hardState!.votedFor, n2);
+  });
+
   it("lets the vote wait for the disk, together with the hard state that records it (R1)", () => {
     const bench = new Bench();
     const ready = bench.receive(n2, { type: "vote", ...NEWEST }, 5);
@@ -425,6 +439,20 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
       for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
     }
     assert.equal(bench.state.role, "leader");
+  });
+
+  it("R24: gives its followers no sign of life any more once it lost its quorum", () => {
+    const bench = new Bench({ membership: votersUpTo(5) });
+    bench.leadWithAllCaughtUp(n2, n3, n4, n5);
+    for (let i = 0; i < 12; i++) {
+      bench.tick(50);
+      bench.receive(n2, { type: "heartbeatResponse", readRound: 0 });
+    }
+    assert.equal(bench.state.role, "follower");
+    bench.acknowledge(n2);
+    bench.read(1);
+    const ready = bench.tick(100);
+    assert.deepEqual([...sent(ready, "heartbeat"), ...sent(ready, "append"), ...ready.snapshotsFor], []);
   });
 
   it("does not count learners", () => {
