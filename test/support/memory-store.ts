@@ -2,7 +2,10 @@
  * A disk in memory that behaves like LevelDB on a real one, with its failures at hand.
  *
  * Batches are atomic and reach the disk in the order they were written. Until its promise resolves, a batch is not seen and
- * may be lost in a crash. A `clear` is seen at once, but is durable only with the next batch.
+ * may be lost in a crash, and then so are all behind it: a torn batch is one that is lost. A `clear` is seen at once, but is
+ * durable only with the next batch.
+ *
+ * The same calls and the same random numbers give the same disk.
  */
 
 import {
@@ -23,7 +26,8 @@ type Record = readonly [key: Uint8Array, value: Uint8Array];
 type Records = Map<string, Record>;
 
 interface PendingWrite {
-  readonly operations: readonly WriteOperation[];
+  /** Null when none of it ever reaches the disk. */
+  readonly operations: readonly WriteOperation[] | null;
   readonly settle: () => void;
 }
 
@@ -31,6 +35,8 @@ interface Failure {
   readonly reason: string;
   readonly reachesDisk: boolean;
 }
+
+const FULL: Failure = { reason: "no space left on device", reachesDisk: false };
 
 /** Loses everything that a crash may lose. */
 const HARSHEST: Random = { next: () => 0 };
@@ -41,7 +47,11 @@ export class MemoryStore implements KeyValueStore {
   #cleared: Record[] = [];
   #delay: { readonly clock: Clock; readonly ms: () => number } | null = null;
   #cancelSettle: CancelTimer = () => {};
+  /** Counts what was scheduled; only the last of it is heeded. */
+  #turn = 0;
   #nextFailure: Failure | null = null;
+  #isFull = false;
+  #stalls = 0;
   #isCrashed = false;
 
   constructor(records: Iterable<Record> = []) {
@@ -62,22 +72,25 @@ export class MemoryStore implements KeyValueStore {
 
   write(operations: readonly WriteOperation[]): Promise<void> {
     const copies = operations.map(copyOperation);
-    const failure = this.#nextFailure;
-    this.#nextFailure = null;
+    const failure = this.#takeFailure();
     return new Promise((resolve, reject) => {
       // The process is gone: nobody is told anything any more.
       if (this.#isCrashed) return;
+      const reached = failure === null || failure.reachesDisk ? copies : null;
       const settle = () => {
-        if (failure === null || failure.reachesDisk) this.#apply(copies);
+        this.#apply(reached);
         if (failure === null) resolve();
-        else reject(new StorageError(failure.reason, { code: "WRITE_FAILED", reason: failure.reason }));
+        else reject(writeFailed(failure.reason));
       };
-      this.#pending.push({ operations: copies, settle });
+      this.#pending.push({ operations: reached, settle });
       if (this.#pending.length === 1) this.#scheduleSettle();
     });
   }
 
   async clear({ from, to }: KeyRange): Promise<void> {
+    // Otherwise it takes no time.
+    const mustWait = this.#isCrashed || this.#isFull || this.#stalls > 0;
+    if (mustWait) await this.write([]);
     const [first, end] = [idOf(from), idOf(to)];
     for (const [id, record] of this.#records) {
       if (id < first || id >= end) continue;
@@ -102,6 +115,42 @@ export class MemoryStore implements KeyValueStore {
     this.#nextFailure = { reason, reachesDisk };
   }
 
+  /** Every change is rejected, and leaves nothing on the disk, until there is room again; a crash makes none. */
+  setFull(isFull: boolean): void {
+    this.#isFull = isFull;
+  }
+
+  /** No change comes to an end, well or badly, until the function returned here is called. Stalls add up. */
+  stall(): () => void {
+    this.#stalls++;
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#stalls--;
+      if (this.#stalls === 0 && this.#pending.length > 0) this.#scheduleSettle();
+    };
+  }
+
+  /**
+   * Flips one bit of one record, each bit of the disk as likely as any other.
+   *
+   * @returns the key of the record, or null when the disk holds no bit
+   */
+  flipRandomBit(random: Random): Uint8Array | null {
+    const records = [...this.#records.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, record]) => record);
+    const bits = 8 * records.reduce((bytes, [, value]) => bytes + value.length, 0);
+    let bit = randomInteger(random, 0, bits - 1);
+    for (const [key, value] of records) {
+      if (bit < value.length * 8) {
+        this.flipBit(key, bit);
+        return key;
+      }
+      bit -= value.length * 8;
+    }
+    return null;
+  }
+
   /** Flips one bit of a value, counted from its first byte on. */
   flipBit(key: Uint8Array, bit: number): void {
     const value = Buffer.from(this.get(key) ?? []);
@@ -121,13 +170,22 @@ export class MemoryStore implements KeyValueStore {
     const survivors = randomInteger(random, 0, this.#pending.length);
     const clearsKept = survivors > 0 ? this.#cleared.length : randomInteger(random, 0, this.#cleared.length);
     const disk = new MemoryStore([...this.#records.values(), ...this.#cleared.slice(clearsKept)]);
+    disk.#isFull = this.#isFull;
     for (const { operations } of this.#pending.slice(0, survivors)) disk.#apply(operations);
     return disk;
   }
 
+  #takeFailure(): Failure | null {
+    const failure = this.#isFull ? FULL : this.#nextFailure;
+    this.#nextFailure = null;
+    return failure;
+  }
+
   #scheduleSettle(): void {
+    this.#cancelSettle();
+    const turn = ++this.#turn;
     const settle = () => {
-      if (this.#isCrashed) return;
+      if (this.#isCrashed || this.#stalls > 0 || turn !== this.#turn) return;
       this.#pending.shift()?.settle();
       if (this.#pending.length > 0) this.#scheduleSettle();
     };
@@ -136,13 +194,18 @@ export class MemoryStore implements KeyValueStore {
     else queueMicrotask(settle);
   }
 
-  #apply(operations: readonly WriteOperation[]): void {
+  #apply(operations: readonly WriteOperation[] | null): void {
+    if (operations === null) return;
     for (const operation of operations) {
       if (operation.type === "put") this.#records.set(idOf(operation.key), [operation.key, operation.value]);
       else this.#records.delete(idOf(operation.key));
     }
     this.#cleared = [];
   }
+}
+
+function writeFailed(reason: string): StorageError {
+  return new StorageError(reason, { code: "WRITE_FAILED", reason });
 }
 
 function read(records: Records): KeyValueReader {
