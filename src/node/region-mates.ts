@@ -17,8 +17,8 @@ import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 
 /** Asks a node of the region whom of it it knows; answered with a list of at most `MATES_MAX`. */
-export const MATES_METHOD = "region/mates";
-export const MATES_FACT = "region-mates";
+const MATES_METHOD = "region/mates";
+const MATES_FACT = "region-mates";
 
 const MATES_MAX = 64;
 const ADDRESSES_MAX = 8;

@@ -36,9 +36,6 @@ export class Admission {
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
-    parts.directory.onChange(({ type, peer }) => {
-      if (type === "down") this.#waiting.delete(peer.nodeId);
-    });
     parts.requests.handle(JOIN_METHOD, (from) => this.answer(from));
   }
 
@@ -46,9 +43,12 @@ export class Admission {
   waiting(): readonly PeerInfo[] {
     const { group, directory } = this.#parts;
     const { role, membership } = group.status();
-    const isWaiting = (id: NodeId) => role === "leader" && !peersOf(membership).includes(id);
-    for (const id of this.#waiting) if (!isWaiting(id)) this.#waiting.delete(id);
-    return [...this.#waiting].flatMap((id) => directory.get(id) ?? []);
+    return [...this.#waiting].flatMap((id) => {
+      const peer = directory.get(id);
+      const isWaiting = role === "leader" && peer !== undefined && !peersOf(membership).includes(id);
+      if (!isWaiting) this.#waiting.delete(id);
+      return isWaiting ? [peer] : [];
+    });
   }
 
   async answer({ nodeId, name, region }: PeerInfo): Promise<JoinAnswer> {
