@@ -6,7 +6,8 @@ import { once } from "node:events";
 import { readdir, rename, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
+import { Level } from "level";
 import { StorageError, type StorageErrorDetail } from "../../src/storage/interface.ts";
 import { LevelStore } from "../../src/storage/level-store.ts";
 import { RaftStore } from "../../src/storage/raft-store.ts";
@@ -35,6 +36,22 @@ async function writeUntilKilled(folder: string, batches: number): Promise<number
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   assert.equal(child.signalCode, "SIGKILL", "the writer runs until it is killed");
   return acknowledged;
+}
+
+/** Tells of the options of each batch that is written by any LevelDB of this process, until the test ends. */
+async function onBatchWrites(t: TestContext, folder: string, tell: (options: unknown) => void): Promise<void> {
+  const level = new Level<Uint8Array, Uint8Array>(folder);
+  await level.open();
+  const batch = level.batch();
+  let owner = Object.getPrototypeOf(batch);
+  while (!Object.hasOwn(owner, "write")) owner = Object.getPrototypeOf(owner);
+  const write: typeof batch.write = owner.write;
+  t.mock.method(owner, "write", function (this: typeof batch, ...args: Parameters<typeof batch.write>) {
+    tell(args[0]);
+    return write.apply(this, args);
+  });
+  await batch.close();
+  await level.close();
 }
 
 describe("integration: level-store", () => {
@@ -81,6 +98,18 @@ describe("integration: level-store", () => {
         LevelStore.open(folder, silentLogger),
         refuses("CORRUPT", /is damaged .*rejoin as a new member/),
       );
+    }));
+
+  it("R2: has LevelDB sync every batch before it says that it is on disk", (t) =>
+    withTemporaryFolder(async (folder) => {
+      const store = await LevelStore.open(join(folder, "store"), silentLogger);
+      // Only the power could show the difference, so LevelDB's side is asked what it was told.
+      const options: unknown[] = [];
+      await onBatchWrites(t, join(folder, "probe"), (given) => options.push(given));
+      await store.write([{ type: "put", key: Buffer.of(1), value: Buffer.of(1) }]);
+      await store.clear({ from: Buffer.of(0), to: Buffer.of(2) });
+      await store.close();
+      assert.deepEqual(options, [{ sync: true }, { sync: true }]);
     }));
 
   it("F4: kill -9 while writing loses nothing that was acknowledged, several times over", () =>

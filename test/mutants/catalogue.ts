@@ -3,6 +3,7 @@
 import { DRIVER } from "./driver.ts";
 import { ELECTIONS } from "./elections.ts";
 import { LEASES } from "./leases.ts";
+import { MEMBERSHIP } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
 import { READS_AND_TRANSFERS } from "./reads.ts";
 import { REPLICATION } from "./replication.ts";
@@ -14,6 +15,7 @@ export const AREAS: ReadonlyMap<string, readonly Mutant[]> = new Map([
   ["replication", REPLICATION],
   ["reads and transfers", READS_AND_TRANSFERS],
   ["snapshots", SNAPSHOTS],
+  ["membership", MEMBERSHIP],
   ["driver", DRIVER],
   ["storage", STORAGE],
   ["leases", LEASES],

@@ -1,4 +1,4 @@
-/** What is done around the pure core: the order of writing and sending, sessions, proposals, founding. */
+/** What is done around the pure core: the order of writing and sending, sessions, proposals. */
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
@@ -210,39 +210,6 @@ export const DRIVER: readonly Mutant[] = [
       rule: "R36",
       find: "if (command.length > commandBytesMax) {",
       replace: "if (command.length < 0) {",
-    },
-  ]),
-
-  ...mutantsOf({ file: "src/raft/bootstrap.ts", tests: ["test/unit/raft/bootstrap.test.ts"], simulators: [] }, [
-    {
-      name: "wiped node takes its former self's place in the founding",
-      rule: "R12, F7",
-      find: "if (founded.members.some(({ id }) => id === self.id)) return",
-      replace: "if (founded.members.some(({ name }) => name === self.name)) return",
-    },
-    {
-      name: "founds with whoever is there",
-      rule: "R13",
-      find: "if (missing.length > 0) {",
-      replace: "if (missing.length === names.length) {",
-    },
-    {
-      name: "founds before the others have prepared the same",
-      rule: "R13",
-      find: "if (heard.every((other) => isSame(other.members, members))) await",
-      replace: "if (heard.every((other) => other.members.length >= 0)) await",
-    },
-    {
-      name: "says that it has prepared before it is on disk",
-      rule: "R13",
-      find: "await this.#parts.facts.put(FACT, packr.pack(statement));",
-      replace: "this.#statement = statement; await this.#parts.facts.put(FACT, packr.pack(statement));",
-    },
-    {
-      name: "regions of other members share a cluster id",
-      rule: "F17",
-      find: "members.map(({ id, name }) => [name, id])",
-      replace: "members.map(({ name }) => name)",
     },
   ]),
 ];

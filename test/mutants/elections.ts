@@ -86,14 +86,14 @@ export const ELECTIONS: readonly Mutant[] = [
     {
       name: "learner campaigns",
       rule: "R13, R28",
-      find: "if (!isVoter(state) || state.log.stable < state.log.lastIndex)",
+      find: "if (!mayStand(state) || state.log.stable < state.log.lastIndex)",
       replace: "if (state.log.stable < state.log.lastIndex)",
     },
     {
       name: "campaigns although its disk is behind",
       rule: "R14",
-      find: "if (!isVoter(state) || state.log.stable < state.log.lastIndex)",
-      replace: "if (!isVoter(state))",
+      find: "if (!mayStand(state) || state.log.stable < state.log.lastIndex)",
+      replace: "if (!mayStand(state))",
     },
     {
       name: "no empty entry opens the term",

@@ -2,7 +2,7 @@
  * Breaks our own code on purpose, one line at a time, and sees whether the suite notices.
  *
  *   npm run mutants                        all of them: directed tests first, then the simulators
- *   npm run mutants -- --only vote         those whose name, rule or file contains it
+ *   npm run mutants -- --only "vote|R1$"   those with a name, a rule or a file like it
  *   npm run mutants -- --sim-only          what the simulators alone kill of those on the checklist
  *   npm run mutants -- --jobs 4 --json     as many at a time; the results as JSON on standard output
  *
@@ -36,7 +36,7 @@ const effort: Effort = { seeds: positive("seeds", values.seeds), seconds: positi
 const jobs = positive("jobs", values.jobs);
 
 const chosen = CATALOGUE.filter((mutant) => isNamed(mutant) && (!isSimOnly || isForSimulators(mutant)));
-if (chosen.length === 0) fail(`no mutant matches --only ${values.only}`);
+if (chosen.length === 0) fail(`no mutant is like --only ${values.only}`);
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -126,7 +126,7 @@ function isForSimulators({ listed, simulators }: Mutant): boolean {
 }
 
 function isNamed({ name, rule, file }: Mutant): boolean {
-  return [name, rule, file].some((text) => text.includes(values.only));
+  return [name, rule, file].some((text) => new RegExp(values.only, "i").test(text));
 }
 
 function positive(option: string, value: string): number {

@@ -3,6 +3,7 @@
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
 const SNAPSHOT = "test/unit/raft/core/snapshot.test.ts";
+const EXCHANGE = "test/unit/raft/snapshot-exchange.test.ts";
 const GROUP = "test/unit/raft/raft-group.test.ts";
 
 export const SNAPSHOTS: readonly Mutant[] = [
@@ -41,7 +42,13 @@ export const SNAPSHOTS: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/snapshot-exchange.ts", tests: [GROUP], simulators: ["group"] }, [
+  ...mutantsOf({ file: "src/raft/snapshot-exchange.ts", tests: [EXCHANGE, GROUP], simulators: ["group"] }, [
+    {
+      name: "snapshot is taken from one that does not lead",
+      rule: "R43",
+      find: "if (state.leader !== from) throw",
+      replace: "if (state.self === from) throw",
+    },
     {
       name: "snapshot is sent that leaves its receiver out",
       rule: "R45",

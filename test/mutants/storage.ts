@@ -6,8 +6,10 @@ const simulators = ["group"] as const;
 const CONTRACT = "test/contract/raft-storage.test.ts";
 const CRASH = "test/unit/storage/crash.test.ts";
 const DAMAGE = "test/unit/storage/damage.test.ts";
+const CHUNKS = "test/unit/storage/snapshot-chunks.test.ts";
 const PROPERTY = "test/property/storage.test.ts";
 const LEVEL = "test/integration/level-store.test.ts";
+const STORE_DAMAGE = "test/integration/store-damage.test.ts";
 const tests = [CONTRACT, CRASH, DAMAGE, PROPERTY];
 
 export const STORAGE: readonly Mutant[] = [
@@ -229,7 +231,7 @@ export const STORAGE: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/storage/snapshot-chunks.ts", tests, simulators }, [
+  ...mutantsOf({ file: "src/storage/snapshot-chunks.ts", tests: [CHUNKS, ...tests], simulators }, [
     {
       name: "snapshot is taken before its last chunk",
       rule: "R6, R43",
@@ -258,12 +260,42 @@ export const STORAGE: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/storage/level-store.ts", tests: [LEVEL], simulators: [] }, [
+  ...mutantsOf({ file: "src/storage/level-store.ts", tests: [LEVEL, STORE_DAMAGE], simulators: [] }, [
     {
       name: "LevelDB is not told to sync",
       rule: "R2",
       find: "const SYNCED = { sync: true };",
       replace: "const SYNCED = { sync: false };",
+    },
+    {
+      name: "batches overtake each other on their way to LevelDB",
+      rule: "R5",
+      find: "const turn = this.#lastWrite.then(async () => {",
+      replace: "const turn = Promise.resolve().then(async () => {",
+    },
+    {
+      name: "LevelDB is written upon a failed batch",
+      rule: "R8",
+      find: "if (this.#failure !== null) throw this.#failure;",
+      replace: "",
+    },
+    {
+      name: "acknowledged batch that is gone is not missed",
+      rule: "R10",
+      find: "if (mark.found !== null && mark.found > batchNumber) {",
+      replace: "if (mark.found !== null && batchNumber < 0) {",
+    },
+    {
+      name: "batch is acknowledged without a note of it",
+      rule: "R10",
+      find: "this.#mark.set(number);",
+      replace: "",
+    },
+    {
+      name: "files are not proved before LevelDB opens them",
+      rule: "R9",
+      find: "await proveAtRest(path);",
+      replace: "",
     },
   ]),
 
