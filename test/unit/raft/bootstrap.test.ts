@@ -241,6 +241,14 @@ describe("founding", () => {
     );
   });
 
+  it("R1: nobody hears that a node is prepared before its disk says so", async () => {
+    const nodes = NAMES.map((name) => new FoundingNode(name, `id-${name}`));
+    nodes[2]!.facts.putsLeft = 0;
+    for (const node of nodes) node.begin();
+    await clock.advance(10_000);
+    assert.deepEqual([nodes[0]!.founding, nodes[1]!.founding], [undefined, undefined]);
+  });
+
   it("a member replaced before anything was founded is founded with its new identity", async () => {
     const a = new FoundingNode(asNodeName("a"), "id-a").begin();
     const lost = new FoundingNode(asNodeName("c"), "id-c").begin();
@@ -388,6 +396,8 @@ describe("joining", () => {
     await clock.advance(1_000);
     assert.equal(admission.waiting().length, 1);
     network.leave(asNodeId("id-e"));
+    assert.deepEqual(admission.waiting(), []);
+    new FoundingNode(asNodeName("e"), "id-e");
     assert.deepEqual(admission.waiting(), []);
   });
 
