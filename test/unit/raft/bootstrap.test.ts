@@ -195,17 +195,6 @@ describe("founding", () => {
     assert.deepEqual(back.founding, nodes[0]!.founding);
   });
 
-  it("founds nothing with one whose disk has not taken that it is prepared: it could come back as another", async () => {
-    const nodes = NAMES.map((name) => new FoundingNode(name, `id-${name}`));
-    nodes[2]!.facts.putsLeft = 0;
-    for (const node of nodes) node.begin();
-    await clock.advance(10_000);
-    assert.deepEqual(
-      nodes.map(({ founding }) => founding),
-      [undefined, undefined, undefined],
-    );
-  });
-
   it("founds nothing before everybody has prepared the same", async () => {
     const nodes = ["a", "b"].map((name) => new FoundingNode(asNodeName(name), `id-${name}`).begin());
     const hesitant = new FoundingNode(asNodeName("c"), "id-c");
