@@ -28,16 +28,16 @@ export interface LoadResult {
   readonly maxMs: number;
 }
 
+/** How long a load goes on: for so many requests, or for a time. */
+export type Load = { readonly clients: number } & ({ readonly count: number } | { readonly seconds: number });
+
 /**
- * Runs `clients` loops until `count` requests are done.
+ * Runs `clients` loops until the load is done.
  *
  * @param next - the i-th request, from 0
  */
-export async function closedLoop(
-  phase: string,
-  { clients, count }: { clients: number; count: number },
-  next: (i: number) => Request,
-): Promise<LoadResult> {
+export async function closedLoop(phase: string, load: Load, next: (i: number) => Request): Promise<LoadResult> {
+  const { clients } = load;
   // node:http rather than undici, which closes the connection after each HEAD.
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const microseconds = build({
@@ -48,8 +48,9 @@ export async function closedLoop(
   let issued = 0;
   let failed = 0;
   const began = performance.now();
+  const isDone = () => ("count" in load ? issued >= load.count : performance.now() - began >= load.seconds * 1_000);
   const client = async () => {
-    while (issued < count) {
+    while (!isDone()) {
       const request = next(issued++);
       const sentAt = performance.now();
       const isOk = await send(agent, request);
@@ -60,7 +61,7 @@ export async function closedLoop(
   await Promise.all(Array.from({ length: clients }, client));
   const seconds = (performance.now() - began) / 1_000;
   agent.destroy();
-  return { phase, clients, requests: count, failed, perSecond: count / seconds, ...percentiles(microseconds) };
+  return { phase, clients, requests: issued, failed, perSecond: issued / seconds, ...percentiles(microseconds) };
 }
 
 /** Runs `next` through a throw-away loop first, so that code is compiled and connections are warm. */
