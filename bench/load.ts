@@ -15,6 +15,8 @@ export interface Request {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
   readonly path: string;
   readonly body?: unknown;
+  /** Statuses beside 2xx that are no failure. */
+  readonly expected?: readonly number[];
 }
 
 export interface LoadResult {
@@ -69,15 +71,16 @@ export async function warmUp(clients: number, count: number, next: (i: number) =
   await closedLoop("warm-up", { clients, count }, next);
 }
 
-/** @returns whether it was answered with a 2xx; a benchmark counts what was not, and goes on */
-function send(agent: Agent, { origin, method, path, body }: Request): Promise<boolean> {
+/** @returns whether it was answered as expected; a benchmark counts what was not, and goes on */
+function send(agent: Agent, { origin, method, path, body, expected = [] }: Request): Promise<boolean> {
   return new Promise((resolve) => {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const headers =
       payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
     const sent = httpRequest(`${origin}${path}`, { agent, method, headers, timeout: TIMEOUT_MS }, (response) => {
       response.once("error", () => resolve(false));
-      response.once("end", () => resolve(response.statusCode! < 300));
+      const { statusCode = 0 } = response;
+      response.once("end", () => resolve(statusCode < 300 || expected.includes(statusCode)));
       response.resume();
     });
     sent.once("timeout", () => sent.destroy(new Error("no answer")));

@@ -65,12 +65,18 @@ function anything(nodes: readonly string[], i: number): Request {
   const home = nodes[agent % nodes.length]!;
   const any = nodes[i % nodes.length]!;
   const kind = i % 20;
-  if (kind < 8) return { origin: home, method: "POST", path: `/v1/agents/agent-${(i * 7) % agents}/renew`, body: {} };
+  if (kind < 8) return renew(nodes, (i * 7) % agents);
   if (kind < 13) return lookup(any, i, "&scope=region");
   if (kind === 13) return lookup(any, i, "&scope=region&consistency=linearizable");
   if (kind === 14) return lookup(any, i, "");
   if (kind < 19) return register(home, agent);
-  return { origin: home, method: "DELETE", path: `/v1/agents/agent-${agent}` };
+  return { origin: home, method: "DELETE", path: `/v1/agents/agent-${agent}`, expected: [404] };
+}
+
+/** Of an agent that may have been deregistered a moment ago. */
+function renew(nodes: readonly string[], agent: number): Request {
+  const origin = nodes[agent % nodes.length]!;
+  return { origin, method: "POST", path: `/v1/agents/agent-${agent}/renew`, body: {}, expected: [404, 410] };
 }
 
 function register(origin: string, i: number): Request {
