@@ -10,6 +10,7 @@ interface SocketFacts {
   readonly address?: string;
   readonly port?: number;
   readonly reason?: string;
+  readonly what?: string;
 }
 
 /** The error to show to the person who started the node. What says already what to do, or is a bug, stays as it is. */
@@ -36,6 +37,12 @@ export function explainStartupFailure(error: unknown, config: Config): unknown {
       return refuse(
         "LISTEN_FAILED",
         `can not listen for agents on ${config.http.host} (${facts.code}): choose another address with --host and ${flag}`,
+      );
+    case "CORRUPT":
+      return refuse(
+        "CORRUPT",
+        `the data in ${config.node.dataDir} is damaged (${facts.what}), and no other member of the region is configured ` +
+          "to take it from: restore it from a backup, or move it away to begin with an empty region",
       );
     case "MEMBER_REMOVED": {
       const { dataDir } = config.node;

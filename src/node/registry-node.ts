@@ -56,6 +56,7 @@ import { RegionAdmin } from "./region-admin.ts";
 import { RegionKeyKeeper } from "./region-key-keeper.ts";
 import { RegionMates } from "./region-mates.ts";
 import { RegionMembers } from "./region-members.ts";
+import { startOnSoundStore } from "./sound-store.ts";
 
 const KEY_FACT = "node-key";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
@@ -108,16 +109,23 @@ export class RegistryNode {
   /**
    * Opens the data folder, serves HTTP, and takes part in its region as soon as that is founded.
    *
-   * @throws StorageError STORE_LOCKED, STORE_UNAVAILABLE, CORRUPT; BootstrapError DATA_FOLDER_OTHER_NODE; NetworkError
-   *   LISTEN_FAILED; and the system's error when the HTTP port is taken. Nothing is left running then
+   * @throws StorageError STORE_LOCKED, STORE_UNAVAILABLE, CORRUPT; BootstrapError; NetworkError LISTEN_FAILED; and the
+   *   system's error when the HTTP port is taken. Nothing is left running then
    */
-  static async start(options: RegistryNodeOptions): Promise<RegistryNode> {
-    const store = await LevelStore.open(join(options.config.node.dataDir, "store"), options.logger);
+  static start(options: RegistryNodeOptions): Promise<RegistryNode> {
+    const { config, logger } = options;
+    const path = join(config.node.dataDir, "store");
+    const hasOthers = config.node.members.some(({ name }) => name !== config.node.name);
+    return startOnSoundStore({ path, hasOthers, logger }, (mayFound) => RegistryNode.#open(path, options, mayFound));
+  }
+
+  static async #open(path: string, options: RegistryNodeOptions, mayFound: boolean): Promise<RegistryNode> {
+    const store = await LevelStore.open(path, options.logger);
     let node: RegistryNode | undefined;
     try {
       const facts = new NodeFactsStore(store);
       node = new RegistryNode(options, store, facts, await nodeKey(facts));
-      await node.#begin();
+      await node.#begin(mayFound);
       return node;
     } catch (error) {
       if (node === undefined) await store.close();
@@ -200,7 +208,7 @@ export class RegistryNode {
     return LIVE_PATH_ELECTIONS * this.#options.config.raft.electionMsMax;
   }
 
-  async #begin(): Promise<void> {
+  async #begin(mayFound: boolean): Promise<void> {
     const { logger, onFatal } = this.#options;
     this.#founding = readFounding({ ...this.#place(), facts: this.#facts, self: this.#self }) ?? undefined;
     await this.#serveHttp();
@@ -229,7 +237,7 @@ export class RegistryNode {
     logger.info({ code: "NODE_STARTED", http: this.httpUrl, nodeId: this.#self.id, region }, "node started");
     if (this.#founding === undefined) {
       // Others may be hours away; this node is up meanwhile, and /ready says what it waits for.
-      this.#entering = this.#unattended(this.#enter(network));
+      this.#entering = this.#unattended(this.#enter(network, mayFound));
     } else {
       answerNewcomers({ facts: this.#facts, requests });
       await this.#join(network, this.#founding);
@@ -260,9 +268,9 @@ export class RegistryNode {
     };
   }
 
-  async #enter(network: Network): Promise<void> {
+  async #enter(network: Network, mayFound: boolean): Promise<void> {
     const founding = await enterRegion(
-      { ...this.#entryParts(network), names: this.#memberNames, mayFound: true, facts: this.#facts },
+      { ...this.#entryParts(network), names: this.#memberNames, mayFound, facts: this.#facts },
       this.#stopping.signal,
     );
     network.setCluster(founding.cluster);

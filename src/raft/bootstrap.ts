@@ -200,10 +200,16 @@ class Newcomer {
 
   async #prepare(heard: readonly Statement[]): Promise<void> {
     const { self, names } = this.#statement;
-    if (!this.#parts.mayFound || this.#isLinkedToRegion()) {
+    if (this.#isLinkedToRegion()) {
       return this.#reminder.remind(
         { code: "JOIN_NO_MEMBER" },
         "waits for a member of its region to answer, to join it",
+      );
+    }
+    if (!this.#parts.mayFound) {
+      return this.#reminder.remind(
+        { code: "JOIN_NO_MEMBER" },
+        "waits for a member of its region, to join it again: its own store was damaged and lies aside",
       );
     }
     const stranger = heard.find((other) => other.names.join() !== names.join());

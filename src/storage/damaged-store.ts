@@ -40,6 +40,16 @@ export async function setAsideDamagedStore(path: string, logger: Logger): Promis
   return target;
 }
 
+/** Whether a damaged store of this node was moved aside, and nobody has taken it away since. */
+export async function hasDamagedStoreAside(path: string): Promise<boolean> {
+  const prefix = `${basename(resolve(path))}.damaged-`;
+  const numbers = await numbersOf(dirname(resolve(path)), prefix).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  return numbers.length > 0;
+}
+
 /** Ascending. */
 async function numbersOf(parent: string, prefix: string): Promise<number[]> {
   const suffixes = (await readdir(parent)).flatMap((name) =>
