@@ -59,8 +59,9 @@ export class RegionAdmin implements ClusterAdmin {
 
   /** Does what members of the region pass on to this node when it leads. */
   serve(requests: RequestResponse): void {
-    requests.handle(MEMBERS_METHOD, async (from) =>
-      this.#isLedBySelf() && this.#isMember(from) ? this.#view() : null,
+    // To see the members one need not be one: a node that was just removed shows who is left.
+    requests.handle(MEMBERS_METHOD, async ({ region }) =>
+      this.#isLedBySelf() && region === this.#parts.region ? this.#view() : null,
     );
     requests.handle(CHANGE_METHOD, async (from, payload): Promise<Attempt> => {
       const request = asOperationRequest(payload);

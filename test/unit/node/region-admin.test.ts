@@ -271,11 +271,14 @@ describe("region admin", () => {
     assert.equal(error?.code, "OUTCOME_UNKNOWN");
   });
 
-  it("P11: does nothing for nodes that are no members", async () => {
-    const stranger = join("x");
+  it("P11: does nothing for nodes that are no members, and shows nothing to other regions", async () => {
     const request = { operation: { type: "remove", member: "c" }, mayBeDone: false, timeoutMs: 1_000 };
-    const ask = (method: string) => stranger.requests.request(idOf("a"), method, request, { timeoutMs: 1_000 });
-    const answers = Promise.all(["raft/change-members", "raft/members"].map(ask));
+    const ask = (node: FakeNode, method: string) =>
+      node.requests.request(idOf("a"), method, request, { timeoutMs: 1_000 });
+    const answers = Promise.all([
+      ask(join("x"), "raft/change-members"),
+      ask(join("y", asRegionId("us-west")), "raft/members"),
+    ]);
     await clock.advance(1_000);
     assert.deepEqual(await answers, [{ type: "again", error: { code: "NO_LEADER", waitedMs: 0 } }, null]);
     assert.deepEqual(groups.changes, []);
