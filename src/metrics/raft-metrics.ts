@@ -36,4 +36,7 @@ export function exposeRaft(register: Registry, read: () => RaftNumbers): void {
   gauge("atoll_raft_since_leader_seconds", "Time since the last sign of a leader.", (n) => n.sinceLeaderMs / 1000);
   counter("atoll_raft_elections_total", "Times this node stood for election.", (n) => n.electionsTotal);
   counter("atoll_raft_leader_changes_total", "Times this node saw the leader change.", (n) => n.leaderChangesTotal);
+  counter("atoll_raft_refused_messages_total", "Messages of former members that were not heeded.", (n) => {
+    return n.refusedMessagesTotal;
+  });
 }

@@ -28,6 +28,7 @@ export interface RaftNumbers {
   readonly electionsTotal: number;
   /** Times this node saw the leader change. */
   readonly leaderChangesTotal: number;
+  readonly refusedMessagesTotal: number;
 }
 
 export interface RegistryNumbers {

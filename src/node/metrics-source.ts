@@ -34,6 +34,7 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
         sinceLeaderMs: status.sinceLeaderMs,
         electionsTotal: counters.elections,
         leaderChangesTotal: counters.leaderChanges,
+        refusedMessagesTotal: status.refusedMessages,
       };
     },
     registry() {

@@ -161,6 +161,7 @@ export function metricsSource(node: TestNode): MetricsSource {
         voters: 1,
         electionsTotal: 1,
         leaderChangesTotal: 1,
+        refusedMessagesTotal: 0,
       };
     },
     registry() {

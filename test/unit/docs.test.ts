@@ -47,6 +47,34 @@ describe("docs/errors.md", () => {
   });
 });
 
+describe("docs/protocol.md", () => {
+  const page = readFileSync(join(ROOT, "docs/protocol.md"), "utf8");
+  const source = (file: string) => readFileSync(join(ROOT, "src", file), "utf8");
+
+  it("has every Raft message under its number", () => {
+    const [, list] = /MESSAGE_TYPES = \[([^\]]*)\]/.exec(source("network/raft-codec.ts"))!;
+    const types = [...list!.matchAll(/"(\w+)"/g)].map(([, type]) => type!);
+    const rows = [...page.matchAll(/^\| ([\d, ]+) \| ([\w, ]+) \|/gm)].flatMap(([, numbers, names]) =>
+      numbers!.split(", ").map((number, i) => [Number(number), names!.split(", ")[i]]),
+    );
+    assert.deepEqual(
+      rows.filter(([, name]) => types.includes(`${name}`)),
+      types.map((type, i) => [i, type]),
+    );
+  });
+
+  it("has every method that a node serves", () => {
+    const methods = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .flatMap((file) => [...source(file).matchAll(/METHOD = "([^"]+)"/g)].map(([, method]) => method!));
+    assert.ok(methods.length > 8);
+    assert.deepEqual(
+      methods.filter((method) => !page.includes(`| \`${method}\` |`)),
+      [],
+    );
+  });
+});
+
 /** Rules and cases that a test, or a decision record, must name. */
 const RULES = Array.from({ length: 60 }, (_, i) => `R${i + 1}`);
 const CASES = [...Array.from({ length: 10 }, (_, i) => `F${i + 1}`), "F17"];
