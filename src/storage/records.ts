@@ -170,14 +170,14 @@ export function stateSeed(cluster: ClusterId): (key: string) => number {
   return (key) => crc32(key, seed);
 }
 
-/** The proof of a state that also has this record. */
-export function plus({ records, sum }: StateProof, sealed: Uint8Array): StateProof {
-  return { records: records + 1, sum: (sum + checksumOf(sealed)) >>> 0 };
+/** The proof of a state that also has a record with this checksum. */
+export function plus({ records, sum }: StateProof, checksum: number): StateProof {
+  return { records: records + 1, sum: (sum + checksum) >>> 0 };
 }
 
-/** The proof of a state without this record. */
-export function minus({ records, sum }: StateProof, sealed: Uint8Array): StateProof {
-  return { records: records - 1, sum: (sum - checksumOf(sealed)) >>> 0 };
+/** The proof of a state without a record with this checksum. */
+export function minus({ records, sum }: StateProof, checksum: number): StateProof {
+  return { records: records - 1, sum: (sum - checksum) >>> 0 };
 }
 
 /** @throws StorageError CORRUPT when what was read is not the state that was written */

@@ -9,6 +9,7 @@ import { crc32 } from "node:zlib";
 import type { SnapshotHeader } from "../types/raft.ts";
 import {
   checkState,
+  checksumOf,
   corrupt,
   EMPTY_STATE,
   isIntact,
@@ -116,7 +117,7 @@ export class ChunkReader {
     const keyBytes = Buffer.from(key);
     if (this.#lastKey !== null && this.#lastKey.compare(keyBytes) >= 0) throw corrupt(`${name} is out of order`);
     this.#lastKey = keyBytes;
-    this.#proof = plus(this.#proof, sealed);
+    this.#proof = plus(this.#proof, checksumOf(sealed));
   }
 
   #finish([records, sum]: readonly unknown[]): void {

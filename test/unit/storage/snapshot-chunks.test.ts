@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { EMPTY_STATE, plus, seal, stateSeed } from "../../../src/storage/records.ts";
+import { checksumOf, EMPTY_STATE, plus, seal, stateSeed } from "../../../src/storage/records.ts";
 import { CHUNK_BYTES_MAX, ChunkReader, packChunks, type SealedRecord } from "../../../src/storage/snapshot-chunks.ts";
 import { CLUSTER } from "../../support/raft-data.ts";
 
@@ -12,7 +12,7 @@ async function chunkWith(valueBytes: number): Promise<Uint8Array> {
   async function* pages() {
     yield [record];
   }
-  for await (const chunk of packChunks(IDENTITY, pages(), plus(EMPTY_STATE, record[1]))) return chunk;
+  for await (const chunk of packChunks(IDENTITY, pages(), plus(EMPTY_STATE, checksumOf(record[1])))) return chunk;
   return assert.fail("no chunk");
 }
 
