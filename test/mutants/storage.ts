@@ -9,6 +9,7 @@ const DAMAGE = "test/unit/storage/damage.test.ts";
 const CHUNKS = "test/unit/storage/snapshot-chunks.test.ts";
 const PROPERTY = "test/property/storage.test.ts";
 const LEVEL = "test/integration/level-store.test.ts";
+const POWER_LOSS = "test/integration/power-loss.test.ts";
 const STORE_DAMAGE = "test/integration/store-damage.test.ts";
 const tests = [CONTRACT, CRASH, DAMAGE, PROPERTY];
 
@@ -266,6 +267,7 @@ export const STORAGE: readonly Mutant[] = [
       rule: "R2",
       find: "const SYNCED = { sync: true };",
       replace: "const SYNCED = { sync: false };",
+      tests: [POWER_LOSS],
     },
     {
       name: "batches overtake each other on their way to LevelDB",
