@@ -257,6 +257,8 @@ describe("raft/persister: a snapshot takes the place of all (R6)", () => {
     await finish();
     await finish();
     persister.add({ hardState: hardState(3), entries: entriesOf([3], 2), promises: [] });
+    persister.effects([{ key: "agent/c", value: 3 }]);
+    persister.applied(2, MEMBERS);
     persister.discard(9);
     resolve();
     await installed;
