@@ -56,6 +56,7 @@ export class FederationProcess {
   readonly #child: ChildProcess;
   readonly #output: string[] = [];
   readonly #waiters = new Set<Waiter>();
+  readonly #observers: ((event: DevEvent) => void)[] = [];
   readonly #exited: Promise<number | null>;
 
   /** Resolves when the federation is ready. Whatever it started is gone when it rejects. */
@@ -115,6 +116,11 @@ export class FederationProcess {
   /** Types one line. */
   send(line: string): void {
     this.#child.stdin?.write(`${line}\n`);
+  }
+
+  /** Tells of every event from now on. */
+  observe(observer: (event: DevEvent) => void): void {
+    this.#observers.push(observer);
   }
 
   /** The next event that is as wanted, from now on. */
@@ -244,6 +250,7 @@ export class FederationProcess {
     const node = this.nodes.find(({ name }) => name === event.name);
     if (node !== undefined && event.event === "node-started") node.pid = event.pid as number;
     if (node !== undefined && event.event === "node-exited") node.pid = null;
+    for (const observer of this.#observers) observer(event);
     for (const { isMet, resolve } of [...this.#waiters]) if (isMet(event)) resolve(event);
   }
 
