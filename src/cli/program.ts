@@ -66,6 +66,7 @@ function buildProgram(output: Output): Command {
     .option("--json", "print JSON", false)
     .action(async (flags) => (await import("./commands/config.ts")).config(loadedConfig(flags), flags, output));
 
+  addRecover(program, output);
   addDev(program, output);
   addClientCommands(program, output);
   addMembers(program, output);
@@ -91,6 +92,16 @@ const NODE_FLAGS = OPTIONS.flatMap((option) => {
 function loadedConfig(values: Record<string, string | undefined>): LoadedConfig {
   const flags = NODE_FLAGS.map(({ option, flag }) => [option.path, values[flag.attributeName()]]);
   return loadNodeConfig(values.config, Object.fromEntries(flags));
+}
+
+function addRecover(program: Command, output: Output): void {
+  program
+    .command("recover")
+    .description("make a stopped node the only voter of its region, whose majority is lost for good")
+    .addOption(new Option("--data-dir <dir>", "its data folder").env("ATOLL_DATA_DIR").makeOptionMandatory())
+    .option("--yes", "do it, instead of showing what the node has", false)
+    .option("--json", "print JSON", false)
+    .action(async (options) => (await import("./commands/recover.ts")).recover(options, output));
 }
 
 function addDev(program: Command, output: Output): void {

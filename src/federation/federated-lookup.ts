@@ -64,8 +64,13 @@ export class FederatedLookup implements RemoteLookup {
     if (!table.mayMatch(region, query)) {
       return { region, source: "none", revision, stalenessMs: ageMs, agents: [], hasMore: false };
     }
-    const kept = this.#cache.get(region, query);
+    const kept = this.#cache.get(this.#sourceOf(region), query);
     return kept && this.#isCurrent(region, query, kept) ? cachedAnswer(region, kept, ageMs) : undefined;
+  }
+
+  /** A region that was recovered by force gives its revisions to other changes: what it answered before vouches for nothing. */
+  #sourceOf(region: RegionId): string {
+    return `${region} ${this.#options.table.headerOf(region)?.cluster ?? ""}`;
   }
 
   async #answerByAsking(region: RegionId, query: RegionQuery, options: LookupOptions): Promise<RegionAnswer> {
@@ -73,7 +78,7 @@ export class FederatedLookup implements RemoteLookup {
     try {
       const live = await this.#options.clientOf(region).ask({ query, consistency }, maxStalenessMs);
       const { revision, hasMore, agents, stalenessMs, arrivedAtMs } = live;
-      this.#cache.put(region, query, { revision, hasMore, agents, asOfMs: arrivedAtMs - stalenessMs });
+      this.#cache.put(this.#sourceOf(region), query, { revision, hasMore, agents, asOfMs: arrivedAtMs - stalenessMs });
       return { region, source: "live", revision, stalenessMs, agents, hasMore };
     } catch (error) {
       // A bug must not pass as a region that did not answer.
@@ -90,7 +95,7 @@ export class FederatedLookup implements RemoteLookup {
     error: NonNullable<RegionAnswer["error"]>,
   ): RegionAnswer {
     const { table } = this.#options;
-    const kept = consistency === "stale" ? this.#cache.get(region, query) : undefined;
+    const kept = consistency === "stale" ? this.#cache.get(this.#sourceOf(region), query) : undefined;
     if (kept !== undefined) {
       const stalenessMs = this.#stalenessOf(region, query, kept);
       if (stalenessMs <= (maxStalenessMs ?? Number.POSITIVE_INFINITY)) {

@@ -6,7 +6,6 @@
  */
 
 import { LRUCache } from "lru-cache";
-import type { RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
 import type { LookupReply } from "./wire.ts";
 
@@ -26,13 +25,14 @@ export class LookupCache {
     this.#answers = new LRUCache({ max: entriesMax, maxSize: AGENTS_MAX, sizeCalculation });
   }
 
-  get(region: RegionId, query: RegionQuery): CachedAnswer | undefined {
-    return this.#answers.get(keyOf(region, query));
+  /** @param source - the region, and the epoch of it that counts the revisions of its answers */
+  get(source: string, query: RegionQuery): CachedAnswer | undefined {
+    return this.#answers.get(keyOf(source, query));
   }
 
   /** Keeps an answer, unless a newer one is held: answers of two nodes can overtake each other. */
-  put(region: RegionId, query: RegionQuery, answer: CachedAnswer): void {
-    const key = keyOf(region, query);
+  put(source: string, query: RegionQuery, answer: CachedAnswer): void {
+    const key = keyOf(source, query);
     const held = this.#answers.peek(key);
     if (held !== undefined && held.revision > answer.revision) return;
     this.#answers.set(key, answer);
@@ -40,8 +40,8 @@ export class LookupCache {
 }
 
 /** Equal for equal questions: fields in a fixed order, optional ones spelled out. */
-function keyOf(region: RegionId, query: RegionQuery): string {
+function keyOf(source: string, query: RegionQuery): string {
   const { capability, tags, version, namespace = null, health, limit, after } = query;
   const place = after && [after.score, after.version, after.id, after.functionName, after.region];
-  return JSON.stringify([region, capability, tags, version, namespace, health, limit, place ?? null]);
+  return JSON.stringify([source, capability, tags, version, namespace, health, limit, place ?? null]);
 }

@@ -4,10 +4,12 @@
  * A region is pinned to (cluster id, public key) by configuration or by the first signed statement that an admitted peer
  * of it gave when asked; gossip pins nothing. From then on only that key is believed. What contradicts the pin is
  * refused, counted, and shown to operators until the peer that said it is gone or says otherwise. A configured key wins over
- * a learned one, and is how an operator accepts a region that was founded anew.
+ * a learned one, and is how an operator accepts a region that was founded anew. A region that was recovered by force keeps its
+ * key and begins a new epoch of its cluster; the pin follows it, and never back (F17).
  */
 
 import type { NodeFacts } from "../storage/interface.ts";
+import { succeeds } from "../types/cluster-id.ts";
 import { asClusterId, asRegionId, type ClusterId, type NodeId, type RegionId } from "../types/ids.ts";
 import type { SummaryHeader } from "../types/summary.ts";
 import type { Logger } from "../util/logger.ts";
@@ -90,11 +92,12 @@ export class RegionTrust {
     if (pin !== undefined && !equalBytes(pin.verifier.publicKey, publicKey)) {
       throw this.#refuse(region, from, "key-mismatch", "its key is not the pinned one");
     }
-    if (pin?.cluster !== undefined && pin.cluster !== cluster) {
+    const isNewEpoch = pin?.cluster !== undefined && succeeds(cluster, pin.cluster);
+    if (pin?.cluster !== undefined && pin.cluster !== cluster && !isNewEpoch) {
       throw this.#refuse(region, from, "cluster-mismatch", `its cluster is ${cluster}, pinned is ${pin.cluster}`);
     }
     this.forgive(region, from);
-    if (pin?.cluster !== undefined) return;
+    if (pin?.cluster !== undefined && !isNewEpoch) return;
     if (pin === undefined && this.#pins.size >= REGIONS_MAX) {
       throw new FederationError(`more than ${REGIONS_MAX} regions`, {
         code: "TOO_MANY_REGIONS",
@@ -102,7 +105,10 @@ export class RegionTrust {
       });
     }
     this.#pins.set(region, { verifier: pin?.verifier ?? new RegionVerifier(publicKey), cluster });
-    this.#logger.info({ code: "REGION_PINNED", region, cluster }, "first contact: the region's key is pinned");
+    const event = isNewEpoch
+      ? "the region was recovered by force, and is followed"
+      : "first contact: its key is pinned";
+    this.#logger.info({ code: "REGION_PINNED", region, cluster }, event);
     await this.#save();
   }
 

@@ -11,6 +11,7 @@
  */
 
 import type { PeerDirectory } from "../network/interface.ts";
+import { succeeds } from "../types/cluster-id.ts";
 import type { FederationId, RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
@@ -169,6 +170,11 @@ export class SummaryTable {
     const { header, entries } = body;
     if (header.region !== region) return this.#refused("malformed", "reject");
     if (header.federation !== federation) return this.#refused("foreign", "reject");
+    if (succeeds(header.cluster, cluster)) {
+      // Recovered by force: the pin moves with a pull, too.
+      this.#reportGap(region);
+      return this.#refused("unpinned", "ignore");
+    }
     if (header.cluster !== cluster) return this.#refused("cluster-mismatch", "reject");
     if (entries.some((entry) => entry.revision > header.revision)) return this.#refused("malformed", "reject");
     if (!this.#isNews(region, body)) return this.#refused("stale", "ignore");
@@ -208,10 +214,11 @@ export class SummaryTable {
     return "accept";
   }
 
-  /** The region's summary, begun now if this is its first proof. */
+  /** The region's summary, begun now if this is its first proof, or the first since it was recovered by force. */
   #held(header: SummaryHeader): RemoteSummary {
     const held = this.#regions.get(header.region);
-    if (held !== undefined) return held;
+    // A later epoch may lack what the last one had, and gives its revisions to other changes.
+    if (held !== undefined && !succeeds(header.cluster, held.header.cluster)) return held;
     const begun: RemoteSummary = {
       header,
       replica: new SummaryReplica(this.#options.hash64),

@@ -38,6 +38,7 @@ import type { KeyValueStore, NodeFacts } from "../storage/interface.ts";
 import { LevelStore } from "../storage/level-store.ts";
 import { NodeFactsStore } from "../storage/node-facts.ts";
 import { RaftStore } from "../storage/raft-store.ts";
+import { originOf } from "../types/cluster-id.ts";
 import { asFederationId, asNodeName, asRegionId, type NodeName } from "../types/ids.ts";
 import type { Member } from "../types/membership.ts";
 import type { SummaryNode } from "../types/summary.ts";
@@ -48,6 +49,7 @@ import { type Random, systemRandom } from "../util/random.ts";
 import { NodeClusterView } from "./cluster-view.ts";
 import { ConfiguredMembers } from "./configured-members.ts";
 import { Counters } from "./counters.ts";
+import { EpochTransport } from "./epoch-transport.ts";
 import { GroupInWaiting } from "./group-in-waiting.ts";
 import { localRegion } from "./local-region.ts";
 import { metricsSource } from "./metrics-source.ts";
@@ -310,10 +312,10 @@ export class RegistryNode {
     const group = await RaftGroup.start(
       {
         self: this.#self.id,
-        cluster: founding.cluster,
+        cluster: originOf(founding.cluster),
         storage: new RaftStore(this.#store, logger),
         founding: founding.membership,
-        transport: network.raft,
+        transport: new EpochTransport(network.raft, founding.cluster),
         stateMachine: this.#stateMachine,
         clock: this.#clock,
         random: this.#random,
@@ -351,7 +353,7 @@ export class RegistryNode {
       registry,
       group,
       psk: this.#psk(),
-      context: `${federationId}/${region}/${founding.cluster}`,
+      context: `${federationId}/${region}/${originOf(founding.cluster)}`,
       clock,
       logger,
     });

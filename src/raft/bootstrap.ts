@@ -14,6 +14,7 @@
 
 import type { PeerDirectory, RequestResponse } from "../network/interface.ts";
 import type { NodeFacts } from "../storage/interface.ts";
+import { epochOf, succeeds } from "../types/cluster-id.ts";
 import type { ClusterId, FederationId, NodeName, RegionId } from "../types/ids.ts";
 import { foundingMembership, type Member, type Membership, NO_MEMBERS } from "../types/membership.ts";
 import { type Clock, sleep } from "../util/clock.ts";
@@ -179,16 +180,18 @@ class Newcomer {
 
   async #enter(heard: readonly Statement[]): Promise<void> {
     const { self } = this.#statement;
-    const founder = heard.find(({ members }) => members.some(({ id }) => id === self.id));
-    if (founder !== undefined) return this.#found(founder.members);
-    const clusters = [...new Set(heard.map(clusterOf))];
-    const [cluster] = clusters;
-    if (clusters.length > 1) {
+    // After a forced recovery, nodes of an earlier epoch may still be about.
+    const clusters = [...new Set(heard.map(clusterOf))].sort((a, b) => epochOf(b) - epochOf(a));
+    const newest = clusters[0]!;
+    if (clusters.some((other) => other !== newest && !succeeds(newest, other))) {
       const facts = { code: "JOIN_CLUSTERS_DIFFER", clusters: clusters.join(" ") };
       return this.#reminder.remind(facts, "two regions of this name exist: have this node dial members of one only");
     }
-    const accepted = await this.#joiner.ask();
-    if (accepted !== null && accepted === cluster) await this.#join(accepted);
+    const current = heard.filter((other) => clusterOf(other) === newest);
+    const founder = current.find(({ members }) => members.some(({ id }) => id === self.id));
+    if (founder !== undefined) return this.#found(founder.members);
+    const accepted = await this.#joiner.ask(current.map((other) => other.self.id));
+    if (accepted === newest) await this.#join(newest);
   }
 
   async #join(cluster: ClusterId): Promise<void> {

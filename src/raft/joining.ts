@@ -41,13 +41,13 @@ export class Joiner {
   }
 
   /**
-   * One round: asks until somebody decides.
+   * One round: asks these members, and the leader that they name, until somebody decides.
    *
    * @returns the cluster id of the region that took this node in; null when none did, and the reminder said why
    * @throws BootstrapError MEMBER_REMOVED
    */
-  async ask(): Promise<ClusterId | null> {
-    const answer = await this.#askRound();
+  async ask(members: readonly NodeId[]): Promise<ClusterId | null> {
+    const answer = await this.#askRound(members);
     const { self, reminder } = this.#parts;
     const { id, name } = self;
     switch (answer?.type) {
@@ -74,16 +74,17 @@ export class Joiner {
 
   /** Keeps asking until `membership` has this node in it. @throws BootstrapError MEMBER_REMOVED; the signal's reason */
   async askUntilMember(membership: () => Membership, signal: AbortSignal): Promise<void> {
-    while (!peersOf(membership()).includes(this.#parts.self.id)) {
-      await this.ask();
-      await sleep(this.#parts.clock, JOIN_AGAIN_MS, signal);
+    const { self, directory, region, clock } = this.#parts;
+    while (!peersOf(membership()).includes(self.id)) {
+      await this.ask(directory.peers().flatMap((peer) => (peer.region === region ? [peer.nodeId] : [])));
+      await sleep(clock, JOIN_AGAIN_MS, signal);
     }
   }
 
   /** @returns the answer of whoever decides; else the last of those that name nobody who could be asked */
-  async #askRound(): Promise<JoinAnswer | null> {
-    const { directory, region } = this.#parts;
-    const queue = directory.peers().flatMap((peer) => (peer.region === region ? [peer.nodeId] : []));
+  async #askRound(members: readonly NodeId[]): Promise<JoinAnswer | null> {
+    const { directory } = this.#parts;
+    const queue = [...members];
     const asked = new Set<NodeId>();
     let undecided: JoinAnswer | null = null;
     while (queue.length > 0 && asked.size < ASKED_MAX) {

@@ -532,6 +532,18 @@ describe("joining", () => {
     assert.deepEqual(new Set(wiped.warnings), new Set(["JOIN_CLUSTERS_DIFFER"]));
   });
 
+  it("F17: joins the newest epoch of a region, whoever of an earlier one is still about", async () => {
+    const newest = `${members[0]!.founding!.cluster}.1.ab`;
+    const survivor = new FoundingNode(asNodeName("s"), "id-s");
+    const { requests } = survivor.node;
+    requests.handle("raft/found", async () => ({ ...statementOf("founded", "s"), cluster: newest }));
+    requests.handle("raft/join", async () => ({ type: "accepted", cluster: newest }));
+    const wiped = wipe().begin();
+    await clock.advance(2_000);
+    assert.equal(wiped.founding?.cluster, newest);
+    assert.deepEqual(groups.changes, []);
+  });
+
   it("believes no answer that makes no sense, and asks somebody else", async () => {
     const nonsense = [null, 1, {}, { type: "accepted" }, { type: "refused", reason: "x".repeat(1_000) }];
     for (const answer of nonsense) assert.equal(asJoinAnswer(answer), null);
