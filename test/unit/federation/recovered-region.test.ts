@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { asRegionId } from "../../../src/types/ids.ts";
 import { FakeFederation } from "../../support/fake-federation.ts";
 import { queryFor } from "../../support/fake-region.ts";
 
@@ -58,6 +59,17 @@ describe("a region that was recovered by force", () => {
     all.start("east-1");
     await all.clock.advance(5_000);
     assert.equal(all.node("west-1").federation.status()[0]!.cluster, FIRST_EPOCH);
+  });
+
+  it("costs those who pass on its news nothing, before anybody could ask it", async () => {
+    const { all } = await recoveredEast();
+    all.crash("west-1");
+    await all.clock.advance(2_000);
+    const news = all.network.published.at(-1)!;
+    all.network.cut(asRegionId("east"), asRegionId("west"));
+    const { node } = all.start("west-1");
+    node.onGossip(news);
+    assert.deepEqual(node.verdicts, ["ignore"]);
   });
 
   it("P9: makes no answer of its former epoch pass as current", async () => {
