@@ -205,7 +205,7 @@ export function raftStorageContract({ name, withDisk }: StoreKind): void {
 
   describe(`contract: raft storage: ${name}: replicated state`, () => {
     it(
-      "R7, F6: effects, applied index and membership are read back together, in order of key",
+      "R7, R49, F6: effects, applied index and membership are read back together, in order of key",
       onDisk(async (disk) => {
         const raft = await founded(disk.store);
         await raft.write({ hardState: { term: 1, votedFor: null, commit: 4 }, entries: entriesOf(1, 4, 1) });
@@ -226,6 +226,33 @@ export function raftStorageContract({ name, withDisk }: StoreKind): void {
           ["ä", 1],
         ]);
         assert.deepEqual((await recovered(await disk.restart())).membership, SOLE);
+      }),
+    );
+
+    it(
+      "R49: the configuration is that of the applied index, whatever later entries say and whatever becomes of them",
+      onDisk(async (disk) => {
+        const membershipEntry = (index: number, term: number) => ({
+          ...entriesOf(index, index, term)[0]!,
+          kind: "membership" as const,
+        });
+        const raft = await founded(disk.store);
+        const newer = [...entriesOf(1, 2, 1), membershipEntry(3, 1), membershipEntry(4, 1)];
+        await raft.write({ hardState: { term: 1, votedFor: null, commit: 3 }, entries: newer });
+        const before = await recovered(await disk.restart());
+        assert.deepEqual([before.appliedIndex, before.membership, before.entries], [0, MEMBERS, newer]);
+
+        const second = await reload(disk);
+        await second.write({ state: { writes: [], appliedIndex: 3, membership: SOLE } });
+        await second.write({ hardState: { term: 2, votedFor: null, commit: 3 }, entries: entriesOf(4, 5, 2) });
+        const after = await recovered(await disk.restart());
+        assert.deepEqual([after.appliedIndex, after.membership], [3, SOLE]);
+        assert.deepEqual(after.entries, [...newer.slice(0, 3), ...entriesOf(4, 5, 2)]);
+
+        const third = await reload(disk);
+        await third.write({ compactTo: { index: 3, term: 1 } });
+        const compacted = await recovered(await disk.restart());
+        assert.deepEqual([compacted.logStart.index, compacted.membership], [3, SOLE], "not only in the log");
       }),
     );
 

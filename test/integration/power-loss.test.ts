@@ -9,9 +9,10 @@ import { LevelStore } from "../../src/storage/level-store.ts";
 import { silentLogger } from "../../src/util/logger.ts";
 import { dropUnsynced, killTraced, spawnTraced, tracingProblem } from "../support/power-loss.ts";
 import { entriesOf, recovered } from "../support/raft-data.ts";
-import { withTemporaryFolder } from "../support/stores.ts";
+import { contentOf, withTemporaryFolder } from "../support/stores.ts";
 
 const WRITER = join(import.meta.dirname, "../support/store-writer.ts");
+const CLEARER = join(import.meta.dirname, "../support/store-clearer.ts");
 const WITHOUT_SYNC = join(import.meta.dirname, "../support/without-sync.ts");
 const MARK = "ACKNOWLEDGED";
 /** So large that LevelDB begins new logs and sorts old ones into files while the power fails. */
@@ -21,19 +22,21 @@ const problem = tracingProblem();
 const onlyTraced = { skip: problem === null ? false : `nothing is shown about syncs: ${problem}` };
 
 interface Writer {
+  readonly program?: string;
+  /** The power fails after so many lines of what it prints. */
   readonly batches: number;
   readonly batchBytes?: number;
   readonly nodeOptions?: readonly string[];
 }
 
-/** Writes until the power fails after so many batches. */
-async function losePower(folder: string, { batches, batchBytes = 0, nodeOptions = [] }: Writer) {
+/** Writes until the power fails. */
+async function losePower(folder: string, { program = WRITER, batches, batchBytes = 0, nodeOptions = [] }: Writer) {
   const path = join(folder, "store");
   // From here on the mark on the disk is an old one: nobody syncs it before the store is closed.
   await (await LevelStore.open(path, silentLogger)).close();
   const syncedMark = await readFile(join(path, MARK));
   const traceFile = join(folder, "trace");
-  const command = [process.execPath, ...nodeOptions, WRITER, path, `${batchBytes}`];
+  const command = [process.execPath, ...nodeOptions, program, path, `${batchBytes}`];
   const writer = spawnTraced(command, traceFile);
   let acknowledged = 0;
   let lines = 0;
@@ -74,6 +77,16 @@ describe("integration: power-loss", () => {
       const tables = (await readdir(image)).filter((name) => name.endsWith(".ldb"));
       assert.ok(tables.length > 0, "it came to sorted files");
       await checkAcknowledged(image, acknowledged);
+    }),
+  );
+
+  it("R10: each batch of a clear is on disk before anything else is written", onlyTraced, () =>
+    withTemporaryFolder(async (folder) => {
+      const { image } = await losePower(folder, { program: CLEARER, batches: 1 });
+      const store = await LevelStore.open(image, silentLogger);
+      const left = await contentOf(store);
+      await store.close();
+      assert.deepEqual(left, []);
     }),
   );
 
