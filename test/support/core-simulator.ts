@@ -131,6 +131,7 @@ class CoreSimulator implements NodeHost {
       nodes: this.#nodes,
       random: this.#churnRandom,
       now: () => this.#queue.now,
+      isHealed: () => this.#isHealed,
       schedule: (delayMs, run) => this.#queue.schedule(delayMs, run),
       count: (what) => this.count(what),
     });

@@ -22,6 +22,7 @@ export interface ChurnWorld {
   readonly nodes: readonly SimulatedNode[];
   readonly random: Random;
   now(): number;
+  isHealed(): boolean;
   schedule(delayMs: number, run: () => void): void;
   count(what: string): void;
 }
@@ -51,7 +52,7 @@ export class Churn {
     const { outgoing } = node.core!.membership;
     if (outgoing.length > 0 && before.membership.outgoing.length === 0) {
       this.#world.count("joint configuration entered");
-      if (node.core!.role !== "leader" || this.#world.random.next() < 0.6) return;
+      if (this.#world.isHealed() || node.core!.role !== "leader" || this.#world.random.next() < 0.6) return;
       node.crashPoint = this.#pick<CrashPoint>(["amid-sends", "before-persist", "after-persist", "after-apply"]);
     }
     if (outgoing.length === 0 && before.membership.outgoing.length > 0) this.#world.count("joint configuration left");
