@@ -38,17 +38,18 @@ async function writeUntilKilled(folder: string, batches: number): Promise<number
   return acknowledged;
 }
 
-/** Tells of the options of each batch that is written by any LevelDB of this process, until the test ends. */
-async function onBatchWrites(t: TestContext, folder: string, tell: (options: unknown) => void): Promise<void> {
+/** Tells of the options of each batch that any LevelDB of this process begins to write, and of its end, until the test ends. */
+async function onBatchWrites(t: TestContext, folder: string, tell: (what: unknown) => void): Promise<void> {
   const level = new Level<Uint8Array, Uint8Array>(folder);
   await level.open();
   const batch = level.batch();
   let owner = Object.getPrototypeOf(batch);
   while (!Object.hasOwn(owner, "write")) owner = Object.getPrototypeOf(owner);
   const write: typeof batch.write = owner.write;
-  t.mock.method(owner, "write", function (this: typeof batch, ...args: Parameters<typeof batch.write>) {
+  t.mock.method(owner, "write", async function (this: typeof batch, ...args: Parameters<typeof batch.write>) {
     tell(args[0]);
-    return write.apply(this, args);
+    await write.apply(this, args);
+    tell("written");
   });
   await batch.close();
   await level.close();
@@ -100,16 +101,18 @@ describe("integration: level-store", () => {
       );
     }));
 
-  it("R2: has LevelDB sync every batch before it says that it is on disk", (t) =>
+  it("R2, R5: has LevelDB sync every batch before it says that it is on disk, one after the other", (t) =>
     withTemporaryFolder(async (folder) => {
       const store = await LevelStore.open(join(folder, "store"), silentLogger);
       // Only the power could show the difference, so LevelDB's side is asked what it was told.
-      const options: unknown[] = [];
-      await onBatchWrites(t, join(folder, "probe"), (given) => options.push(given));
-      await store.write([{ type: "put", key: Buffer.of(1), value: Buffer.of(1) }]);
+      const told: unknown[] = [];
+      await onBatchWrites(t, join(folder, "probe"), (what) => told.push(what));
+      const put = (value: number) => store.write([{ type: "put", key: Buffer.of(1), value: Buffer.of(value) }]);
+      await Promise.all([put(1), put(2)]);
       await store.clear({ from: Buffer.of(0), to: Buffer.of(2) });
       await store.close();
-      assert.deepEqual(options, [{ sync: true }, { sync: true }]);
+      const oneBatch = [{ sync: true }, "written"];
+      assert.deepEqual(told, [oneBatch, oneBatch, oneBatch].flat());
     }));
 
   it("F4: kill -9 while writing loses nothing that was acknowledged, several times over", () =>

@@ -59,12 +59,6 @@ export const MEMBERSHIP: readonly Mutant[] = [
       replace: "if (!answers(state, id))",
     },
     {
-      name: "learner is promoted that does not answer any more",
-      rule: "R50, R52",
-      find: "if (!progress.get(id)!.keepsPace(state.now, state.options.electionMsMin) || !answers(state, id))",
-      replace: "if (!progress.get(id)!.keepsPace(state.now, state.options.electionMsMin))",
-    },
-    {
       name: "learner is never promoted by itself",
       rule: "R50",
       find: 'if ("next" in plan) return appendMembership(state, plan.next);',
@@ -143,12 +137,6 @@ export const MEMBERSHIP: readonly Mutant[] = [
       listed: "+",
       find: "dropConfigurationsFrom(state, written);",
       replace: "",
-    },
-    {
-      name: "configuration of an append that was there already is taken again",
-      rule: "R49",
-      find: "message.entries.filter(({ index }) => index >= written),",
-      replace: "message.entries,",
     },
   ]),
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type MembershipError, RaftError } from "../../../src/raft/index.ts";
-import { asNodeId, asNodeName, type NodeId } from "../../../src/types/ids.ts";
+import { asClusterId, asNodeId, asNodeName, type NodeId } from "../../../src/types/ids.ts";
 import type { MembershipChange } from "../../../src/types/membership.ts";
 import { command, RaftCluster, type RunningNode } from "../../support/raft-cluster.ts";
 import { members } from "../../support/raft-sim-plan.ts";
@@ -134,6 +134,25 @@ describe("raft/raft-group: membership", () => {
     assert.equal(cluster.leader!.group.status().term, term);
   });
 
+  it("R51: one that was removed is not listened to, whatever it claims", async () => {
+    const cluster = await RaftCluster.start(3);
+    await cluster.untilLed();
+    await cluster.untilAgreed();
+    const former = cluster.followers[0]!.id;
+    await change(cluster, { type: "remove", id: former });
+    await cluster.until("it left", () => cluster.hasLeft.has(former));
+    const leader = await cluster.untilLed();
+    const { term, refusedMessages } = leader.group.status();
+    const deaf = { onMessage: () => {}, onSnapshot: async () => {}, onPeerGone: () => {}, onPeerUp: () => {} };
+    const transport = cluster.network.transportOf(former);
+    transport.start(asClusterId("c1"), deaf);
+    const vote = { type: "vote", lastIndex: 1_000, lastTerm: term, isTransfer: true } as const;
+    transport.send({ ...vote, from: former, to: leader.id, term: term + 50 });
+    await cluster.clock.advance(100);
+    assert.equal(leader.group.status().term, term);
+    assert.equal(leader.group.status().refusedMessages, refusedMessages + 1);
+  });
+
   it("F7, R12: a wiped voter returns under its name with a new identity and votes again, without a command", async () => {
     const cluster = await RaftCluster.start(3);
     await cluster.untilLed();
@@ -161,6 +180,36 @@ describe("raft/raft-group: membership", () => {
     await untilVoters(cluster, ids(4));
     assert.equal(installed, 1);
     assert.equal(cluster.node(asNodeId("n4")).ledger.lines.length, 30);
+    // What it writes from then on stands upon that configuration as well.
+    await cluster.settled(cluster.leader!.group.propose(command("after"), LONG));
+    await cluster.untilAgreed();
+    await cluster.clock.advance(100);
+    cluster.crash(asNodeId("n4"));
+    cluster.network.loses = ({ to }) => to === "n4";
+    assert.deepEqual(votersAt(await cluster.startNode(asNodeId("n4"))), ids(4));
+  });
+
+  it("R49: a state on disk has the configuration of its own index, though a newer one is in the log", async () => {
+    const cluster = await RaftCluster.start(3, { effectsFlushMs: 20 });
+    const former = await cluster.untilLed();
+    await cluster.settled(former.group.propose(command("opens the session"), LONG));
+    await cluster.untilAgreed();
+    // The command spreads, the change after it does not, and the command is applied with the change in the log.
+    cluster.network.loses = (message) =>
+      message.type === "append" && message.entries.some(({ kind }) => kind === "membership");
+    const written = former.group.propose(command("before the change"), LONG);
+    await Promise.resolve();
+    const change = former.group.changeMembership({ type: "remove", id: cluster.followers[0]!.id }, LONG);
+    change.catch(() => {});
+    await cluster.settled(written);
+    await cluster.clock.advance(100);
+    cluster.crash(former.id);
+    await cluster.until("another one leads", () => cluster.leader !== undefined);
+    const successor = await cluster.untilLed();
+    await cluster.settled(successor.group.propose(command("in its place"), LONG));
+    await cluster.startNode(former.id);
+    await cluster.untilAgreed();
+    assert.deepEqual(votersAt(cluster.node(former.id)), ids(3));
   });
 
   it("R49: a member that restarts has the configuration of its log, also where a snapshot of its state has an older one", async () => {

@@ -238,8 +238,9 @@ describe("raft/proposer: how a wait ends (R41)", () => {
   it("OVERLOADED: too many bytes wait here; what settles makes room", async () => {
     const desk = await new Desk({ commandBytesMax: 100, waitingBytesMax: 100 }).opened();
     const first = desk.propose("x".repeat(60));
-    assert.equal(await desk.propose("y".repeat(60)), "OVERLOADED");
-    await desk.clock.advance(0);
+    const second = desk.propose("y".repeat(60), 1_000);
+    await desk.clock.advance(1_000);
+    assert.equal(await second, "OVERLOADED");
     desk.settle(2);
     assert.equal(await first, "ok");
     const third = desk.propose("z".repeat(60));
@@ -250,8 +251,9 @@ describe("raft/proposer: how a wait ends (R41)", () => {
 
   it("COMMAND_TOO_LARGE: nothing is proposed", async () => {
     const desk = await new Desk().opened();
-    assert.equal(await desk.propose("x".repeat(101)), "COMMAND_TOO_LARGE");
-    await desk.clock.advance(0);
+    const outcome = desk.propose("x".repeat(101), 1_000);
+    await desk.clock.advance(1_000);
+    assert.equal(await outcome, "COMMAND_TOO_LARGE");
     assert.deepEqual(desk.sent, []);
   });
 

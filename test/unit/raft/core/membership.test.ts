@@ -116,6 +116,19 @@ describe("raft/core/membership: a new learner", () => {
   });
 });
 
+describe("raft/core/membership: those who stay", () => {
+  it("are known to hold what they held before the change (R32)", () => {
+    const bench = leaderOfThree();
+    bench.change(add);
+    const known = [n2, n3, n4].map((id) => bench.state.progress.get(id)!).map(({ match, state }) => [match, state]);
+    assert.deepEqual(known, [
+      [1, "replicate"],
+      [1, "replicate"],
+      [0, "probe"],
+    ]);
+  });
+});
+
 describe("raft/core/membership: one change at a time", () => {
   it("R47: none before this leader has committed an entry of its own term (erratum of 2015)", () => {
     const bench = new Bench({ membership: threeVoters });
@@ -265,6 +278,14 @@ describe("raft/core/membership: voters", () => {
     for (let i = 0; i < 13; i++) beat(bench, [n2, n3]);
     assert.equal(bench.state.role, "follower");
     assert.deepEqual(sent(bench.tick(5_000), "preVote"), []);
+  });
+
+  it("a leader that removes itself goes on until that is committed, however long it takes (R51)", () => {
+    const bench = leaderOfThree();
+    bench.change({ type: "remove", id: n1 });
+    for (let i = 0; i < 14; i++) beat(bench, [n2, n3]);
+    assert.equal(bench.state.log.commit, 1);
+    assert.equal(bench.state.role, "leader");
   });
 
   it("a leader that is removed tells its successor to stand at once", () => {
