@@ -5,12 +5,15 @@ import { cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { encodeBatchNumber } from "../../src/storage/acknowledged-mark.ts";
 import { StorageError } from "../../src/storage/interface.ts";
 import { LevelStore } from "../../src/storage/level-store.ts";
+import { BLOCK_BYTES, LogScanner } from "../../src/storage/leveldb/log-scanner.ts";
 import { proveTable } from "../../src/storage/leveldb/table.ts";
 import { NodeFactsStore } from "../../src/storage/node-facts.ts";
 import { RaftStore } from "../../src/storage/raft-store.ts";
 import { type LogEvent, type Logger, silentLogger } from "../../src/util/logger.ts";
+import { logFileOf } from "../support/leveldb-log.ts";
 import { CLUSTER, entriesOf, MEMBERS, recovered } from "../support/raft-data.ts";
 import { withTemporaryFolder } from "../support/stores.ts";
 
@@ -79,6 +82,20 @@ async function nameOf(path: string, pattern: RegExp): Promise<string> {
   const name = (await readdir(path)).find((file) => pattern.test(file));
   assert.ok(name !== undefined, `${pattern} is in ${await readdir(path)}`);
   return name;
+}
+
+/** The batches in one of LevelDB's logs, as it wrote them. */
+async function batchesIn(file: string): Promise<Uint8Array[]> {
+  const scanner = new LogScanner(Number.POSITIVE_INFINITY);
+  const content = await readFile(file);
+  const batches: Uint8Array[] = [];
+  for (let at = 0; at < content.length; at += BLOCK_BYTES) {
+    for (const finding of scanner.scan(content.subarray(at, at + BLOCK_BYTES))) {
+      assert.ok(finding.kind === "record");
+      batches.push(finding.head);
+    }
+  }
+  return batches;
 }
 
 async function flip(file: string, byte: number, bit = 4): Promise<void> {
@@ -159,6 +176,74 @@ describe("integration: store-damage", () => {
       }
       // The footer pads its two handles.
       assert.ok(harmless.every((byte) => byte >= intact.length - 48 + 4 && byte < intact.length - 8));
+    }));
+
+  it("R9: batches that are missing, repeated or swapped are damage, although every checksum fits", () =>
+    withStore(async (path, damagedCopy) => {
+      const log = await nameOf(path, /\.log$/);
+      const batches = await batchesIn(join(path, log));
+      const rewritten = (changed: readonly Uint8Array[]) =>
+        damagedCopy((copy) => writeFile(join(copy, log), logFileOf(changed)));
+      await everything(await rewritten(batches));
+      const changes: Record<string, Uint8Array[]> = {
+        missing: batches.toSpliced(20, 1),
+        repeated: batches.toSpliced(20, 0, batches[19]!),
+        swapped: batches.with(20, batches[21]!).with(21, batches[20]!),
+        "no batch": batches.with(20, Buffer.alloc(5)),
+      };
+      for (const [what, changed] of Object.entries(changes)) {
+        const expected = new RegExp(`${log}.*(was to follow|too short for a batch)`);
+        await assert.rejects(LevelStore.open(await rewritten(changed), silentLogger), saysCorrupt(expected), what);
+      }
+    }));
+
+  it("R9: the end of one log and the beginning of the next one belong together", () =>
+    withStore(async (path, damagedCopy) => {
+      const log = await nameOf(path, /\.log$/);
+      const batches = await batchesIn(join(path, log));
+      const next = log.replace(/\d+/, (number) => String(Number(number) + 3).padStart(6, "0"));
+      const split = (first: readonly Uint8Array[], second: readonly Uint8Array[]) =>
+        damagedCopy(async (copy) => {
+          await writeFile(join(copy, log), logFileOf(first));
+          await writeFile(join(copy, next), logFileOf(second));
+        });
+      const whole = await everything(await split(batches.slice(0, 20), batches.slice(20)));
+      assert.equal(whole.raft.entries.length, 120 * BATCH);
+      const cut = await split(batches.slice(0, 19), batches.slice(20));
+      await assert.rejects(LevelStore.open(cut, silentLogger), saysCorrupt(new RegExp(`${next}: change`)));
+      const torn = await split(batches.slice(0, 20), batches.slice(20));
+      await truncate(join(torn, log), (await readFile(join(torn, log))).length - 1);
+      await assert.rejects(LevelStore.open(torn, silentLogger), saysCorrupt(new RegExp(`${log} is damaged`)));
+    }));
+
+  it("R10: what an older log left on the disk behind a torn end is not taken for what follows", () =>
+    withTemporaryFolder(async (folder) => {
+      const path = join(folder, "store");
+      await write(path, 3);
+      const old = await batchesIn(join(path, await nameOf(path, /\.log$/)));
+      const oldMark = await readFile(join(path, MARK));
+      await write(path, 3);
+      const log = await nameOf(path, /\.log$/);
+      const content = await readFile(join(path, log));
+      content[content.length - 1]! ^= 1;
+      await writeFile(join(path, log), Buffer.concat([content, logFileOf(old)]));
+      await writeFile(join(path, MARK), oldMark);
+      assert.equal((await everything(path)).raft.entries.length, 5 * BATCH);
+    }));
+
+  it("R9: files that are gone are missed before LevelDB makes do without them, also with a mark of old", () =>
+    withStore(async (path, damagedCopy) => {
+      const files = { CURRENT: /CURRENT is missing/, log: /log \d+ is missing/, ldb: /sorted file \d+ is missing/ };
+      for (const [kind, expected] of Object.entries(files)) {
+        const name = await nameOf(path, new RegExp(`${kind}$`));
+        const copy = await damagedCopy(async (copy) => {
+          await rm(join(copy, name));
+          await writeFile(join(copy, MARK), encodeBatchNumber(1));
+        });
+        const before = (await readdir(copy)).sort();
+        await assert.rejects(LevelStore.open(copy, silentLogger), saysCorrupt(expected), kind);
+        assert.deepEqual((await readdir(copy)).sort(), before);
+      }
     }));
 
   it("R10: damage to the last batch is told from a torn one by the mark of what was acknowledged", () =>
@@ -261,6 +346,8 @@ describe("integration: store-damage", () => {
       const path = join(folder, "store");
       await write(path, 3);
       await writeFile(join(path, "000777.ldb"), "half a sorted file");
+      const leftOver = logFileOf([1, 2, 3].map((number) => Buffer.alloc(100, number)));
+      await writeFile(join(path, "000001.log"), leftOver.fill(0, 20, 30));
       assert.equal((await everything(path)).raft.entries.length, 3 * BATCH);
       const fresh = join(folder, "fresh");
       await (await LevelStore.open(fresh, silentLogger)).close();
