@@ -11,13 +11,13 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { until, within } from "./waiting.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 /** Six nodes on two busy cores take a while to load. */
 const READY_TIMEOUT_MS = 110_000;
 const EVENT_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 30_000;
-const POLL_MS = 50;
 const OUTPUT_LINES_SHOWN = 30;
 
 export interface DevEvent {
@@ -55,6 +55,7 @@ export class FederationProcess {
   readonly leaders = new Map<string, string>();
   readonly #child: ChildProcess;
   readonly #output: string[] = [];
+  readonly #show = () => `last output of atoll dev:\n${this.#output.slice(-OUTPUT_LINES_SHOWN).join("\n") || "(none)"}`;
   readonly #waiters = new Set<Waiter>();
   readonly #observers: ((event: DevEvent) => void)[] = [];
   readonly #exited: Promise<number | null>;
@@ -131,9 +132,10 @@ export class FederationProcess {
       this.#waiters.add(waiter);
     });
     const ended = this.#exited.then((code) =>
-      assert.fail(`atoll dev exited with ${code} before ${what}\n${this.#tail()}`),
+      assert.fail(`atoll dev exited with ${code} before ${what}\n${this.#show()}`),
     );
-    return this.#bounded(Promise.race([met, ended]), what, timeoutMs).finally(() => this.#waiters.delete(waiter!));
+    const wait = { what, timeoutMs, show: this.#show };
+    return within(Promise.race([met, ended]), wait).finally(() => this.#waiters.delete(waiter!));
   }
 
   async kill(name: string): Promise<void> {
@@ -188,20 +190,8 @@ export class FederationProcess {
   }
 
   /** Asks again and again, until the answer is yes. An attempt that fails counts as a no. */
-  async until(isMet: () => Promise<boolean>, what: string, timeoutMs = EVENT_TIMEOUT_MS): Promise<void> {
-    const deadline = performance.now() + timeoutMs;
-    let failure: unknown;
-    while (performance.now() < deadline) {
-      try {
-        if (await isMet()) return;
-        failure = undefined;
-      } catch (error) {
-        failure = error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
-    const because = failure === undefined ? "" : `, last: ${failure instanceof Error ? failure.message : failure}`;
-    assert.fail(`waited ${timeoutMs} ms for ${what}${because}\n${this.#tail()}`);
+  until(isMet: () => Promise<boolean>, what: string, timeoutMs = EVENT_TIMEOUT_MS): Promise<void> {
+    return until(isMet, { what, timeoutMs, show: this.#show });
   }
 
   /** The log of a node, for a message. */
@@ -213,7 +203,7 @@ export class FederationProcess {
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
     this.#child.kill(signal);
     try {
-      return await this.#bounded(this.#exited, "atoll dev to stop", STOP_TIMEOUT_MS);
+      return await within(this.#exited, { what: "atoll dev to stop", timeoutMs: STOP_TIMEOUT_MS, show: this.#show });
     } finally {
       await this.destroy();
     }
@@ -252,20 +242,6 @@ export class FederationProcess {
     if (node !== undefined && event.event === "node-exited") node.pid = null;
     for (const observer of this.#observers) observer(event);
     for (const { isMet, resolve } of [...this.#waiters]) if (isMet(event)) resolve(event);
-  }
-
-  async #bounded<Value>(wait: Promise<Value>, what: string, timeoutMs: number): Promise<Value> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new assert.AssertionError({ message: `waited ${timeoutMs} ms for ${what}\n${this.#tail()}` }));
-      }, timeoutMs);
-    });
-    return Promise.race([wait, late]).finally(() => clearTimeout(timer));
-  }
-
-  #tail(): string {
-    return `last output of atoll dev:\n${this.#output.slice(-OUTPUT_LINES_SHOWN).join("\n") || "(none)"}`;
   }
 }
 

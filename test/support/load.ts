@@ -146,7 +146,7 @@ export interface RenewingAgentsOptions {
   readonly nodes: () => readonly string[];
 }
 
-/** Agents that live as agents do: each renews its lease several times before it ends, through any node. */
+/** Agents that live as agents do: each renews its lease several times before it ends, through one node as long as that can. */
 export class RenewingAgents {
   readonly ids: readonly string[];
   /** What agents were told that renew in time. 503 is no such thing: it means "I can not tell", and they ask another node. */
@@ -185,9 +185,11 @@ export class RenewingAgents {
 
   async #live(id: string, first: number): Promise<void> {
     const { nodes, leaseMs } = this.#options;
-    for (let at = first; !this.#isStopped; at++) {
+    let at = first;
+    while (!this.#isStopped) {
       const isRenewed = await this.#renew(id, nodes()[at % nodes().length]!);
       if (isRenewed) await new Promise((resolve) => setTimeout(resolve, leaseMs / RENEWALS_PER_LEASE));
+      else at++;
     }
   }
 
