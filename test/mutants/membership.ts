@@ -274,19 +274,19 @@ export const MEMBERSHIP: readonly Mutant[] = [
     {
       name: "founds anew while its region is only out of reach",
       rule: "R13, F7",
-      find: "if (!this.#parts.mayFound || this.#isLinkedToRegion()) {",
-      replace: "if (!this.#parts.mayFound) {",
+      find: "if (this.#isLinkedToRegion()) {",
+      replace: "if (this.#isLinkedToRegion() && names.length === 0) {",
     },
     {
       name: "founds anew after it lost a damaged store",
       rule: "F5, F7",
-      find: "if (!this.#parts.mayFound || this.#isLinkedToRegion()) {",
-      replace: "if (this.#isLinkedToRegion()) {",
+      find: "if (!this.#parts.mayFound) {",
+      replace: "if (!this.#parts.mayFound && names.length === 0) {",
     },
     {
       name: "joins whichever cluster takes it in",
       rule: "F17",
-      find: "if (accepted !== null && accepted === cluster) await",
+      find: "if (accepted === newest) await",
       replace: "if (accepted !== null) await",
     },
     {

@@ -180,13 +180,33 @@ describe("raft/raft-group: membership", () => {
     await untilVoters(cluster, ids(4));
     assert.equal(installed, 1);
     assert.equal(cluster.node(asNodeId("n4")).ledger.lines.length, 30);
-    // What it writes from then on stands upon that configuration as well.
-    await cluster.settled(cluster.leader!.group.propose(command("after"), LONG));
+  });
+
+  it("R45: what a member writes upon a snapshot stands upon its configuration as well", async () => {
+    const cluster = await RaftCluster.start(3, { logEntriesMax: 10, logTailEntries: 0, effectsFlushMs: 20 });
+    const leader = await cluster.untilLed();
+    await cluster.untilAgreed();
+    const away = cluster.followers[0]!.id;
+    cluster.network.isolate(away);
+    const learner = { type: "add", member: members(4, 4)[0]!, becomes: "learner" } as const;
+    await cluster.settled(leader.group.changeMembership(learner, LONG));
+    for (let i = 0; i < 30; i++) await cluster.settled(leader.group.propose(command(`${i}`), LONG));
+    let installed = 0;
+    cluster.onInstall = () => {
+      installed++;
+    };
+    cluster.network.heal();
+    await cluster.until("it caught up by snapshot", () => installed === 1);
+    await cluster.settled(leader.group.propose(command("after"), LONG));
     await cluster.untilAgreed();
     await cluster.clock.advance(100);
-    cluster.crash(asNodeId("n4"));
-    cluster.network.loses = ({ to }) => to === "n4";
-    assert.deepEqual(votersAt(await cluster.startNode(asNodeId("n4"))), ids(4));
+    cluster.crash(away);
+    cluster.network.loses = ({ to }) => to === away;
+    const { learners } = (await cluster.startNode(away)).group.status().membership;
+    assert.deepEqual(
+      learners.map(({ id }) => id),
+      [asNodeId("n4")],
+    );
   });
 
   it("R49: a state on disk has the configuration of its own index, though a newer one is in the log", async () => {
