@@ -20,15 +20,7 @@ import type { MetricsSource } from "../metrics/source.ts";
 import { generateNodeKey, nodeIdOf } from "../network/libp2p-host.ts";
 import { createNetwork, type Network } from "../network/network.ts";
 import { Admission } from "../raft/admission.ts";
-import {
-  answerNewcomers,
-  askUntilMember,
-  enterRegion,
-  type Founding,
-  noteRemoval,
-  readFounding,
-} from "../raft/bootstrap.ts";
-import { BootstrapError } from "../raft/bootstrap-error.ts";
+import { type Founding, readFounding } from "../raft/bootstrap.ts";
 import { RAFT_DEFAULTS, RaftGroup, type RaftGroupOptions } from "../raft/raft-group.ts";
 import type { RemoteRegions } from "../registry/interface.ts";
 import { LeaseKeeper, RENEWALS_METHOD } from "../registry/lease-keeper.ts";
@@ -58,6 +50,7 @@ import { RegionAdmin } from "./region-admin.ts";
 import { RegionKeyKeeper } from "./region-key-keeper.ts";
 import { RegionMates } from "./region-mates.ts";
 import { RegionMembers } from "./region-members.ts";
+import { RegionPlace } from "./region-place.ts";
 import { startOnSoundStore } from "./sound-store.ts";
 
 const KEY_FACT = "node-key";
@@ -95,11 +88,10 @@ export class RegistryNode {
   #address: SummaryNode;
   readonly #http: HttpServer[] = [];
   #network: Network | undefined;
+  #place: RegionPlace | undefined;
   #mates: RegionMates | undefined;
   #members: RegionMembers | undefined;
   #configuredMembers: ConfiguredMembers | undefined;
-  /** What keeps this node out of its region; null once it belongs to it. */
-  #waitsFor: string | null = "this node looks for the members of its region";
   #founding: Founding | undefined;
   #group: RaftGroup | undefined;
   #admission: Admission | undefined;
@@ -211,103 +203,56 @@ export class RegistryNode {
   }
 
   async #begin(mayFound: boolean): Promise<void> {
-    const { logger, onFatal } = this.#options;
-    this.#founding = readFounding({ ...this.#place(), facts: this.#facts, self: this.#self }) ?? undefined;
+    const { config, logger, onFatal, onRemoved } = this.#options;
+    this.#founding = readFounding({ ...this.#region(), facts: this.#facts, self: this.#self }) ?? undefined;
     await this.#serveHttp();
     const network = await this.#connect();
     this.#network = network;
     const { directory, requests } = network;
-    const common = { directory, requests, membership: () => this.#groupInWaiting.status().membership, logger };
-    const { region } = this.#place();
-    const mates = new RegionMates({
-      ...common,
-      self: this.#self.id,
-      region,
-      facts: this.#facts,
-      clock: this.#clock,
-      onFatal,
-    });
+    const common = { directory, requests, facts: this.#facts, clock: this.#clock, logger, onFatal };
+    const membership = () => this.#groupInWaiting.status().membership;
+    const { region } = this.#region();
+    const mates = new RegionMates({ ...common, self: this.#self.id, region, membership });
     mates.start();
     this.#mates = mates;
-    this.#members = new RegionMembers({ ...common, self: this.#address, lastKnown: (id) => mates.lastKnown(id) });
+    const lastKnown = mates.lastKnown.bind(mates);
+    this.#members = new RegionMembers({ ...common, self: this.#address, membership, lastKnown });
     this.#admin.serve(requests);
     requests.handle(RENEWALS_METHOD, async (from, payload) => {
       this.#keeper.receive(payload, from.nodeId);
       return null;
     });
+    const place = new RegionPlace({
+      ...common,
+      ...this.#region(),
+      self: this.#self,
+      names: memberNames(config),
+      mayFound,
+      stopping: this.#stopping.signal,
+      onRemoved,
+    });
+    this.#place = place;
     this.#readinessLog.start();
     logger.info({ code: "NODE_STARTED", http: this.httpUrl, nodeId: this.#self.id, region }, "node started");
     if (this.#founding === undefined) {
       // Others may be hours away; this node is up meanwhile, and /ready says what it waits for.
-      this.#entering = this.#unattended(this.#enter(network, mayFound));
+      this.#entering = place.enter((founding) => {
+        network.setCluster(founding.cluster);
+        return this.#join(network, place, founding);
+      });
     } else {
-      answerNewcomers({ facts: this.#facts, requests });
-      await this.#join(network, this.#founding);
+      place.answerNewcomers();
+      await this.#join(network, place, this.#founding);
     }
   }
 
-  #place() {
+  #region() {
     const { federation, region } = this.#options.config.node;
     return { federation: asFederationId(federation), region: asRegionId(region) };
   }
 
-  get #memberNames(): readonly NodeName[] {
-    const { members } = this.#options.config.node;
-    return members.length === 0 ? [this.#self.name] : members.map(({ name }): NodeName => asNodeName(name));
-  }
-
-  #entryParts({ requests, directory }: Network) {
-    return {
-      ...this.#place(),
-      self: this.#self,
-      requests,
-      directory,
-      clock: this.#clock,
-      logger: this.#options.logger,
-      onWaiting: (reason: string) => {
-        this.#waitsFor = reason;
-      },
-    };
-  }
-
-  async #enter(network: Network, mayFound: boolean): Promise<void> {
-    const founding = await enterRegion(
-      { ...this.#entryParts(network), names: this.#memberNames, mayFound, facts: this.#facts },
-      this.#stopping.signal,
-    );
-    network.setCluster(founding.cluster);
-    await this.#join(network, founding);
-  }
-
-  async #awaitMembership(network: Network, group: RaftGroup): Promise<void> {
-    await askUntilMember(this.#entryParts(network), () => group.status().membership, this.#stopping.signal);
-    this.#waitsFor = null;
-  }
-
-  /** This identity never returns: its disk says so before the process ends. */
-  async #leave(): Promise<void> {
-    this.#waitsFor = "this node was removed from its region";
-    await noteRemoval({ facts: this.#facts });
-    const { name, id } = this.#self;
-    this.#options.logger.warn(
-      { code: "MEMBER_REMOVED", name, id },
-      "this node was removed from its region and stops; to join again as a new member, move its data folder away first",
-    );
-    this.#options.onRemoved();
-  }
-
-  /** What runs beside everything else ends the node when it fails. */
-  #unattended(work: Promise<void>): Promise<void> {
-    return work.catch(async (error) => {
-      if (this.#stopping.signal.aborted) return;
-      const isRemoval = error instanceof BootstrapError && error.detail.code === "MEMBER_REMOVED";
-      if (isRemoval) await this.#unattended(this.#leave());
-      else this.#options.onFatal(error);
-    });
-  }
-
   /** Takes part in a founded region. */
-  async #join(network: Network, founding: Founding): Promise<void> {
+  async #join(network: Network, place: RegionPlace, founding: Founding): Promise<void> {
     const { config, logger, onFatal } = this.#options;
     const group = await RaftGroup.start(
       {
@@ -321,7 +266,7 @@ export class RegistryNode {
         random: this.#random,
         logger,
         onFatal,
-        onRemoved: () => void this.#unattended(this.#leave()),
+        onRemoved: () => place.leave(),
       },
       raftOptions(config),
     );
@@ -330,23 +275,22 @@ export class RegistryNode {
     group.onStatusChange((status) => this.#counters.follow(status));
     this.#groupInWaiting.attach(group);
     this.#admission = new Admission({
-      region: this.#place().region,
+      region: this.#region().region,
       cluster: founding.cluster,
       group,
       requests: network.requests,
       directory: network.directory,
       logger,
     });
-    this.#waitsFor = "this node was taken into its region, and waits to hear from the leader";
-    void this.#unattended(this.#awaitMembership(network, group));
-    this.#configuredMembers = new ConfiguredMembers(this.#memberNames, () => group.status(), this.#clock, logger);
+    place.confirm(() => group.status().membership);
+    this.#configuredMembers = new ConfiguredMembers(memberNames(config), () => group.status(), this.#clock, logger);
     this.#keeper.start();
     this.#federation = await this.#federate(network, founding, group);
   }
 
   async #federate(network: Network, founding: Founding, group: RaftGroup): Promise<Federation> {
     const { config, logger } = this.#options;
-    const { federation: federationId, region } = this.#place();
+    const { federation: federationId, region } = this.#region();
     const clock = this.#clock;
     const registry = this.#registry;
     const keyKeeper = new RegionKeyKeeper({
@@ -438,7 +382,7 @@ export class RegistryNode {
     // Without a shared key nobody could prove to belong here: such a node is alone by configuration, and stays so (P11).
     const allowedPeers = config.network.allowedPeers ?? (encryptionKey === undefined ? [] : undefined);
     return createNetwork({
-      ...this.#place(),
+      ...this.#region(),
       key: this.#key,
       name: this.#self.name,
       cluster: this.#founding?.cluster ?? null,
@@ -487,7 +431,7 @@ export class RegistryNode {
       self: this.#self.id,
       status: () => this.#groupInWaiting.status(),
       isLinked: (id) => this.#network?.directory.get(id) !== undefined,
-      waitsFor: () => this.#waitsFor,
+      waitsFor: () => (this.#place === undefined ? "this node is starting" : this.#place.waitsFor),
       isShuttingDown: () => this.#stopping.signal.aborted,
       livePathMs: this.#livePathMs,
     });
@@ -505,7 +449,7 @@ export class RegistryNode {
     return metricsSource({
       group: this.#groupInWaiting,
       registry: this.#registry,
-      region: this.#place().region,
+      region: this.#region().region,
       counters: this.#counters,
       directory: () => this.#network?.directory,
       federation: () => this.#federation,
@@ -520,6 +464,12 @@ async function nodeKey(facts: NodeFacts): Promise<Uint8Array> {
   const key = generateNodeKey();
   await facts.put(KEY_FACT, key);
   return key;
+}
+
+/** The names that the region was configured with. */
+function memberNames({ node }: Config): NodeName[] {
+  const names = node.members.length === 0 ? [node.name] : node.members.map(({ name }) => name);
+  return names.map(asNodeName);
 }
 
 function raftOptions({ raft }: Config): RaftGroupOptions {

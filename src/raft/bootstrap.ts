@@ -117,9 +117,14 @@ export function answerNewcomers({ facts, requests }: Pick<EntryParts, "facts" | 
 }
 
 /** Notes that this identity left its region. Resolves when it is on disk. */
-export async function noteRemoval({ facts }: Pick<EntryParts, "facts">): Promise<void> {
-  const statement = readStatement(facts);
-  if (statement !== null) await writeStatement(facts, { ...statement, stage: "removed" });
+export async function noteRemoval(parts: Identity): Promise<void> {
+  await writeStatement(parts.facts, { ...(readStatement(parts.facts) ?? freshStatement(parts)), stage: "removed" });
+}
+
+type Identity = Pick<EntryParts, "facts" | "federation" | "region" | "names" | "self">;
+
+function freshStatement({ federation, region, names, self }: Identity): Statement {
+  return { stage: "fresh", federation, region, names: [...names].sort(), self, members: [], cluster: null };
 }
 
 class Newcomer {
@@ -129,13 +134,12 @@ class Newcomer {
   #statement: Statement;
 
   constructor(parts: EntryParts) {
-    const { federation, region, self, clock, logger } = parts;
+    const { clock, logger } = parts;
     this.#parts = parts;
     this.#reminder = new Reminder(clock, logger, parts.onWaiting);
     this.#joiner = new Joiner({ ...parts, reminder: this.#reminder });
-    const names = [...parts.names].sort();
     const onDisk = readStatement(parts.facts);
-    this.#statement = { stage: "fresh", federation, region, names, self, members: [], cluster: null };
+    this.#statement = freshStatement(parts);
     if (onDisk?.stage === "prepared") {
       this.#statement = { ...this.#statement, stage: "prepared", members: onDisk.members };
     }

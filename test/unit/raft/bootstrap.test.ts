@@ -516,7 +516,8 @@ describe("joining", () => {
   });
 
   it("R51: a data folder whose identity was removed is refused", async () => {
-    await noteRemoval({ facts: members[0]!.facts });
+    const { facts, node } = members[0]!;
+    await noteRemoval({ ...PLACE, facts, names: NAMES, self: { id: node.self.nodeId, name: node.self.name } });
     assert.throws(() => members[0]!.read(), isBootstrapError("MEMBER_REMOVED"));
   });
 
