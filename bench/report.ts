@@ -7,23 +7,29 @@ import { join } from "node:path";
 import Table from "cli-table3";
 import type { LoadResult } from "./load.ts";
 
-export interface Report {
-  readonly bench: string;
+/** What a figure was measured on. */
+export interface Origin {
   readonly commit: string;
   readonly machine: string;
   readonly startedAt: string;
+}
+
+export interface Report extends Origin {
+  readonly bench: string;
   readonly results: readonly LoadResult[];
 }
 
 export function createReport(bench: string, results: readonly LoadResult[]): Report {
+  return { bench, ...origin(), results };
+}
+
+export function origin(): Origin {
   const [cpu] = cpus();
   const memoryGib = Math.round(totalmem() / 2 ** 30);
   return {
-    bench,
     commit: commit(),
     machine: `${availableParallelism()} x ${cpu?.model.trim() ?? "unknown"}, ${memoryGib} GiB, Node ${process.versions.node}`,
     startedAt: new Date().toISOString(),
-    results,
   };
 }
 
@@ -41,7 +47,7 @@ export function formatReport({ bench, commit, machine, results }: Report): strin
 }
 
 /** @returns the path of the JSON file */
-export function saveReport(report: Report): string {
+export function saveReport(report: Origin & { readonly bench: string }): string {
   const folder = join(import.meta.dirname, "out");
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${report.bench}-${report.startedAt.replace(/[:.]/g, "-")}.json`);
