@@ -115,6 +115,22 @@ describe("integration: level-store", () => {
       assert.deepEqual(told, [oneBatch, oneBatch, oneBatch].flat());
     }));
 
+  it("closes only after the writes that were handed over", () =>
+    withTemporaryFolder(async (folder) => {
+      const store = await LevelStore.open(folder, silentLogger);
+      const keys = [1, 2, 3, 4, 5];
+      const writes = keys.map((key) => store.write([{ type: "put", key: Buffer.of(key), value: Buffer.of(key) }]));
+      await Promise.all([store.close(), ...writes]);
+      await assert.rejects(store.write([]), refuses("WRITE_FAILED", /not open/));
+      const reopened = await LevelStore.open(folder, silentLogger);
+      const found = await contentOf(reopened);
+      await reopened.close();
+      assert.deepEqual(
+        found.map(([key]) => key[0]),
+        keys,
+      );
+    }));
+
   it("F4: kill -9 while writing loses nothing that was acknowledged, several times over", () =>
     withTemporaryFolder(async (folder) => {
       for (let round = 0; round < 3; round++) {
@@ -159,10 +175,11 @@ describe("integration: level-store", () => {
       await assert.rejects(store.clear({ from: Buffer.of(1), to: Buffer.of(9) }), refuses("WRITE_FAILED", /./));
       await store.close();
       const reopened = await LevelStore.open(path, silentLogger);
+      const found = await contentOf(reopened);
+      await reopened.close();
       assert.deepEqual(
-        (await contentOf(reopened)).map(([key]) => key[0]),
+        found.map(([key]) => key[0]),
         [1],
       );
-      await reopened.close();
     }));
 });

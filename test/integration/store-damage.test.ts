@@ -149,13 +149,15 @@ describe("integration: store-damage", () => {
 
   it("R9: says which file is damaged and where, before LevelDB touches it", () =>
     withStore(async (path, damagedCopy) => {
-      const log = await nameOf(path, /\.log$/);
-      const copy = await damagedCopy((copy) => flip(join(copy, log), 20_000));
-      const before = await readdir(copy);
-      const expected = new RegExp(`${log} is damaged at byte \\d+ .*rejoin as a new member`);
-      await assert.rejects(LevelStore.open(copy, silentLogger), saysCorrupt(expected));
-      await assert.rejects(LevelStore.open(copy, silentLogger), saysCorrupt(expected));
-      assert.deepEqual((await readdir(copy)).sort(), before.sort());
+      for (const [kind, byte] of [[/\.log$/, 20_000] as const, [/^MANIFEST/, 20] as const]) {
+        const name = await nameOf(path, kind);
+        const copy = await damagedCopy((copy) => flip(join(copy, name), byte));
+        const before = await readdir(copy);
+        const expected = new RegExp(`${name} is damaged at byte \\d+ .*rejoin as a new member`);
+        await assert.rejects(LevelStore.open(copy, silentLogger), saysCorrupt(expected));
+        await assert.rejects(LevelStore.open(copy, silentLogger), saysCorrupt(expected));
+        assert.deepEqual((await readdir(copy)).sort(), before.sort());
+      }
     }));
 
   it("R9: every byte of a sorted file that LevelDB relies on is proved", () =>
@@ -323,6 +325,8 @@ describe("integration: store-damage", () => {
           what,
         );
         assert.deepEqual(await everything(copy), whole);
+        await (await LevelStore.open(`${copy}-fresh`, logger)).close();
+        assert.equal(events.length, 1, "a fresh store has lost nothing");
         assert.deepEqual(await readFile(join(copy, MARK)), await readFile(join(path, MARK)));
       }
     }));
@@ -339,6 +343,16 @@ describe("integration: store-damage", () => {
       });
       await running.close();
       await assert.rejects(LevelStore.open(copy, silentLogger), saysCorrupt(/CURRENT names no MANIFEST/));
+    }));
+
+  it("is not put off by LevelDB merging its sorted files and removing the old ones", () =>
+    withTemporaryFolder(async (folder) => {
+      const path = join(folder, "store");
+      const starts = 14;
+      for (let start = 0; start < starts; start++) await write(path, 1);
+      const tables = (await readdir(path)).filter((name) => name.endsWith(".ldb"));
+      assert.ok(tables.length < starts / 2, `each start makes one, and ${tables.length} are left`);
+      assert.equal((await everything(path)).raft.entries.length, starts * BATCH);
     }));
 
   it("is not put off by what a crash within the first opening, or within a compaction, leaves behind", () =>

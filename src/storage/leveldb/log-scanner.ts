@@ -105,10 +105,11 @@ function* fragmentsOf(block: Uint8Array): Generator<Fragment, void, undefined> {
       continue;
     }
     yield { at, reason: "a checksum does not match" };
-    // One end that proved wrong is enough: from there on the bytes could be anybody's.
-    if (!isTrusted) return;
+    const claimed = lengthBeforeFlip(block, view, at, length) ?? length;
+    // A header of zeros was never written, and one end that proved wrong is enough: the bytes behind could be anybody's.
+    if (!isTrusted || claimed === 0) return;
     isTrusted = false;
-    at += HEADER_BYTES + (lengthBeforeFlip(block, view, at, length) ?? length);
+    at += HEADER_BYTES + claimed;
   }
   const isCutOff = at < block.length && block.length < BLOCK_BYTES;
   if (isCutOff) yield { at, reason: "the file ends within a header" };

@@ -112,6 +112,21 @@ describe("storage/leveldb/log-scanner", () => {
     }
   });
 
+  it("does not go where the bytes behind a lost header point", () => {
+    const forged = fragment(1, record(666, 100));
+    const wrong = fragment(1, Buffer.alloc(5));
+    wrong[0]! ^= 1;
+    const chains = [
+      [Buffer.alloc(7), forged],
+      [Buffer.alloc(7), wrong, forged],
+      [wrong, wrong, forged],
+    ];
+    for (const chain of chains) {
+      const file = Buffer.concat([fragment(1, record(1, 20)), ...chain]);
+      assert.deepEqual(numbersIn(findingsOf(file)), [1]);
+    }
+  });
+
   it("notices fragments in an order that LevelDB never writes", () => {
     const [full, first, middle, last] = [1, 2, 3, 4].map((type) => fragment(type, record(type, 8)));
     const bad = (...parts: (Buffer | undefined)[]) => firstBad(findingsOf(Buffer.concat(parts.map((part) => part!))));
