@@ -2,9 +2,9 @@
  * Six real processes in two regions, clients that use them as registers, faults at random, and the question whether the
  * recorded history is linearizable (P1, P2).
  *
- * Each region has its own keys and clients; a client asks any node of its region. Keys are given up for fresh ones every few
- * seconds: an operation of unknown outcome stays possible to the end of its key, and many of them explain anything. At the
- * end everything is mended, and every key is read through every node of its region.
+ * Each region has its own keys and clients; a client asks any node of its region. A key is given up for a
+ * fresh one after some uses: an operation of unknown outcome stays possible to the end of its key, and many of them explain
+ * anything. At the end everything is mended, and every key is read through every node of its region.
  *
  * The seed fixes what is tried, not how it falls in time: the history is what can be looked at again.
  */
@@ -30,14 +30,17 @@ export interface ChaosOptions {
 const REGIONS = ["us-east", "us-west"] as const;
 const CLIENTS_PER_REGION = 6;
 const KEYS_PER_REGION = 3;
-const KEY_LIFE_MS = 10_000;
+const USES_PER_KEY = 150;
 /** Shares of what clients do; the rest are writes. */
 const READ_SHARE = 0.45;
 const DELETE_SHARE = 0.15;
 const PAUSE_MS_MAX = 40;
-/** Often shorter than a fault, so that what was given up takes effect later; sometimes longer. */
+/**
+ * Mostly shorter than a fault, so that what was given up takes effect later; at times longer than a node waits for a leader,
+ * so that its own answer is heard.
+ */
 const TIMEOUT_MS_MIN = 300;
-const TIMEOUT_MS_MAX = 4_000;
+const TIMEOUT_MS_MAX = 8_000;
 const LAST_READ_TIMEOUT_MS = 5_000;
 const HEALED_TIMEOUT_MS = 90_000;
 
@@ -73,7 +76,9 @@ class Chaos {
   readonly #recorder: HistoryRecorder;
   readonly #options: ChaosOptions;
   readonly #client = new RegisterClient();
-  readonly #beganAt = performance.now();
+  /** How often each slot was used. */
+  readonly #uses = new Map<string, number>();
+  /** Every key that was used, with its region. */
   readonly #keys = new Map<string, string>();
 
   constructor(federation: FederationProcess, recorder: HistoryRecorder, options: ChaosOptions) {
@@ -111,8 +116,8 @@ class Chaos {
     const nodes = this.#federation.nodesOf(region);
     for (let i = 0; !signal.aborted; i++) {
       const node = nodes[randomInteger(random, 0, nodes.length - 1)]!;
-      const key = this.#currentKey(region, randomInteger(random, 1, KEYS_PER_REGION));
-      const timeoutMs = randomInteger(random, TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
+      const key = this.#keyAt(region, randomInteger(random, 1, KEYS_PER_REGION));
+      const timeoutMs = Math.round(TIMEOUT_MS_MIN + random.next() ** 2 * (TIMEOUT_MS_MAX - TIMEOUT_MS_MIN));
       const kind = random.next();
       if (kind < READ_SHARE) await this.#read(process, node, key, random, timeoutMs);
       else if (kind < READ_SHARE + DELETE_SHARE) await this.#delete(process, node, key, timeoutMs);
@@ -121,9 +126,11 @@ class Chaos {
     }
   }
 
-  #currentKey(region: string, slot: number): string {
-    const life = Math.floor((performance.now() - this.#beganAt) / KEY_LIFE_MS);
-    const key = `${region}-key-${slot}-${life}`;
+  #keyAt(region: string, slot: number): string {
+    const name = `${region}-key-${slot}`;
+    const uses = this.#uses.get(name) ?? 0;
+    this.#uses.set(name, uses + 1);
+    const key = `${name}-${Math.floor(uses / USES_PER_KEY)}`;
     this.#keys.set(key, region);
     return key;
   }

@@ -16,7 +16,8 @@ const KILL_SHARE = 0.5;
 const READY_FIRST_SHARE = 0.7;
 const CALM_MS_MAX = 2_000;
 const DOWN_MS_MAX = 3_000;
-const FROZEN_MS_MAX = 5_000;
+/** Mostly short; at times longer than a write waits. */
+const FROZEN_MS_MAX = 8_000;
 const CUT_MS_MAX = 6_000;
 const STARTED_TIMEOUT_MS = 60_000;
 const ASK_TIMEOUT_MS = 1_000;
@@ -95,7 +96,7 @@ async function freezeAndThaw(victims: readonly FederationNode[], parts: NemesisP
     recorder.fault("freeze", name);
     await federation.pause(name);
   }
-  await pass(randomInteger(random, 200, FROZEN_MS_MAX), signal);
+  await pass(200 + random.next() ** 2 * FROZEN_MS_MAX, signal);
   for (const { name } of victims) {
     await federation.resume(name);
     recorder.fault("thaw", name);
