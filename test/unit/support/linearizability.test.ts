@@ -1,8 +1,10 @@
 /** The checker is what says that the registry is right: it is tested on histories whose answer is known. */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, it } from "node:test";
-import type { HistoryEvent } from "../../support/history.ts";
+import { altered, staleAnswers } from "../../support/atomic-history.ts";
+import { type HistoryEvent, type Operation, operationsOf, readHistory } from "../../support/history.ts";
 import { assertLinearizable, checkLinearizability, describeLinearizability } from "../../support/linearizability.ts";
 import { timelines } from "../../support/timelines.ts";
 
@@ -205,6 +207,53 @@ describe("linearizability", () => {
     assert.throws(() => assertLinearizable(events, { stepsMax: 1 }), /undecided: key k has 6 operations/);
   });
 });
+
+/** One key of a run of `npm run chaos`: three processes of its region, killed, frozen and cut off meanwhile. */
+describe("linearizability of a history of real processes", () => {
+  const events = readHistory(join(import.meta.dirname, "chaos-history.jsonl"));
+  const answersOf = (f: string) =>
+    [...events.keys()].filter((position) => events[position]!.f === f && events[position]!.type === "ok");
+
+  it("accepts it, with a write that was given up and seen later", () => {
+    assertLinearizable(events);
+    const operations = operationsOf(events);
+    const isSeenLater = (write: Operation) =>
+      operations.some((read) => read.f === "read" && read.value === write.value && read.invokedMs > write.completedMs);
+    assert.ok(operations.some((write) => write.f === "write" && write.outcome === "info" && isSeenLater(write)));
+  });
+
+  it("finds every read that is made stale", () => {
+    const answers = staleAnswers(events);
+    assert.ok(answers.length > 10);
+    for (const answer of answers) {
+      const result = checkLinearizability(altered(events, answer));
+      assert.equal(result.verdict, "violation", `read at ${answer.position} made ${answer.value}`);
+      assert.ok(result.witness.some(({ invokedAt }) => invokedAt === invocationOf(events, answer.position)));
+    }
+  });
+
+  it("finds every read of a value that nobody wrote", () => {
+    for (const position of answersOf("read")) {
+      const result = checkLinearizability(altered(events, { position, value: "never" }));
+      assert.equal(result.verdict, "violation");
+    }
+  });
+
+  it("finds that a write is missing whose value was seen", () => {
+    const seen = new Set(answersOf("read").map((position) => events[position]!.value));
+    const writes = answersOf("write").filter((position) => seen.has(events[position]!.value));
+    assert.ok(writes.length > 5);
+    for (const position of writes) {
+      const failed = events.with(position, { ...events[position]!, type: "fail" });
+      assert.equal(checkLinearizability(failed).verdict, "violation");
+    }
+  });
+});
+
+function invocationOf(events: readonly HistoryEvent[], completion: number): number {
+  const { process } = events[completion]!;
+  return events.findLastIndex((event, i) => i < completion && event.process === process && event.type === "invoke");
+}
 
 /** Moved behind others. */
 function shifted(events: readonly HistoryEvent[], others: readonly HistoryEvent[]): HistoryEvent[] {
