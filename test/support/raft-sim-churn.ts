@@ -89,8 +89,7 @@ export class Churn {
   #wipe(leader: SimulatedNode): void {
     const { membership } = leader.core!;
     const victim = this.#node(this.#pick(votersOf(membership)));
-    // While a change is under way, the voters may yet turn out to be fewer.
-    if (isChanging(leader.core!) || victim.isGone || !this.#survivesWithout(victim, membership.voters)) return;
+    if (!this.#isSettled(leader) || victim.isGone || !this.#survivesWithout(victim, membership.voters)) return;
     const heir = this.#startSpare();
     if (heir === undefined) return;
     const { name } = membership.voters.find(({ id }) => id === victim.id)!;
@@ -98,6 +97,13 @@ export class Churn {
     this.#world.count("disk lost");
     this.#quietUntil = this.#world.now() + AFTER_WIPE_MS;
     this.#askToJoin(heir, name);
+  }
+
+  /** While a change is under way, or may come back with a leader that failed, the voters may turn out to be fewer. */
+  #isSettled(leader: SimulatedNode): boolean {
+    const inForce = JSON.stringify(leader.core!.membership);
+    const others = this.#world.nodes.filter(({ isGone, life }) => !isGone && life > 0);
+    return !isChanging(leader.core!) && others.every(({ core }) => JSON.stringify(core?.membership) === inForce);
   }
 
   #survivesWithout(victim: SimulatedNode, voters: readonly Member[]): boolean {
