@@ -276,6 +276,20 @@ export function raftStorageContract({ name, withDisk }: StoreKind): void {
         assert.deepEqual(await stateOf(await reload(disk)), expected);
       }),
     );
+
+    it(
+      "takes a record again that was deleted",
+      onDisk(async (disk) => {
+        const raft = await founded(disk.store);
+        await raft.write({ hardState: { term: 1, votedFor: null, commit: 5 }, entries: entriesOf(1, 5, 1) });
+        for (const [i, value] of [1, undefined, undefined, 2, 3].entries()) {
+          const writes = [{ key: "a", value }];
+          await raft.write({ state: { writes, appliedIndex: i + 1, membership: MEMBERS } });
+          assert.deepEqual(await stateOf(raft), value === undefined ? [] : [["a", value]]);
+        }
+        assert.deepEqual(await stateOf(await reload(disk)), [["a", 3]]);
+      }),
+    );
   });
 
   describe(`contract: raft storage: ${name}: compaction`, () => {
