@@ -1,64 +1,180 @@
 /**
- * Runs the simulator of the Raft core from the command line.
+ * Runs the simulators from the command line.
  *
- *   npm run sim -- --seed 42        replays one seed and says how it went
- *   npm run sim -- --seeds 5000     runs fresh seeds
- *   npm run sim -- --minutes 10     runs fresh seeds for that long
+ *   npm run sim -- --seed 42                 replays one seed and says how it went
+ *   npm run sim -- --seed 42 --shrink        and, when it fails, finds the smallest part of its plan that still does
+ *   npm run sim -- --seeds 500               runs so many fresh seeds
+ *   npm run sim -- --minutes 10              runs fresh seeds for so many minutes of real time
+ *   npm run sim -- --seed 42 --minutes 10    runs seeds from 42 on
  *
- * A failing seed is printed with its plan and its last events; exit code 1.
+ * Whole nodes by default; `--level core` takes bare Raft cores instead. For whole nodes `--nodes 5` and `--heartbeat 50`
+ * fix what each seed would draw, and `--keep 3,17` (faults, by number) and `--without network,disk` leave parts of a plan out.
+ *
+ * A failing seed is printed with its plan, its last events and the way to replay it; exit code 1.
  */
 
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { type SimulationResult, simulate } from "../support/core-simulator.ts";
+import { simulate } from "../support/core-simulator.ts";
+import { drawNodePlan, type Mask, masked, NOISES, type Noise, type PlanOptions } from "../support/node-sim-plan.ts";
+import { simulateNodes } from "../support/node-sim-run.ts";
+import { shrinkPlan } from "../support/node-sim-shrink.ts";
 
 const { values } = parseArgs({
-  options: { seed: { type: "string" }, seeds: { type: "string" }, minutes: { type: "string" } },
+  options: {
+    level: { type: "string", default: "node" },
+    seed: { type: "string" },
+    seeds: { type: "string" },
+    minutes: { type: "string" },
+    nodes: { type: "string" },
+    heartbeat: { type: "string" },
+    keep: { type: "string" },
+    without: { type: "string" },
+    shrink: { type: "boolean", default: false },
+  },
 });
 
-if (values.seed !== undefined) run([positive("seed", values.seed)], Number.POSITIVE_INFINITY);
-else {
-  const count = values.seeds === undefined ? Number.POSITIVE_INFINITY : positive("seeds", values.seeds);
-  const minutes = values.minutes === undefined ? undefined : positive("minutes", values.minutes);
-  const isBounded = values.seeds !== undefined || minutes !== undefined;
-  run(freshSeeds(isBounded ? count : 1_000), performance.now() + (minutes ?? Number.POSITIVE_INFINITY) * 60_000);
+const DEFAULT_SEEDS = 200;
+const MINUTE_MS = 60_000;
+
+/** What a run adds to the totals. */
+interface Outcome {
+  readonly virtualMs: number;
+  readonly events: number;
+  readonly traceHash: number;
+  readonly committed: number;
+  readonly checks?: number;
+  readonly operations?: number;
+  readonly counters: ReadonlyMap<string, number>;
 }
 
-function run(seeds: Iterable<number>, deadline: number): void {
-  const counters = new Map<string, number>();
-  const startedAt = performance.now();
-  let done = 0;
-  let last: SimulationResult | undefined;
-  for (const seed of seeds) {
-    if (performance.now() > deadline) break;
+const options: PlanOptions = {
+  ...(values.nodes !== undefined && { nodes: positive("nodes", values.nodes) }),
+  ...(values.heartbeat !== undefined && { heartbeatMs: positive("heartbeat", values.heartbeat) }),
+};
+const mask: Mask = {
+  ...(values.keep !== undefined && { faults: values.keep.split(",").filter(Boolean).map(Number) }),
+  ...(values.without !== undefined && { without: values.without.split(",").map(noise) }),
+};
+
+const LEVELS: Record<string, (seed: number) => Promise<Outcome>> = {
+  core: async (seed) => simulate(seed),
+  node: (seed) => simulateNodes(planOf(seed)),
+};
+async function runAll(run: (seed: number) => Promise<Outcome>): Promise<void> {
+  const { seed, seeds, minutes } = values;
+  const first = seed === undefined ? randomInt(2 ** 31) : positive("seed", seed);
+  const isBounded = seed !== undefined && seeds === undefined && minutes === undefined;
+  const byDefault = minutes === undefined ? DEFAULT_SEEDS : Number.POSITIVE_INFINITY;
+  const count = isBounded ? 1 : seeds === undefined ? byDefault : positive("seeds", seeds);
+  const totals = new Totals();
+  const limitMs = minutes === undefined ? Number.POSITIVE_INFINITY : positive("minutes", minutes) * MINUTE_MS;
+  for (let next = first; next < first + count && totals.realMs < limitMs; next++) {
     try {
-      last = simulate(seed);
+      totals.add(await run(next));
     } catch (failure) {
+      totals.print();
       write(failure instanceof Error ? failure.message : String(failure));
+      write(`replay: npm run sim -- ${replayOf(next, mask)}`);
       process.exitCode = 1;
+      if (values.shrink && values.level === "node") await shrink(next);
       return;
     }
-    done++;
-    for (const [what, times] of last.counters) counters.set(what, (counters.get(what) ?? 0) + times);
   }
-  for (const [what, times] of [...counters].sort()) write(`${String(times).padStart(12)}  ${what}`);
-  if (done === 1 && last !== undefined)
-    write(`trace ${last.traceHash.toString(16)}, ${last.committed} entries committed`);
-  write(`${done} seeds, none failed, ${((performance.now() - startedAt) / Math.max(done, 1)).toFixed(1)} ms a seed`);
+  totals.print();
 }
 
-function* freshSeeds(count: number): Generator<number> {
-  const first = randomInt(2 ** 31);
-  for (let i = 0; i < count; i++) yield first + i;
+async function shrink(seed: number): Promise<void> {
+  write("");
+  const shrunk = await shrinkPlan(planOf(seed), (smaller) => write(`still fails: ${replayOf(seed, smaller)}`));
+  write("");
+  write(shrunk.failure.message);
+  write(`smallest: npm run sim -- ${replayOf(seed, shrunk.mask)}`);
+}
+
+class Totals {
+  readonly #startedAt = performance.now();
+  readonly #cpu = process.cpuUsage();
+  readonly #counters = new Map<string, number>();
+  #seeds = 0;
+  #virtualMs = 0;
+  #events = 0;
+  #checks = 0;
+  #operations = 0;
+  #committed = 0;
+  #last: Outcome | undefined;
+
+  get realMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  add(outcome: Outcome): void {
+    this.#seeds++;
+    this.#virtualMs += outcome.virtualMs;
+    this.#events += outcome.events;
+    this.#checks += outcome.checks ?? 0;
+    this.#operations += outcome.operations ?? 0;
+    this.#committed += outcome.committed;
+    this.#last = outcome;
+    for (const [what, times] of outcome.counters) this.#counters.set(what, (this.#counters.get(what) ?? 0) + times);
+  }
+
+  print(): void {
+    for (const [what, times] of [...this.#counters].sort()) write(`${String(times).padStart(12)}  ${what}`);
+    if (this.#seeds === 1) write(`trace ${this.#last!.traceHash.toString(16)}`);
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const cpuMs = (user + system) / 1_000;
+    const faults = [...this.#counters].reduce(
+      (sum, [what, times]) => sum + (what.startsWith("fault: ") ? times : 0),
+      0,
+    );
+    const minutes = this.#virtualMs / MINUTE_MS;
+    write(
+      `${this.#seeds} seeds, none failed: ${minutes.toFixed(1)} simulated minutes, ${this.#events} events, ` +
+        `${this.#committed} entries committed, ${faults} faults, ${this.#checks} checks of invariants, ` +
+        `${Math.round(this.#operations)} operations explained`,
+    );
+    const speed = (spentMs: number) => (this.#virtualMs / Math.max(spentMs, 1)).toFixed(0);
+    write(
+      `${speed(this.realMs)} simulated seconds a second of real time, ${speed(cpuMs)} a second of processor time, ` +
+        `${(cpuMs / Math.max(minutes, 1e-9)).toFixed(1)} ms of it for a simulated minute`,
+    );
+  }
+}
+
+function planOf(seed: number) {
+  return masked(drawNodePlan(seed, options), mask);
+}
+
+function replayOf(seed: number, { faults, without }: Mask): string {
+  const parts = [`--seed ${seed}`];
+  if (values.level !== "node") parts.push(`--level ${values.level}`);
+  if (values.nodes !== undefined) parts.push(`--nodes ${values.nodes}`);
+  if (values.heartbeat !== undefined) parts.push(`--heartbeat ${values.heartbeat}`);
+  if (faults !== undefined) parts.push(`--keep "${faults.join()}"`);
+  if (without !== undefined && without.length > 0) parts.push(`--without ${without.join()}`);
+  return parts.join(" ");
+}
+
+function noise(text: string): Noise {
+  const found = NOISES.find((name) => name === text);
+  return found ?? fail(`--without knows ${NOISES.join(", ")}, not "${text}"`);
 }
 
 function positive(option: string, value: string): number {
   const number = Number(value);
-  if (Number.isFinite(number) && number > 0) return number;
-  write(`--${option} must be a number above 0, not "${value}"`);
+  return Number.isFinite(number) && number > 0 ? number : fail(`--${option} must be a number above 0, not "${value}"`);
+}
+
+function fail(message: string): never {
+  write(message);
   process.exit(2);
 }
 
 function write(line: string): void {
   process.stdout.write(`${line}\n`);
 }
+
+const run = LEVELS[values.level];
+if (run === undefined) fail(`--level must be core or node, not "${values.level}"`);
+else await runAll(run);

@@ -45,7 +45,7 @@ export class MemoryStore implements KeyValueStore {
   readonly #records: Records;
   #pending: PendingWrite[] = [];
   #cleared: Record[] = [];
-  #delay: { readonly clock: Clock; readonly ms: () => number } | null = null;
+  #delay: { readonly clock: Pick<Clock, "schedule">; readonly ms: () => number } | null = null;
   #cancelSettle: CancelTimer = () => {};
   /** Counts what was scheduled; only the last of it is heeded. */
   #turn = 0;
@@ -106,7 +106,7 @@ export class MemoryStore implements KeyValueStore {
   // ------------------------------------------------------------------ what can go wrong
 
   /** From now on each batch takes this long to reach the disk, one after the other. */
-  delayWrites(clock: Clock, ms: () => number): void {
+  delayWrites(clock: Pick<Clock, "schedule">, ms: () => number): void {
     this.#delay = { clock, ms };
   }
 

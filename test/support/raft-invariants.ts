@@ -38,14 +38,16 @@ export interface Before {
 
 type StateHash = number | string;
 
+/** What stands before the first entry. */
+const NOTHING: LogEntry = { index: 0, term: 0, kind: "empty", data: new Uint8Array(0) };
+
 interface Seen {
   readonly prevTerm: number;
-  readonly digest: number;
+  readonly entry: LogEntry;
 }
 
 interface Committed {
-  readonly term: number;
-  readonly digest: number;
+  readonly entry: LogEntry;
   /** The term of the leader that committed it. */
   readonly inTerm: number;
 }
@@ -66,13 +68,12 @@ export class RaftInvariants {
   /** Every entry that ever was in a log, by term and index. */
   readonly #seen = new Map<number, Seen>();
   /** By index. */
-  readonly #committed: Committed[] = [{ term: 0, digest: 0, inTerm: 0 }];
+  readonly #committed: Committed[] = [{ entry: NOTHING, inTerm: 0 }];
   /** Hash of the state after each index. */
   readonly #hashes: (StateHash | undefined)[] = [];
   readonly #promised = new Map<NodeId, Promised>();
   /** For each read under way, the highest index committed anywhere when it began. */
   readonly #reads = new Map<string, number>();
-
   #checks = 0;
 
   /** @param nodes - all that ever were members; may grow */
@@ -152,7 +153,7 @@ export class RaftInvariants {
       // A leader elected late, in a term that others have left, owes nothing to what they committed since.
       let last = this.quorumReaches;
       while (this.#committed[last]!.inTerm >= term) last--;
-      const has = log.startIndex >= last || log.termAt(last) === this.#committed[last]!.term;
+      const has = log.startIndex >= last || log.termAt(last) === this.#committed[last]!.entry.term;
       check(has, `leader completeness: ${node.id} leads term ${term} without committed entry ${last}`);
       return;
     }
@@ -188,7 +189,7 @@ export class RaftInvariants {
       if (before !== undefined && before !== term) {
         check(!leads, `leader append-only: ${node.id} replaced entry ${index}`);
         check(
-          index > this.quorumReaches || this.#committed[index]!.term !== before,
+          index > this.quorumReaches || this.#committed[index]!.entry.term !== before,
           `committed entry ${index} replaced on ${node.id}`,
         );
         if (!hasConflict) this.#noteConflict(core.membership, index, before);
@@ -209,13 +210,12 @@ export class RaftInvariants {
 
   #checkMatching(node: ObservedMember, prevTerm: number | undefined, entry: LogEntry): void {
     const key = entry.term * 2 ** 26 + entry.index;
-    const digest = foldEntry(0, entry);
     const seen = this.#seen.get(key);
     if (seen === undefined) {
-      if (prevTerm !== undefined) this.#seen.set(key, { prevTerm, digest });
+      if (prevTerm !== undefined) this.#seen.set(key, { prevTerm, entry });
       return;
     }
-    const isSame = seen.digest === digest && (prevTerm === undefined || seen.prevTerm === prevTerm);
+    const isSame = isSameEntry(seen.entry, entry) && (prevTerm === undefined || seen.prevTerm === prevTerm);
     check(isSame, `log matching: ${node.id} holds another entry ${entry.index} of term ${entry.term}`);
   }
 
@@ -223,13 +223,12 @@ export class RaftInvariants {
     const { log } = core;
     for (let index = Math.max(after, log.startIndex) + 1; index <= log.commit; index++) {
       const entry = log.slice(index, 0)[0]!;
-      const digest = foldEntry(0, entry);
       const known = this.#committed[index];
       if (known === undefined) {
         check(index === this.#committed.length, `${node.id} committed ${index} before what precedes it`);
-        this.#committed.push({ term: entry.term, digest, inTerm: core.term });
+        this.#committed.push({ entry, inTerm: core.term });
       } else {
-        check(known.term === entry.term && known.digest === digest, `${node.id} committed another entry at ${index}`);
+        check(isSameEntry(known.entry, entry), `${node.id} committed another entry at ${index}`);
       }
     }
   }
@@ -237,7 +236,7 @@ export class RaftInvariants {
   /** What a leader commits is on the disks of a majority of the members as they were when it did (R2, R3). */
   #checkDurable(node: ObservedMember, core: RaftState, membership: Membership): void {
     const { commit } = core.log;
-    const { term } = this.#committed[commit]!;
+    const { term } = this.#committed[commit]!.entry;
     const holds = ({ image }: ObservedMember) =>
       image.start.index >= commit || image.entries[commit - image.start.index - 1]?.term === term;
     check(
@@ -304,11 +303,9 @@ export class RaftInvariants {
   }
 }
 
-/** Folds an entry into the hash of everything before it. */
-export function foldEntry(hash: number, entry: LogEntry): number {
-  let folded = Math.imul(hash ^ entry.index, 0x9e3779b1) ^ entry.term;
-  for (const byte of entry.data) folded = Math.imul(folded ^ byte, 0x01000193);
-  return folded >>> 0;
+function isSameEntry(a: LogEntry, b: LogEntry): boolean {
+  if (a === b) return true;
+  return a.term === b.term && a.kind === b.kind && (a.data === b.data || Buffer.compare(a.data, b.data) === 0);
 }
 
 /** Other messages promise nothing that a restart could break. */

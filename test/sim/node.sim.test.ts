@@ -1,0 +1,359 @@
+/**
+ * Regions of whole nodes under every fault we know, from seeds (see `test/support/node-sim-world.ts`), and the failures that
+ * happened to others, each told as a story.
+ *
+ * Seeds that once failed stay for ever; fresh ones differ in each run. ATOLL_SIM_SEEDS sets how long those run: a hundred of
+ * it are a simulated minute.
+ */
+
+import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
+import { describe, it } from "node:test";
+import type { RegistryService } from "../../src/registry/registry-service.ts";
+import { asAgentId, type NodeId } from "../../src/types/ids.ts";
+import { assertLinearizable } from "../support/linearizability.ts";
+import { recordOf } from "../support/node-sim-ledger.ts";
+import type { LinkEnds } from "../support/node-sim-network.ts";
+import { drawNodePlan, type Mask, masked, type NodeSimulationPlan, quietPlan } from "../support/node-sim-plan.ts";
+import { CRASH_POINTS, type NodeProcess } from "../support/node-sim-process.ts";
+import { simulateNodes } from "../support/node-sim-run.ts";
+import { NodeWorld } from "../support/node-sim-world.ts";
+import { streamOf } from "../support/raft-sim-plan.ts";
+
+/** What each seed showed when it failed, by the smallest part of its plan that still did. */
+const REGRESSIONS: readonly { readonly seed: number; readonly mask: Mask; readonly what: string }[] = [];
+
+const MINUTE_MS = 60_000;
+const FRESH_MINUTES = Number(process.env.ATOLL_SIM_SEEDS ?? 1_000) / 100;
+/** Fixed, so that what must be reached is reached whatever the fresh seeds are. */
+const COVERAGE_SEEDS = 40;
+
+/** Situations that the fixed seeds must reach, or they prove less than they seem to. */
+const SOMETIMES = [
+  "leader elected",
+  "leader stepped down by itself",
+  "leadership transferred",
+  "pre-vote refused",
+  "vote refused",
+  "append refused",
+  "conflict truncated",
+  "snapshot installed",
+  "vote lost at a crash",
+  "entries lost at a crash",
+  "stopped by its disk",
+  "damaged disk refused",
+  "crash at: send",
+  "crash at: write begins",
+  "crash at: write done",
+  "crash at: apply",
+  "configuration begun",
+  "joint configuration begun",
+  "leader left itself out",
+  "left the region",
+  "members changed by an operator",
+  "lease ended",
+  "ok: register",
+  "ok: purge",
+  "ok: read",
+  "ok: read here",
+  "ok: lease renewed",
+  "error: OUTCOME_UNKNOWN",
+  "error: NO_LEADER",
+  "error: OVERLOADED",
+  "no answer",
+];
+
+describe("sim node", () => {
+  it("gives the same trace for the same seed", async () => {
+    const [first, second] = [await simulateNodes(drawNodePlan(3)), await simulateNodes(drawNodePlan(3))];
+    assert.deepEqual(first, second);
+    assert.notEqual((await simulateNodes(drawNodePlan(4))).traceHash, first.traceHash);
+  });
+
+  for (const { seed, mask, what } of REGRESSIONS) {
+    it(`seed ${seed}: keeps every promise (once: ${what})`, async () => {
+      await simulateNodes(masked(drawNodePlan(seed), mask));
+    });
+  }
+
+  it("keeps every promise on fixed seeds, and reaches every situation worth reaching", async () => {
+    const reached = new Set<string>();
+    for (let seed = 1; seed <= COVERAGE_SEEDS; seed++) {
+      for (const what of (await simulateNodes(drawNodePlan(seed))).counters.keys()) reached.add(what);
+    }
+    assert.deepEqual(
+      SOMETIMES.filter((what) => !reached.has(what)),
+      [],
+    );
+  });
+
+  it(`keeps every promise on ${FRESH_MINUTES} minutes' worth of fresh seeds`, async () => {
+    let virtualMs = 0;
+    for (let seed = randomInt(2 ** 31); virtualMs < FRESH_MINUTES * MINUTE_MS; seed++) {
+      virtualMs += (await simulateNodes(drawNodePlan(seed))).virtualMs;
+    }
+  });
+});
+
+const PATIENCE_MS = 10_000;
+
+/** A region at rest, which everybody of it follows. */
+async function aRegion(nodes: number, changes: Partial<NodeSimulationPlan> = {}): Promise<NodeWorld> {
+  const world = new NodeWorld(quietPlan(nodes, changes));
+  await world.found();
+  await untilLed(world);
+  return world;
+}
+
+async function untilLed(world: NodeWorld): Promise<NodeProcess> {
+  const isLed = () =>
+    world.leader !== undefined && world.running.every(({ core }) => core?.leader === world.leader?.id);
+  assert.ok(await world.until(isLed, PATIENCE_MS), world.standing.join("\n"));
+  return world.leader!;
+}
+
+async function ask<T>(world: NodeWorld, id: NodeId, question: (registry: RegistryService) => Promise<T>): Promise<T> {
+  const { process } = world.everybody.find((machine) => machine.id === id)!;
+  return world.settled(
+    process!.call(({ registry }) => question(registry)),
+    PATIENCE_MS,
+  );
+}
+
+/** Registers one agent with a value that a read shows. */
+async function write(world: NodeWorld, id: NodeId, value: string): Promise<void> {
+  await ask(world, id, (registry) => registry.register(AGENT, recordOf(value, 3_600_000, 0)));
+}
+
+async function readValue(world: NodeWorld, id: NodeId): Promise<string | undefined> {
+  return ask(world, id, async (registry) => {
+    await registry.read("linearizable");
+    return registry.get(AGENT)?.record.version;
+  });
+}
+
+const AGENT = asAgentId("the-agent");
+const between = (a: NodeId, b: NodeId): LinkEnds[] => [
+  [a, b],
+  [b, a],
+];
+const around = (world: NodeWorld, id: NodeId) =>
+  world.machines.flatMap((other) => (other.id === id ? [] : between(id, other.id)));
+const electionsOf = (world: NodeWorld) => world.counters.get("leader elected") ?? 0;
+const healthyAgents = (world: NodeWorld) =>
+  world.agents.filter(({ id }) => world.leader?.stateMachine.index.get(id)?.health === "healthy").length;
+
+describe("sim node: failures that happened to others", () => {
+  const AGENTS = { agents: 6, leaseMs: 4_000, mortality: 0, stickiness: 0, patienceMs: 1_000 };
+
+  it("F1: a leader whose disk hangs ends no lease that a follower renewed, and steps down", async () => {
+    const world = await aRegion(3, { agents: AGENTS });
+    world.unleash();
+    await world.run(10_000);
+    const { machine } = world.leader!;
+    machine.disk.stall();
+    world.writeSomething(machine.process!);
+    await world.run(30_000);
+    assert.notEqual(world.leader!.id, machine.id);
+    machine.disk.goOn();
+    await world.run(10_000);
+    assert.equal(world.counters.get("lease ended"), undefined);
+    assert.equal(healthyAgents(world), AGENTS.agents);
+  });
+
+  it("F2: wall clocks that jump by an hour end no lease, and keep none", async () => {
+    const world = await aRegion(3, { agents: AGENTS });
+    world.unleash();
+    for (let i = 0; i < 20; i++) {
+      const { hardware } = world.machines[i % 3]!;
+      hardware.wallOffsetMs += (i % 2 === 0 ? 1 : -1) * 3_600_000;
+      await world.run(2_000);
+    }
+    assert.equal(world.counters.get("lease ended"), undefined);
+    world.agents[0]!.stop();
+    world.machines[0]!.hardware.wallOffsetMs -= 3_600_000;
+    await world.run(1.5 * AGENTS.leaseMs);
+    assert.equal(healthyAgents(world), AGENTS.agents - 1);
+  });
+
+  it("F3: leaders that change faster than leases run out lose no live agent, and keep no dead one", async () => {
+    const world = await aRegion(3, { agents: AGENTS });
+    world.unleash();
+    const changeLeaders = async (ms: number) => {
+      for (const end = world.now + ms; world.now < end; ) {
+        world.transferLeadership(null);
+        await world.run(AGENTS.leaseMs / 4);
+      }
+    };
+    await changeLeaders(40_000);
+    assert.ok(electionsOf(world) > 20, `${electionsOf(world)} elections`);
+    assert.equal(world.counters.get("lease ended"), undefined);
+    world.agents[0]!.stop();
+    await changeLeaders(2 * AGENTS.leaseMs);
+    assert.equal(healthyAgents(world), AGENTS.agents - 1);
+  });
+
+  it("F4: what was acknowledged survives the loss of power everywhere at once", async () => {
+    const world = await aRegion(3, { writeMs: 5 });
+    for (let round = 1; round <= 10; round++) {
+      await write(world, world.machines[round % 3]!.id, `value ${round}`);
+      for (const machine of world.running) world.crash(machine, { downMs: 50, isSeen: false });
+      await world.run(60);
+      await untilLed(world);
+      assert.equal(await readValue(world, world.machines[(round + 1) % 3]!.id), `value ${round}`);
+    }
+  });
+
+  it("F5: a node with a damaged disk is refused by its own disk, and comes back as somebody new", async () => {
+    const world = await aRegion(3);
+    await write(world, world.leader!.id, "kept");
+    const { machine } = world.leader!;
+    world.crash(machine, { downMs: 100, isSeen: true });
+    world.damage(machine, 200, streamOf(5, "disk"));
+    await world.run(10_000);
+    assert.equal(world.counters.get("damaged disk refused"), 1);
+    const leader = await untilLed(world);
+    assert.ok(leader.core!.membership.removed.includes(machine.id));
+    assert.equal(leader.core!.membership.voters.length, 3);
+    for (const { id } of world.running) assert.equal(await readValue(world, id), "kept");
+  });
+
+  for (const point of CRASH_POINTS) {
+    it(`F6: a death at "${point}" leaves replicas that agree`, async () => {
+      const raft = { ...quietPlan(3).raft, logEntriesMax: 5, logTailEntries: 0, effectsFlushMs: 20 };
+      const clients = { ...drawNodePlan(1).clients, clients: 3, thinkMs: 60, patienceMs: 2_000 };
+      const world = await aRegion(3, { raft, clients, writeMs: 3 });
+      world.unleash();
+      for (let round = 0; round < 8; round++) {
+        const machine = world.machines[round % 3]!;
+        world.crash(machine, { downMs: Number.POSITIVE_INFINITY, isSeen: true });
+        // Long enough to fall behind the log of the others, and to need a snapshot.
+        await world.run(1_500);
+        world.start(machine);
+        machine.process!.crashAt = { point, passes: 1 + (round % 4) };
+        await world.run(2_000);
+      }
+      assert.ok(world.counters.has(`crash at: ${point}`), "nobody died there");
+      for (const client of world.clients) client.stop();
+      world.heal();
+      await untilLed(world);
+      await world.run(5_000);
+      const hashes = world.running.map(({ process }) => process!.stateMachine.stateHash());
+      assert.deepEqual(new Set(hashes).size, 1);
+      assert.equal(hashes.length, 3);
+      assertLinearizable(world.history.events);
+    });
+  }
+
+  it("F7: a voter whose disk was wiped comes back as a learner with a new identity, and takes its own place", async () => {
+    const world = await aRegion(3);
+    await write(world, world.leader!.id, "kept");
+    const victim = world.machines.find(({ id }) => id !== world.leader!.id)!;
+    world.wipe(victim, 200);
+    await world.run(10_000);
+    const { voters, removed, learners } = world.leader!.core!.membership;
+    assert.deepEqual(removed, [victim.id]);
+    assert.deepEqual(learners, []);
+    assert.deepEqual(voters.map(({ name }) => name).sort(), ["n1", "n2", "n3"]);
+    const successor = world.running.find(({ member }) => member.name === victim.member.name)!;
+    assert.notEqual(successor.id, victim.id);
+    assert.equal(await readValue(world, successor.id), "kept");
+  });
+
+  const LEADERS_LINK = "the link between leader and follower";
+  const FOLLOWERS_LINK = "the link between followers";
+  for (const shape of [
+    LEADERS_LINK,
+    `one way of ${LEADERS_LINK}`,
+    `the other way of ${LEADERS_LINK}`,
+    FOLLOWERS_LINK,
+  ]) {
+    it(`F8: with ${shape} cut, while both reach the third, the leader stays and writes go on`, async () => {
+      const world = await aRegion(3);
+      const leader = world.leader!;
+      const [near, far] = world.machines.map(({ id }) => id).filter((id) => id !== leader.id) as [NodeId, NodeId];
+      const cuts: Record<string, LinkEnds[]> = {
+        [LEADERS_LINK]: between(leader.id, far),
+        [`one way of ${LEADERS_LINK}`]: [[leader.id, far]],
+        [`the other way of ${LEADERS_LINK}`]: [[far, leader.id]],
+        [FOLLOWERS_LINK]: between(near, far),
+      };
+      const before = electionsOf(world);
+      const mend = world.network.cut(cuts[shape]!);
+      for (let i = 0; i < 20; i++) {
+        await world.run(3_000);
+        await write(world, i % 2 === 0 ? leader.id : near, `value ${i}`);
+      }
+      mend();
+      await world.run(5_000);
+      assert.equal(world.leader, leader);
+      assert.equal(electionsOf(world), before);
+      assert.equal(await readValue(world, far), "value 19");
+    });
+  }
+
+  it("F8: in a ring of five, where two do not reach the leader, it stays", async () => {
+    const world = await aRegion(5);
+    const leader = world.leader!;
+    const ids = world.machines.map(({ id }) => id);
+    const isNeighbour = (a: number, b: number) => [1, 4].includes(Math.abs(a - b));
+    const chords = ids.flatMap((a, i) =>
+      ids.slice(i + 1).flatMap((b, j) => (isNeighbour(i, i + 1 + j) ? [] : between(a, b))),
+    );
+    const before = electionsOf(world);
+    world.network.cut(chords);
+    await world.run(60_000);
+    assert.equal(world.leader, leader);
+    assert.equal(electionsOf(world), before);
+  });
+
+  it("F9: a member that returns from a partition causes no election", async () => {
+    const world = await aRegion(3);
+    const leader = world.leader!;
+    const lonely = world.machines.find(({ id }) => id !== leader.id)!;
+    const before = electionsOf(world);
+    for (let i = 0; i < 5; i++) {
+      const mend = world.network.cut(around(world, lonely.id));
+      await world.run(20_000);
+      mend();
+      await world.run(5_000);
+    }
+    assert.equal(electionsOf(world), before);
+    assert.equal(world.leader, leader);
+    assert.equal(lonely.core!.term, leader.core!.term);
+  });
+
+  it("F10: a leader that was deposed behind a partition serves no linearizable read", async () => {
+    const world = await aRegion(3);
+    const former = world.leader!;
+    await write(world, former.id, "old");
+    const mend = world.network.cut(around(world, former.id));
+    // It still believes that it leads, and others do not yet.
+    await assert.rejects(readValue(world, former.id), {
+      detail: { code: "NO_LEADER", region: "sim", waitedMs: 2_000 },
+    });
+    assert.ok(await world.until(() => world.leader !== undefined && world.leader !== former, PATIENCE_MS));
+    await write(world, world.leader!.id, "new");
+    const stale = former.call(async ({ registry }) => {
+      await registry.read("linearizable");
+      return registry.get(AGENT)?.record.version;
+    });
+    await world.run(500);
+    mend();
+    assert.equal(await world.settled(stale, PATIENCE_MS), "new");
+  });
+
+  it("R51: a leader that removes itself hands over, and leaves", async () => {
+    const world = await aRegion(3);
+    const former = world.leader!;
+    // It changes nothing before it has committed an entry of its own term.
+    await write(world, former.id, "before");
+    world.removeDirectly(former.id);
+    await world.run(5_000);
+    assert.ok(former.machine.isGone);
+    const leader = await untilLed(world);
+    assert.deepEqual(leader.core!.membership.removed, [former.id]);
+    assert.equal(leader.core!.membership.voters.length, 2);
+    await write(world, leader.id, "goes on");
+  });
+});

@@ -1,0 +1,605 @@
+/**
+ * A region of whole nodes in one process and on virtual time: production driver, storage and registry
+ * (`node-sim-process.ts`) on simulated clocks, disks and links. Everything follows from the plan, and so from one seed.
+ *
+ * What the members do is checked as it happens (`raft-invariants.ts`, `node-sim-ledger.ts`, `node-sim-agents.ts`), and the
+ * first breach ends the run. Production code waits with promises: those that an event settles run out before the next event
+ * begins, because the next one is a tick of Node's that only a microtask asks for.
+ */
+
+import { peersOf } from "../../src/raft/core/quorum.ts";
+import type { RaftState } from "../../src/raft/core/state.ts";
+import type { RaftEvent } from "../../src/raft/core/step.ts";
+import { MembershipError, RaftError } from "../../src/raft/index.ts";
+import { decodeCommand } from "../../src/registry/commands.ts";
+import { StorageError } from "../../src/storage/interface.ts";
+import { asNodeId, asNodeName, type NodeId, type NodeName } from "../../src/types/ids.ts";
+import type { Member } from "../../src/types/membership.ts";
+import type { RaftMessage } from "../../src/types/raft.ts";
+import { type Random, randomInteger } from "../../src/util/random.ts";
+import { HistoryRecorder } from "./history.ts";
+import { LeaseAgent, LeaseWatch, type LeaseWorld } from "./node-sim-agents.ts";
+import { type Answer, type ClientWorld, RegisterClient } from "./node-sim-clients.ts";
+import { SimulatedDisk } from "./node-sim-disk.ts";
+import { inject } from "./node-sim-faults.ts";
+import { CommandLedger } from "./node-sim-ledger.ts";
+import { ProcessLoop } from "./node-sim-loop.ts";
+import { SimulatedNetwork } from "./node-sim-network.ts";
+import { Operator } from "./node-sim-operators.ts";
+import type { NodeSimulationPlan } from "./node-sim-plan.ts";
+import {
+  type CrashPoint,
+  Machine,
+  NodeProcess,
+  type NodeSettings,
+  ProcessGone,
+  type ProcessWatch,
+} from "./node-sim-process.ts";
+import { InvariantBroken, RaftInvariants } from "./raft-invariants.ts";
+import { streamOf } from "./raft-sim-plan.ts";
+import { EventQueue } from "./raft-sim-queue.ts";
+
+const HISTORY_LENGTH = 200;
+const FOUNDING_MS = 10_000;
+/** Streams of the workload: the nemesis has the first, clients follow, then agents. */
+const AGENT_STREAM = 1_001;
+const OPERATOR_STREAM = 2_001;
+/** After so many events the loop that simulates gives way, so that signals and rejections of its own process are seen. */
+const EVENTS_PER_TURN = 20_000;
+
+interface Happening {
+  readonly at: number;
+  readonly id: string;
+  readonly what: string | RaftEvent;
+}
+
+export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
+  readonly plan: NodeSimulationPlan;
+  readonly network: SimulatedNetwork;
+  /** Every identity there ever was. */
+  readonly everybody: Machine[] = [];
+  readonly operator: Operator;
+  readonly clients: RegisterClient[];
+  readonly agents: LeaseAgent[];
+  readonly ledger = new CommandLedger();
+  readonly history: HistoryRecorder;
+  readonly counters = new Map<string, number>();
+  readonly #queue = new EventQueue();
+  readonly #invariants: RaftInvariants;
+  readonly #leases: LeaseWatch;
+  readonly #nemesis: RegisterClient;
+  readonly #settings: NodeSettings;
+  readonly #chance: Random;
+  readonly #undos = new Set<() => void>();
+  /** Those whose disk refused a write: they must be gone when the event is over (R8). */
+  readonly #doomed = new Set<NodeProcess>();
+  readonly #happenings: Happening[] = [];
+  #happened = 0;
+  #isHealed = false;
+  #failure: { readonly cause: unknown } | null = null;
+  #starts = 0;
+  #events = 0;
+  #raftMessages = 0;
+  #traceHash = 0x811c9dc5;
+
+  constructor(plan: NodeSimulationPlan) {
+    this.plan = plan;
+    this.network = new SimulatedNetwork(this.#queue, streamOf(plan.seed, "network"), plan.network);
+    this.history = new HistoryRecorder({ now: () => this.#queue.now });
+    this.#chance = streamOf(plan.seed, "nodes");
+    this.#invariants = new RaftInvariants(this.everybody, (what) => this.count(what));
+    this.#leases = new LeaseWatch(this);
+    const names = Array.from({ length: plan.nodes }, (_, i) => asNodeName(`n${i + 1}`));
+    for (const name of names) this.#addMachine(name, name, true);
+    const { heartbeatMs, electionMsMax } = plan.raft;
+    this.#settings = {
+      raft: plan.raft,
+      leases: { leaseGraceMs: 2 * heartbeatMs, livePathMs: electionMsMax },
+      timeouts: { livePathMs: electionMsMax },
+      names,
+    };
+    this.operator = new Operator(this, streamOf(plan.seed, "workload", OPERATOR_STREAM));
+    const randomOf = (client: number) => streamOf(plan.seed, "workload", client);
+    this.#nemesis = new RegisterClient("nemesis client", plan.clients, randomOf(0), this);
+    this.clients = Array.from(
+      { length: plan.clients.clients },
+      (_, i) => new RegisterClient(`client ${i + 1}`, plan.clients, randomOf(1 + i), this),
+    );
+    this.agents = Array.from(
+      { length: plan.agents.agents },
+      (_, i) => new LeaseAgent(i + 1, plan.agents, randomOf(AGENT_STREAM + i), this, this.#leases),
+    );
+  }
+
+  // ------------------------------------------------------------------ time
+
+  get now(): number {
+    return this.#queue.now;
+  }
+
+  get events(): number {
+    return this.#events;
+  }
+
+  get traceHash(): number {
+    return this.#traceHash;
+  }
+
+  /** Raft messages sent so far. */
+  get raftMessages(): number {
+    return this.#raftMessages;
+  }
+
+  get checks(): number {
+    return this.#invariants.checks;
+  }
+
+  schedule(delayMs: number, run: () => void): void {
+    this.#queue.schedule(delayMs, () => this.#guard(run));
+  }
+
+  /** Lets time pass. @throws the first breach */
+  async run(ms: number): Promise<void> {
+    const end = this.now + ms;
+    await this.#drive(end, () => false);
+    this.#queue.now = end;
+  }
+
+  /** Lets time pass until something holds. @returns whether it came to hold in time */
+  until(holds: () => boolean, maxMs: number): Promise<boolean> {
+    return this.#drive(this.now + maxMs, holds);
+  }
+
+  /** Lets time pass until a promise is settled, and gives what it settled to. */
+  async settled<T>(promise: Promise<T>, maxMs: number): Promise<T> {
+    let isSettled = false;
+    const mark = () => {
+      isSettled = true;
+    };
+    promise.then(mark, mark);
+    if (!(await this.until(() => isSettled, maxMs))) throw new InvariantBroken(`no answer within ${maxMs} ms`);
+    return promise;
+  }
+
+  #drive(deadline: number, isDone: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const turn = () => {
+        this.#checkDoomed();
+        if (this.#failure !== null) return reject(this.#failure.cause);
+        if (isDone()) return resolve(true);
+        if (!this.#queue.runNext(deadline)) return resolve(false);
+        this.#events++;
+        queueMicrotask(this.#events % EVENTS_PER_TURN === 0 ? later : next);
+      };
+      const next = () => process.nextTick(turn);
+      const later = () => setImmediate(turn);
+      queueMicrotask(next);
+    });
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Ends the run; the first failure counts. */
+  fail(cause: unknown): void {
+    this.#failure ??= { cause };
+  }
+
+  count(what: string): void {
+    this.counters.set(what, (this.counters.get(what) ?? 0) + 1);
+  }
+
+  // ------------------------------------------------------------------ who is there
+
+  /** Those that may run, now or later. */
+  get machines(): Machine[] {
+    return this.everybody.filter(({ isGone }) => !isGone);
+  }
+
+  get running(): Machine[] {
+    return this.everybody.filter(({ process }) => process !== null);
+  }
+
+  /** Who leads the highest term. */
+  get leader(): NodeProcess | undefined {
+    let leader: NodeProcess | undefined;
+    for (const { process } of this.everybody) {
+      if (process?.core?.role !== "leader") continue;
+      if (leader === undefined || process.core.term > leader.core!.term) leader = process;
+    }
+    return leader;
+  }
+
+  /** The highest index known committed by anybody. */
+  get committed(): number {
+    return this.#invariants.quorumReaches;
+  }
+
+  get networkWholeSince(): number {
+    return this.network.wholeSince;
+  }
+
+  anyProcess(random: Random): NodeProcess | undefined {
+    const { running } = this;
+    return running[randomInteger(random, 0, running.length - 1)]?.process ?? undefined;
+  }
+
+  /**
+   * Whether the region bears the loss of this disk: of every configuration that may be in force, a majority of the voters
+   * keeps its own.
+   */
+  canLose(machine: Machine): boolean {
+    const cores = this.running.flatMap(({ core }) => core ?? []);
+    const isKept = (id: NodeId) =>
+      id !== machine.id && this.everybody.some((other) => other.id === id && !other.isGone && !other.record.isDamaged);
+    const keepsMajority = (voters: readonly Member[]) =>
+      voters.length === 0 || 2 * voters.filter(({ id }) => isKept(id)).length > voters.length;
+    const memberships = cores.flatMap(({ configurations, log }) => configurations.possible(log.commit));
+    return cores.length > 0 && memberships.every(({ voters, outgoing }) => [voters, outgoing].every(keepsMajority));
+  }
+
+  #addMachine(name: NodeName, id: string, mayFound: boolean): Machine {
+    const { seed, clocks, writeMs } = this.plan;
+    const number = this.everybody.length;
+    const disk = new SimulatedDisk(this.#queue, streamOf(seed, "disk", number), writeMs);
+    const hardware = { ...clocks[number % clocks.length]! };
+    const machine = new Machine({ id: asNodeId(id), name }, mayFound, hardware, disk);
+    this.everybody.push(machine);
+    return machine;
+  }
+
+  // ------------------------------------------------------------------ lives
+
+  /** Starts the machines, and waits until they have founded their region. */
+  async found(): Promise<void> {
+    for (const machine of this.everybody) this.start(machine);
+    const isFounded = await this.until(
+      () => this.everybody.every(({ process }) => process?.group != null),
+      FOUNDING_MS,
+    );
+    if (!isFounded) throw new InvariantBroken(`the region was not founded within ${FOUNDING_MS} ms`);
+  }
+
+  /** Lets loose everything that the plan has in store. */
+  unleash(): void {
+    const { faults, durationMs, agents } = this.plan;
+    this.network.setCalm(false);
+    for (const client of [...this.clients, ...this.agents]) client.start();
+    for (const agent of this.agents) {
+      if (this.#chance.next() >= agents.mortality) continue;
+      this.schedule(durationMs * this.#chance.next(), () => agent.stop());
+    }
+    for (const fault of faults) {
+      this.schedule(fault.atMs, () => {
+        if (!this.#isHealed) inject(this, fault);
+      });
+    }
+  }
+
+  start(machine: Machine): void {
+    if (machine.process !== null || machine.isGone) return;
+    const loop = new ProcessLoop(this.#queue, machine.hardware, (error) => this.fail(error));
+    const random = streamOf(this.plan.seed, "nodes", ++this.#starts);
+    const { network } = this;
+    machine.process = new NodeProcess({ machine, network, loop, random, settings: this.#settings, watch: this });
+    network.join(machine.process.endpoint);
+    this.#note(machine.id, "starts");
+    machine.process.start();
+  }
+
+  /** kill -9, and the power with it: what was not synced may be gone. */
+  crash(machine: Machine, { downMs, isSeen }: { downMs: number; isSeen: boolean }): void {
+    if (machine.process === null) return;
+    this.#note(machine.id, "dies");
+    this.#noteLosses(machine.process);
+    this.#end(machine.process, isSeen);
+    this.schedule(downMs, () => this.start(machine));
+  }
+
+  /** As operators do: hands over, finishes what it has begun, and comes back. */
+  restart(machine: Machine, downMs: number): void {
+    const { process } = machine;
+    if (process === null) return;
+    this.#note(machine.id, "is told to stop");
+    process.stop(() => {
+      this.#end(process, true);
+      this.schedule(downMs, () => this.start(machine));
+    });
+  }
+
+  /** Flips bits on the disk of a machine that is down. */
+  damage(machine: Machine, bits: number, random: Random): void {
+    machine.record.isDamaged = true;
+    machine.disk.flipBits(bits, random);
+  }
+
+  /** Its disk is gone; what comes back under its name is somebody new (F7). */
+  wipe(machine: Machine, downMs: number): void {
+    this.#note(machine.id, "loses its disk");
+    if (machine.process !== null) this.#end(machine.process, true);
+    machine.isGone = true;
+    const { name } = machine.member;
+    const successor = this.#addMachine(name, `${name}#${this.everybody.length}`, false);
+    this.schedule(downMs, () => this.start(successor));
+  }
+
+  /** Starts a node under a new name, which an operator then takes in. */
+  grow(becomes: "voter" | "learner"): void {
+    const name = asNodeName(`n${this.everybody.length + 1}`);
+    this.start(this.#addMachine(name, name, true));
+    this.#takeIn(name, becomes);
+  }
+
+  /** Has operators take in whoever runs and belongs to no region: it returned under a name that was removed meanwhile. */
+  takeInStrangers(): void {
+    const members = this.leader?.core?.membership;
+    if (members === undefined) return;
+    for (const { id, member } of this.running) {
+      if (!peersOf(members).includes(id)) this.#takeIn(member.name, "voter");
+    }
+  }
+
+  #takeIn(name: NodeName, becomes: "voter" | "learner"): void {
+    this.operator.add(name, becomes, () => this.machines.some(({ member }) => member.name === name));
+  }
+
+  transferLeadership(target: NodeId | null): void {
+    const { leader } = this;
+    leader?.loop.receive(() => {
+      leader.group?.transferLeadership(target).catch((error: unknown) => this.fatal(leader, error));
+    });
+  }
+
+  /** Removes a member at once, also the leader itself, if the leader takes the change; nobody tries again. */
+  removeDirectly(id: NodeId): void {
+    const { leader } = this;
+    if (leader === undefined) return;
+    const timeoutMs = this.plan.raft.electionMsMax;
+    const ask = async ({ group }: NodeProcess) => group?.changeMembership({ type: "remove", id }, { timeoutMs });
+    this.ask(leader, 2 * timeoutMs, ask, (answer) => {
+      if (answer.is === "ok") this.count("member removed");
+      else if (answer.is === "error" && !isExpected(answer.error)) throw answer.error;
+    });
+  }
+
+  /** Through this process, unless the last such write is still under way. */
+  writeSomething(process: NodeProcess): void {
+    this.#nemesis.write(process);
+  }
+
+  /** Undoes something after a while, or when the world is healed. */
+  undoAfter(ms: number, undo: () => void): void {
+    this.#undos.add(undo);
+    this.schedule(ms, () => {
+      if (this.#undos.delete(undo)) undo();
+    });
+  }
+
+  /** Ends all faults, for good; whatever can run, runs. */
+  heal(): void {
+    this.#note("world", "is healed");
+    this.#isHealed = true;
+    this.network.setCalm(true);
+    for (const undo of this.#undos) undo();
+    this.#undos.clear();
+    for (const machine of this.machines) {
+      if (machine.process !== null) machine.process.crashAt = null;
+      else this.start(machine);
+    }
+  }
+
+  #end(process: NodeProcess, isSeen: boolean): void {
+    const { machine } = process;
+    process.end();
+    machine.process = null;
+    machine.disk.crash();
+    this.network.leave(process.endpoint, isSeen ? this.plan.kernelTells : 0);
+    this.#leases.ended(process);
+  }
+
+  #noteLosses({ core, machine }: NodeProcess): void {
+    if (core === null) return;
+    const { term, votedFor } = machine.image.hardState;
+    if (core.votedFor !== null && (core.term !== term || core.votedFor !== votedFor))
+      this.count("vote lost at a crash");
+    if (core.log.stable < core.log.lastIndex) this.count("entries lost at a crash");
+  }
+
+  // ------------------------------------------------------------------ what processes tell
+
+  started(process: NodeProcess): void {
+    this.#invariants.started(process.machine);
+  }
+
+  stepped(process: NodeProcess, core: RaftState, event: RaftEvent): void {
+    const { before, machine } = process;
+    const { role, term, log } = core;
+    this.#mix(this.now * 1_000 + term);
+    this.#mix(log.lastIndex * 31 + log.commit);
+    const isNews = role !== before.role || term !== before.term;
+    if (isEventful(event)) this.#note(machine.id, event);
+    if (isNews) {
+      this.#note(machine.id, `is ${role} of term ${term}, log to ${log.lastIndex}, commit ${log.commit}`);
+      if (role === "leader") this.#leases.leads(process);
+      if (before.role === "leader" && term === before.term) this.count("leader stepped down by itself");
+      if (role === "leader" && core.isTransferCampaign) this.count("leadership transferred");
+    }
+    if (core.membership !== before.membership) this.#noteMembership(process, core);
+    this.#invariants.stepped(machine, before);
+  }
+
+  #noteMembership({ machine }: NodeProcess, { membership, role }: RaftState): void {
+    const { voters, outgoing, learners } = membership;
+    const idsOf = (members: readonly Member[]) => members.map(({ id }) => id).join();
+    this.#note(machine.id, `has voters ${idsOf(voters)}, outgoing ${idsOf(outgoing)}, learners ${idsOf(learners)}`);
+    if (role !== "leader") return;
+    this.count(outgoing.length > 0 ? "joint configuration begun" : "configuration begun");
+    if (!voters.some(({ id }) => id === machine.id)) this.count("leader left itself out");
+  }
+
+  sending(process: NodeProcess, message: RaftMessage): void {
+    this.#raftMessages++;
+    if (message.type === "preVoteResponse" && !message.granted) this.count("pre-vote refused");
+    if (message.type === "voteResponse" && !message.granted) this.count("vote refused");
+    if (message.type === "appendResponse" && !message.accepted) this.count("append refused");
+    this.#invariants.sending(process.machine, message);
+  }
+
+  applying(process: NodeProcess, bytes: Uint8Array, index: number): void {
+    const command = this.ledger.applying(bytes, index);
+    if (command !== null) this.#note(process.id, `applies ${command.kind} at ${index}`);
+  }
+
+  restored({ stateMachine, machine }: NodeProcess, index: number): void {
+    this.#invariants.applied(machine, index, stateMachine.stateHash());
+  }
+
+  applied(process: NodeProcess, index: number): void {
+    const { stateMachine, machine } = process;
+    this.#invariants.applied(machine, index, stateMachine.stateHash());
+    const id = this.ledger.registeredAt(index);
+    const incarnation = id === undefined ? undefined : stateMachine.index.get(id)?.incarnation;
+    if (incarnation !== undefined) this.#leases.renewed(process, incarnation);
+  }
+
+  installed(): void {
+    this.count("snapshot installed");
+  }
+
+  proposing(process: NodeProcess, bytes: Uint8Array): void {
+    const command = decodeCommand(bytes);
+    if (command?.kind === "expire") this.#guard(() => this.#leases.proposing(process, command));
+  }
+
+  renewed(process: NodeProcess, incarnation: number): void {
+    this.#leases.renewed(process, incarnation);
+  }
+
+  heardRenewals(process: NodeProcess, payload: unknown): void {
+    this.#leases.heard(process, payload);
+  }
+
+  dies(process: NodeProcess, point: CrashPoint): void {
+    this.count(`crash at: ${point}`);
+    const downMs = 2 * this.plan.raft.electionMsMax * this.#chance.next();
+    this.crash(process.machine, { downMs, isSeen: this.#chance.next() < 0.7 });
+  }
+
+  writeFailed(process: NodeProcess): void {
+    this.#doomed.add(process);
+  }
+
+  left(process: NodeProcess): void {
+    this.#note(process.id, "left the region");
+    this.count("left the region");
+    this.#end(process, true);
+    process.machine.isGone = true;
+  }
+
+  fatal(process: NodeProcess, error: unknown): void {
+    const { machine } = process;
+    const code = error instanceof StorageError ? error.detail.code : null;
+    this.#note(machine.id, `stops: ${code ?? error}`);
+    if (code === "WRITE_FAILED") {
+      this.count("stopped by its disk");
+      this.crash(machine, { downMs: this.plan.raft.electionMsMax * this.#chance.next(), isSeen: true });
+    } else if (code === "CORRUPT" && machine.record.isDamaged) {
+      this.count("damaged disk refused");
+      this.wipe(machine, this.plan.raft.electionMsMax * this.#chance.next());
+    } else {
+      this.fail(error);
+    }
+  }
+
+  #checkDoomed(): void {
+    for (const process of this.#doomed) {
+      if (process.isAlive) this.fail(new InvariantBroken(`${process.id} goes on after its disk refused a write (R8)`));
+    }
+    this.#doomed.clear();
+  }
+
+  // ------------------------------------------------------------------ what clients ask
+
+  ask<T>(
+    process: NodeProcess,
+    patienceMs: number,
+    ask: (process: NodeProcess) => Promise<T>,
+    hear: (answer: Answer<T>) => void,
+  ): void {
+    let isHeard = false;
+    const once = (answer: Answer<T>) => {
+      if (isHeard) return;
+      isHeard = true;
+      timeout.run = null;
+      this.#guard(() => hear(answer));
+    };
+    const timeout = this.#queue.schedule(patienceMs, () => once({ is: "lost" }));
+    process.call(ask).then(
+      (value) => once({ is: "ok", value }),
+      (error: unknown) => once(error instanceof ProcessGone ? { is: "lost" } : { is: "error", error }),
+    );
+  }
+
+  // ------------------------------------------------------------------ what happened
+
+  /** How everybody stands. */
+  get standing(): string[] {
+    const standing = this.everybody.map(({ id, isGone, record, process }) => {
+      if (process === null) return `${id} is ${isGone ? "gone" : "down"}, disk: ${record.image}`;
+      const { core, loop } = process;
+      if (core === null) return `${id} ${loop.isPaused ? "is paused and " : ""}has no place in the region`;
+      const { voters, outgoing, learners } = core.membership;
+      const members = [voters, outgoing, learners].map((list) => list.map((member) => member.id).join()).join(" / ");
+      return `${id} is ${core.role} of term ${core.term} under ${core.leader}, log ${core.log.startIndex}-${core.log.lastIndex}, commit ${core.log.commit}, members ${members}${loop.isPaused ? ", paused" : ""}`;
+    });
+    return [...standing, ...this.operator.wishes.map((wish) => `operators still want: ${wish}`)];
+  }
+
+  /** The last things that happened, oldest first. */
+  get story(): string[] {
+    const from = Math.max(0, this.#happened - HISTORY_LENGTH);
+    const numbers = Array.from({ length: this.#happened - from }, (_, i) => from + i);
+    return numbers.map((number) => tell(this.#happenings[number % HISTORY_LENGTH]!));
+  }
+
+  #note(id: string, what: string | RaftEvent): void {
+    this.#happenings[this.#happened++ % HISTORY_LENGTH] = { at: this.now, id, what };
+  }
+
+  #mix(value: number): void {
+    this.#traceHash = Math.imul(this.#traceHash ^ value, 0x01000193) >>> 0;
+  }
+}
+
+/** What the group may say to an operator. */
+function isExpected(error: unknown): boolean {
+  return error instanceof MembershipError || error instanceof RaftError;
+}
+
+/** Whether an event is worth to be told of: heartbeats and ticks would leave no room for anything else. */
+function isEventful(event: RaftEvent): boolean {
+  if (event.type !== "message") return event.type !== "tick";
+  return event.message.type !== "heartbeat" && event.message.type !== "heartbeatResponse";
+}
+
+function tell({ at, id, what }: Happening): string {
+  return `${at.toFixed(2).padStart(10)} ${id} ${typeof what === "string" ? what : `takes ${tellEvent(what)}`}`;
+}
+
+function tellEvent(event: RaftEvent): string {
+  if (event.type !== "message") {
+    const { now: _, ...rest } = event;
+    return JSON.stringify(rest);
+  }
+  const { type, from, term, to: _, ...rest } = event.message;
+  const shown: Record<string, unknown> = { ...rest };
+  if (event.message.type === "append") {
+    shown.entries = event.message.entries.map((entry) => `${entry.index}(${entry.term})`).join(" ");
+  }
+  return `${type} of ${from} in term ${term} ${JSON.stringify(shown)}`;
+}
