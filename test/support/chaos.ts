@@ -2,7 +2,8 @@
  * Six real processes in two regions, clients that use them as registers, faults at random, and the question whether the
  * recorded history is linearizable (P1, P2).
  *
- * Each region has its own keys and clients; a client asks any node of its region. A key is given up for a
+ * Each region has its own keys and clients. Half of the clients ask any node of their region; the others stay with one node
+ * each, so that a frozen node does not hold them all and what the other nodes can do is seen. A key is given up for a
  * fresh one after some uses: an operation of unknown outcome stays possible to the end of its key, and many of them explain
  * anything. At the end everything is mended, and every key is read through every node of its region.
  *
@@ -35,6 +36,8 @@ const USES_PER_KEY = 150;
 const READ_SHARE = 0.45;
 const DELETE_SHARE = 0.15;
 const PAUSE_MS_MAX = 40;
+/** A node that is down answers at once, again and again. */
+const REFUSED_PAUSE_MS_MAX = 400;
 /**
  * Mostly shorter than a fault, so that what was given up takes effect later; at times longer than a node waits for a leader,
  * so that its own answer is heard.
@@ -97,7 +100,9 @@ class Chaos {
     const clients = REGIONS.flatMap((region, r) =>
       Array.from({ length: CLIENTS_PER_REGION }, (_, i) => {
         const process = r * CLIENTS_PER_REGION + i;
-        return this.#runClient(process, region, randomOf(process), signal);
+        const nodes = this.#federation.nodesOf(region);
+        const served = i < nodes.length ? nodes.slice(i, i + 1) : nodes;
+        return this.#runClient(process, region, served, randomOf(process), signal);
       }),
     );
     const nemeses = [
@@ -112,18 +117,28 @@ class Chaos {
     }
   }
 
-  async #runClient(process: number, region: string, random: Random, signal: AbortSignal): Promise<void> {
-    const nodes = this.#federation.nodesOf(region);
+  async #runClient(
+    process: number,
+    region: string,
+    nodes: readonly FederationNode[],
+    random: Random,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (let i = 0; !signal.aborted; i++) {
       const node = nodes[randomInteger(random, 0, nodes.length - 1)]!;
       const key = this.#keyAt(region, randomInteger(random, 1, KEYS_PER_REGION));
-      const timeoutMs = Math.round(TIMEOUT_MS_MIN + random.next() ** 2 * (TIMEOUT_MS_MAX - TIMEOUT_MS_MIN));
-      const kind = random.next();
-      if (kind < READ_SHARE) await this.#read(process, node, key, random, timeoutMs);
-      else if (kind < READ_SHARE + DELETE_SHARE) await this.#delete(process, node, key, timeoutMs);
-      else await this.#write(process, node, key, `${process}.${i}`, timeoutMs);
-      await delay(randomInteger(random, 0, PAUSE_MS_MAX));
+      const answer = await this.#act(process, node, key, `${process}.${i}`, random);
+      await delay(randomInteger(random, 0, answer.type === "ok" ? PAUSE_MS_MAX : REFUSED_PAUSE_MS_MAX));
     }
+  }
+
+  /** One operation by chance; `value` is what it writes if it writes. */
+  #act(process: number, node: FederationNode, key: string, value: string, random: Random): Promise<Answer> {
+    const timeoutMs = Math.round(TIMEOUT_MS_MIN + random.next() ** 2 * (TIMEOUT_MS_MAX - TIMEOUT_MS_MIN));
+    const kind = random.next();
+    if (kind < READ_SHARE) return this.#read(process, node, key, random, timeoutMs);
+    if (kind < READ_SHARE + DELETE_SHARE) return this.#delete(process, node, key, timeoutMs);
+    return this.#write(process, node, key, value, timeoutMs);
   }
 
   #keyAt(region: string, slot: number): string {
@@ -135,14 +150,14 @@ class Chaos {
     return key;
   }
 
-  async #write(process: number, node: FederationNode, key: string, value: string, timeoutMs: number): Promise<void> {
+  async #write(process: number, node: FederationNode, key: string, value: string, timeoutMs: number): Promise<Answer> {
     const operation = this.#recorder.invoke(process, "write", key, value, node.name);
-    complete(operation, await this.#client.write(node.http, key, value, timeoutMs));
+    return complete(operation, await this.#client.write(node.http, key, value, timeoutMs));
   }
 
-  async #delete(process: number, node: FederationNode, key: string, timeoutMs: number): Promise<void> {
+  async #delete(process: number, node: FederationNode, key: string, timeoutMs: number): Promise<Answer> {
     const operation = this.#recorder.invoke(process, "delete", key, null, node.name);
-    complete(operation, await this.#client.delete(node.http, key, timeoutMs));
+    return complete(operation, await this.#client.delete(node.http, key, timeoutMs));
   }
 
   async #read(
@@ -154,9 +169,7 @@ class Chaos {
   ): Promise<Answer> {
     const form = READ_FORMS[randomInteger(random, 0, READ_FORMS.length - 1)]!;
     const operation = this.#recorder.invoke(process, "read", key, null, node.name);
-    const answer = await this.#client.read(node.http, key, form, timeoutMs);
-    complete(operation, answer);
-    return answer;
+    return complete(operation, await this.#client.read(node.http, key, form, timeoutMs));
   }
 
   /** Every key through every node of its region, once all can serve. */
@@ -180,9 +193,10 @@ class Chaos {
   }
 }
 
-function complete(operation: OpenOperation, answer: Answer): void {
+function complete(operation: OpenOperation, answer: Answer): Answer {
   if (answer.type === "ok") operation.ok(answer.value);
   else operation[answer.type](answer.error);
+  return answer;
 }
 
 /** Waits for all, whatever becomes of one of them; the first that fails ends the others. */

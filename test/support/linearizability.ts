@@ -22,6 +22,8 @@ export interface Violation {
   readonly witness: readonly Operation[];
   /** Without this answer, the last one of the witness, the others can be explained. */
   readonly impossible: Operation;
+  /** Writes of values that the witness sees, which were said to have had no effect. */
+  readonly failedWrites: readonly Operation[];
 }
 
 export type Linearizability =
@@ -43,12 +45,16 @@ export function checkLinearizability(
   events: readonly HistoryEvent[],
   { stepsMax = STEPS_MAX }: CheckOptions = {},
 ): Linearizability {
-  const operations = operationsOf(events).filter(matters);
+  const all = operationsOf(events);
+  const operations = all.filter(matters);
   let undecided: Linearizability | undefined;
   const byKey = Map.groupBy(operations, ({ key }) => key);
   for (const [key, ofKey] of byKey) {
     const { verdict, steps } = search(ofKey, stepsMax);
-    if (verdict === "violation") return violation(key, ofKey, stepsMax);
+    if (verdict === "violation") {
+      const found = witnessIn(ofKey, stepsMax);
+      return { verdict, key, ...found, failedWrites: failedWrites(all, key, found.witness) };
+    }
     if (verdict === "undecided") undecided ??= { verdict, key, operations: ofKey.length, steps };
   }
   return undecided ?? { verdict: "linearizable", keys: byKey.size, operations: operations.length };
@@ -72,7 +78,7 @@ export function describeLinearizability(result: Linearizability): string {
   }
 }
 
-function describeViolation({ key, witness, impossible }: Violation): string {
+function describeViolation({ key, witness, impossible, failedWrites }: Violation): string {
   const shown = witness.slice(-DESCRIBED_MAX);
   const lines = shown.map(
     (operation) => describeOperation(operation) + (operation === impossible ? "  <- this one" : ""),
@@ -82,6 +88,7 @@ function describeViolation({ key, witness, impossible }: Violation): string {
     `violation: key ${key}, no order of these ${witness.length} operations explains the answer that is marked`,
     ...(left === 0 ? [] : [`  ... ${left} earlier operations`]),
     ...lines.map((line) => `  ${line.trimEnd()}`),
+    ...failedWrites.map((operation) => `  failed, yet seen:\n  ${describeOperation(operation).trimEnd()}`),
   ].join("\n");
 }
 
@@ -111,12 +118,17 @@ function onRegister({ f, value, invokedAt, completedAt }: Operation): RegisterOp
 // -------------------------------------------------------------------------------------------------------- the witness
 
 /** Cuts the history off at the answer that can not be explained, then leaves out what does not matter. */
-function violation(key: string, operations: readonly Operation[], stepsMax: number): Violation {
+function witnessIn(operations: readonly Operation[], stepsMax: number): Pick<Violation, "witness" | "impossible"> {
   const isViolation = (some: readonly Operation[]) => search(some, stepsMax).verdict === "violation";
   const cut = shortestPrefix(operations, isViolation);
   const witness = withoutWhatIsDead(withoutReads(withoutValues(cut, isViolation), isViolation), isViolation);
   const impossible = witness.reduce((last, operation) => (isLater(operation, last) ? operation : last));
-  return { verdict: "violation", key, witness, impossible };
+  return { witness, impossible };
+}
+
+function failedWrites(all: readonly Operation[], key: string, witness: readonly Operation[]): Operation[] {
+  const seen = new Set(witness.filter(({ f }) => f === "read").map(({ value }) => value));
+  return all.filter((o) => o.key === key && o.f === "write" && o.outcome === "fail" && seen.has(o.value));
 }
 
 type Test = (operations: readonly Operation[]) => boolean;

@@ -187,6 +187,11 @@ describe("linearizability", () => {
     assert.match(text, /read {3}"x" .*<- this one$/m);
   });
 
+  it("names the write that was said to have failed, when its value is seen", () => {
+    const result = checkLinearizability(timelines("[w a] [w b ! [r b]"));
+    assert.match(describeLinearizability(result), /this one\n {2}failed, yet seen:\n.*write {2}"b" .* fail$/);
+  });
+
   it("tries no configuration twice: 12 concurrent writes, each of them seen, have 12! orders", () => {
     const names = Array.from({ length: 12 }, (_, i) => `v${i}`);
     const writes = names.map((name) => `[w ${name}          ]`);
