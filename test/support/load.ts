@@ -5,6 +5,10 @@
  * judged by the test. Nodes may come and go: one that is about to go is used until it fails a client, and that is no failure.
  */
 
+import { within } from "./waiting.ts";
+
+/** Many elections long, and long enough for hundreds of writes on a busy machine. */
+const ACKNOWLEDGED_TIMEOUT_MS = 120_000;
 const RENEWALS_PER_LEASE = 6;
 
 export interface Failure {
@@ -46,9 +50,11 @@ export class RegistrationLoad {
 
   /** Resolves when so many more registrations were acknowledged. */
   acknowledgements(count: number): Promise<void> {
-    return new Promise((resolve) => {
+    const acknowledged = new Promise<void>((resolve) => {
       this.#marks.push({ count: this.acknowledged.length + count, resolve });
     });
+    const what = `${count} more registrations to be acknowledged`;
+    return within(acknowledged, { what, timeoutMs: ACKNOWLEDGED_TIMEOUT_MS, show: () => this.#showFailures() });
   }
 
   /** The nodes that are used now. */
@@ -124,6 +130,11 @@ export class RegistrationLoad {
       this.#fail(this.unanswered, node, { url, what: String((error as Error).cause ?? error) });
       return false;
     }
+  }
+
+  #showFailures(): string {
+    const last = [this.failedWrites, this.failedLookups, this.unanswered].flatMap((failures) => failures.slice(-3));
+    return `last failures:\n${last.map(({ url, what }) => `${url}: ${what}`).join("\n") || "(none)"}`;
   }
 
   #fail(failures: Failure[], node: string, failure: Failure): void {
