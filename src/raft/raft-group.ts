@@ -31,7 +31,7 @@ import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import { refusalOf } from "./core/membership.ts";
-import { votersOf } from "./core/quorum.ts";
+import { peersOf, votersOf } from "./core/quorum.ts";
 import { sinceQuorumMs } from "./core/replication.ts";
 import { type CoreOptions, createState, isChanging, type RaftState } from "./core/state.ts";
 import { acceptsProposals, type RaftEvent, step, takeReady } from "./core/step.ts";
@@ -330,7 +330,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
 
   #onMessage(from: NodeId, message: RaftMessage): void {
     // A member that this node has not heard of yet is one all the same; one that left is none, whatever it believes.
-    if (message.type === "removed") return this.#leave();
+    if (message.type === "removed") return this.#onRemoved(from);
     if (this.#tellIfRemoved(from)) {
       this.#refusals += 1;
       return;
@@ -442,6 +442,11 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     if (this.#state.role !== "leader") return;
     // It gets no entries any more, so it would not learn from the log that it left (R51).
     for (const id of this.#appliedMembership.removed) if (!removed.includes(id)) this.#tellIfRemoved(id);
+  }
+
+  /** Believed of those alone that this node knows for members: nobody else has a say in who is one (P11). */
+  #onRemoved(from: NodeId): void {
+    if (peersOf(this.#state.membership).includes(from)) this.#leave();
   }
 
   /** @returns whether the peer left the group, and was told so */

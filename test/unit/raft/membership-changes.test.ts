@@ -153,6 +153,20 @@ describe("raft/raft-group: membership", () => {
     assert.equal(leader.group.status().refusedMessages, refusedMessages + 1);
   });
 
+  it("P11: nobody but a member can tell one that it left", async () => {
+    const cluster = await RaftCluster.start(3);
+    await cluster.untilLed();
+    const stranger = (await cluster.startNewcomer(asNodeId("n9"))).id;
+    const transport = cluster.network.transportOf(stranger);
+    for (const { id } of cluster.running) transport.send({ from: stranger, to: id, term: 1, type: "removed" });
+    await cluster.clock.advance(100);
+    assert.deepEqual([...cluster.hasLeft], []);
+    const [teller, told] = cluster.followers.filter(({ id }) => id !== stranger) as [RunningNode, RunningNode];
+    cluster.network.transportOf(teller.id).send({ from: teller.id, to: told.id, term: 1, type: "removed" });
+    await cluster.clock.advance(100);
+    assert.deepEqual([...cluster.hasLeft], [told.id]);
+  });
+
   it("F7, R12: a wiped voter returns under its name with a new identity and votes again, without a command", async () => {
     const cluster = await RaftCluster.start(3);
     await cluster.untilLed();
