@@ -2,7 +2,7 @@
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
-const simulators = [] as const;
+const simulators = ["node"] as const;
 const KEEPER = "test/unit/registry/lease-keeper.test.ts";
 const TABLE = "test/unit/registry/leases.test.ts";
 const MACHINE = "test/unit/registry/registry-state-machine.test.ts";

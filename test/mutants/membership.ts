@@ -2,7 +2,7 @@
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
-const simulators = ["core", "group"] as const;
+const simulators = ["core", "group", "node"] as const;
 const CORE = "test/unit/raft/core/membership.test.ts";
 const GROUP = "test/unit/raft/membership-changes.test.ts";
 const BOOTSTRAP = "test/unit/raft/bootstrap.test.ts";
@@ -73,7 +73,6 @@ export const MEMBERSHIP: readonly Mutant[] = [
     {
       name: "removed id returns",
       rule: "R13",
-      listed: "+",
       find: 'if (removed.includes(member.id)) return { refused: "removed-for-good" };',
       replace: "",
     },
@@ -203,7 +202,7 @@ export const MEMBERSHIP: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/raft-group.ts", tests: [GROUP], simulators: ["group"] }, [
+  ...mutantsOf({ file: "src/raft/raft-group.ts", tests: [GROUP], simulators: ["group", "node"] }, [
     {
       name: "snapshot states a configuration that is not of its index",
       rule: "R45, R49",
@@ -237,7 +236,7 @@ export const MEMBERSHIP: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/membership-waits.ts", tests: [GROUP], simulators: [] }, [
+  ...mutantsOf({ file: "src/raft/membership-waits.ts", tests: [GROUP], simulators: ["node"] }, [
     {
       name: "another leader's entry passes for the change that was asked for",
       rule: "R41",
@@ -246,7 +245,7 @@ export const MEMBERSHIP: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/bootstrap.ts", tests: [BOOTSTRAP], simulators: [] }, [
+  ...mutantsOf({ file: "src/raft/bootstrap.ts", tests: [BOOTSTRAP], simulators: ["node"] }, [
     {
       name: "wiped node takes its former self's place in the founding",
       rule: "R12, F7",
@@ -297,7 +296,7 @@ export const MEMBERSHIP: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/founding-statement.ts", tests: [BOOTSTRAP], simulators: [] }, [
+  ...mutantsOf({ file: "src/raft/founding-statement.ts", tests: [BOOTSTRAP], simulators: ["node"] }, [
     {
       name: "regions of other members share a cluster id",
       rule: "F17",
@@ -306,7 +305,7 @@ export const MEMBERSHIP: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/admission.ts", tests: [BOOTSTRAP], simulators: [] }, [
+  ...mutantsOf({ file: "src/raft/admission.ts", tests: [BOOTSTRAP], simulators: ["node"] }, [
     {
       name: "takes in upon a change that is not committed",
       rule: "R48, R49",

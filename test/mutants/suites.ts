@@ -32,7 +32,7 @@ export function testFile(path: string): Suite {
 
 /** How much of each simulator is run. */
 export interface Effort {
-  /** Seeds 1 to this one of the core's simulator ... */
+  /** Seeds 1 to this one ... */
   readonly seeds: number;
   /** ... or for so long. */
   readonly seconds: number;
@@ -41,7 +41,12 @@ export interface Effort {
 export function simulator(name: SimulatorName, { seeds, seconds }: Effort): Suite {
   switch (name) {
     case "core":
-      return { name: "simulator: core", args: ["test/mutants/simulate-core.ts", `${seeds}`, `${seconds}`], env: {} };
+    case "node":
+      return {
+        name: `simulator: ${name}`,
+        args: ["test/mutants/simulate.ts", name, `${seeds}`, `${seconds}`],
+        env: {},
+      };
     case "group":
       return { ...testFile("test/sim/raft-group.sim.test.ts"), name: "simulator: group" };
   }

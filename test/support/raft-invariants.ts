@@ -124,7 +124,8 @@ export class RaftInvariants {
     if (core.role === "leader") this.#checkLeader(node, core, before, led);
     if (log.commit > before.commit) this.#noteCommit(node, core, before.commit);
     if (core.role === "leader" && log.commit > before.commit) this.#checkDurable(node, core, before.membership);
-    if (core.membership !== before.membership) this.#checkConfiguration(node, core);
+    const isReplaced = from !== undefined && from <= core.configurations.index;
+    if (core.membership !== before.membership || isReplaced) this.#checkConfiguration(node, core);
   }
 
   /** The configuration in force is the newest in the log (R49), and a leader never has two on their way (R48). */
@@ -132,6 +133,9 @@ export class RaftInvariants {
     const { index } = configurations;
     check(index <= log.lastIndex, `${node.id}: the configuration of entry ${index} outlives the log`);
     if (index <= log.startIndex) return;
+    // One that is not committed can only have come with its entry; the oldest known is that of an applied index.
+    const isBrought = index <= log.commit || log.slice(index, 0)[0]!.kind === "membership";
+    check(isBrought, `${node.id}: entry ${index} has taken the place of the configuration in force`);
     const newest = log
       .slice(log.startIndex + 1, Number.POSITIVE_INFINITY)
       .findLast(({ kind }) => kind === "membership");
