@@ -231,8 +231,14 @@ export const MEMBERSHIP: readonly Mutant[] = [
     {
       name: "removed member takes part on",
       rule: "R51",
-      find: 'if (message.type === "removed") return this.#leave();',
-      replace: 'if (message.type === "removed") return;',
+      find: "if (peersOf(this.#state.membership).includes(from)) this.#leave();",
+      replace: "",
+    },
+    {
+      name: "anybody can tell a member that it left",
+      rule: "P11",
+      find: "if (peersOf(this.#state.membership).includes(from)) this.#leave();",
+      replace: "if (from !== this.self) this.#leave();",
     },
   ]),
 
