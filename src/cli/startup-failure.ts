@@ -11,6 +11,8 @@ interface SocketFacts {
   readonly port?: number;
   readonly reason?: string;
   readonly what?: string;
+  readonly format?: number;
+  readonly formatMax?: number;
 }
 
 /** The error to show to the person who started the node. What says already what to do, or is a bug, stays as it is. */
@@ -44,6 +46,12 @@ export function explainStartupFailure(error: unknown, config: Config): unknown {
         `the data in ${config.node.dataDir} is damaged (${facts.what}), and no other member of the region is configured ` +
           "to take it from: restore it from a backup, or move it away to begin with an empty region",
       );
+    case "STORE_FORMAT": {
+      const message =
+        `the data in ${config.node.dataDir} was written by a newer version of Atoll (format ${facts.format}, this one ` +
+        `reads up to ${facts.formatMax}), and is left as it is: start the newer version`;
+      return new CommandError("STORE_FORMAT", message, { cause: error, exitCode: EXIT.config });
+    }
     case "MEMBER_REMOVED": {
       const { dataDir } = config.node;
       const message =

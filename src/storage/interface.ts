@@ -133,6 +133,8 @@ export type StorageErrorDetail =
   | { readonly code: "STORE_LOCKED"; readonly path: string }
   | { readonly code: "STORE_UNAVAILABLE"; readonly path: string; readonly reason: string }
   | { readonly code: "CORRUPT"; readonly what: string }
+  /** Whole, but written by a version of the program that knows more than this one. */
+  | { readonly code: "STORE_FORMAT"; readonly format: number; readonly formatMax: number }
   | { readonly code: "WRITE_FAILED"; readonly reason: string };
 
 export class StorageError extends AtollError<StorageErrorDetail> {}

@@ -460,7 +460,7 @@ function readRootCopy(sealed: Uint8Array | undefined): { root: Root; sealed: Uin
   try {
     return { root: unsealRoot(sealed), sealed };
   } catch (error) {
-    if (error instanceof StorageError) return null;
+    if (error instanceof StorageError && error.detail.code === "CORRUPT") return null;
     throw error;
   }
 }

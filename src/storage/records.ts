@@ -107,10 +107,13 @@ export function sealRoot(root: Root): Uint8Array {
   return seal({ format: FORMAT, ...root }, ROOT_SEED);
 }
 
-/** @throws StorageError CORRUPT */
+/** @throws StorageError CORRUPT; STORE_FORMAT when it is whole, but of a later format */
 export function unsealRoot(sealed: Uint8Array): Root {
   const { format, ...root } = unseal(sealed, ROOT_SEED, "the root record") as Root & { readonly format: number };
-  if (format !== FORMAT) throw corrupt(`the root record has format ${format}, this version reads format ${FORMAT}`);
+  if (format > FORMAT) {
+    const detail = { code: "STORE_FORMAT", format, formatMax: FORMAT } as const;
+    throw new StorageError(`the data is in format ${format}, this version reads up to ${FORMAT}`, detail);
+  }
   return root;
 }
 
