@@ -12,7 +12,7 @@ import { FederationProcess } from "../test/support/federation-process.ts";
 import { closedLoop, type LoadResult, type Request, warmUp } from "./load.ts";
 import { createReport, formatReport, saveReport } from "./report.ts";
 
-const HTTP_BASE = 24_000;
+const HTTP_BASE = 20_000;
 /** Distinct capabilities: a lookup finds `agents / CAPABILITIES` agents and answers with at most `LOOKUP_LIMIT`. */
 const CAPABILITIES = 100;
 const LOOKUP_LIMIT = 10;

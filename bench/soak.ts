@@ -13,7 +13,7 @@ import { FederationProcess } from "../test/support/federation-process.ts";
 import { closedLoop, type LoadResult, type Request } from "./load.ts";
 import { createReport, formatReport, saveReport } from "./report.ts";
 
-const HTTP_BASE = 24_400;
+const HTTP_BASE = 20_400;
 const CAPABILITIES = 200;
 const LEASE_MS = 600_000;
 const ELECTION_METRICS = ["atoll_raft_elections_total", "atoll_raft_leader_changes_total"];
