@@ -12,6 +12,7 @@ import { describe, it } from "node:test";
 import type { RegistryService } from "../../src/registry/registry-service.ts";
 import { asAgentId, type NodeId } from "../../src/types/ids.ts";
 import { assertLinearizable } from "../support/linearizability.ts";
+import { simulateApart } from "../support/node-sim-apart.ts";
 import { recordOf } from "../support/node-sim-ledger.ts";
 import type { LinkEnds } from "../support/node-sim-network.ts";
 import { drawNodePlan, type Mask, masked, type NodeSimulationPlan, quietPlan } from "../support/node-sim-plan.ts";
@@ -65,9 +66,10 @@ const SOMETIMES = [
 
 describe("sim node", () => {
   it("gives the same trace for the same seed", async () => {
-    const [first, second] = [await simulateNodes(drawNodePlan(3)), await simulateNodes(drawNodePlan(3))];
+    const planOf = (seed: number): NodeSimulationPlan => ({ ...drawNodePlan(seed), durationMs: 10_000 });
+    const [first, second] = [await simulateNodes(planOf(3)), await simulateNodes(planOf(3))];
     assert.deepEqual(first, second);
-    assert.notEqual((await simulateNodes(drawNodePlan(4))).traceHash, first.traceHash);
+    assert.notEqual((await simulateNodes(planOf(4))).traceHash, first.traceHash);
   });
 
   for (const { seed, mask, what } of REGRESSIONS) {
@@ -77,10 +79,8 @@ describe("sim node", () => {
   }
 
   it("keeps every promise on fixed seeds, and reaches every situation worth reaching", async () => {
-    const reached = new Set<string>();
-    for (let seed = 1; seed <= COVERAGE_SEEDS; seed++) {
-      for (const what of (await simulateNodes(drawNodePlan(seed))).counters.keys()) reached.add(what);
-    }
+    const range = { first: 1, seedsMax: COVERAGE_SEEDS, virtualMsMax: Number.POSITIVE_INFINITY };
+    const reached = await simulateApart(range);
     assert.deepEqual(
       SOMETIMES.filter((what) => !reached.has(what)),
       [],
@@ -88,10 +88,8 @@ describe("sim node", () => {
   });
 
   it(`keeps every promise on ${FRESH_MINUTES} minutes' worth of fresh seeds`, async () => {
-    let virtualMs = 0;
-    for (let seed = randomInt(2 ** 31); virtualMs < FRESH_MINUTES * MINUTE_MS; seed++) {
-      virtualMs += (await simulateNodes(drawNodePlan(seed))).virtualMs;
-    }
+    const virtualMsMax = FRESH_MINUTES * MINUTE_MS;
+    await simulateApart({ first: randomInt(2 ** 31), seedsMax: Number.POSITIVE_INFINITY, virtualMsMax });
   });
 });
 
@@ -108,13 +106,13 @@ async function aRegion(nodes: number, changes: Partial<NodeSimulationPlan> = {})
 async function untilLed(world: NodeWorld): Promise<NodeProcess> {
   const isLed = () =>
     world.leader !== undefined && world.running.every(({ core }) => core?.leader === world.leader?.id);
-  assert.ok(await world.until(isLed, PATIENCE_MS), world.standing.join("\n"));
+  assert.ok(await world.time.until(isLed, PATIENCE_MS), world.standing.join("\n"));
   return world.leader!;
 }
 
 async function ask<T>(world: NodeWorld, id: NodeId, question: (registry: RegistryService) => Promise<T>): Promise<T> {
   const { process } = world.everybody.find((machine) => machine.id === id)!;
-  return world.settled(
+  return world.time.settled(
     process!.call(({ registry }) => question(registry)),
     PATIENCE_MS,
   );
@@ -149,14 +147,14 @@ describe("sim node: failures that happened to others", () => {
   it("F1: a leader whose disk hangs ends no lease that a follower renewed, and steps down", async () => {
     const world = await aRegion(3, { agents: AGENTS });
     world.unleash();
-    await world.run(10_000);
+    await world.time.run(10_000);
     const { machine } = world.leader!;
     machine.disk.stall();
     world.writeSomething(machine.process!);
-    await world.run(30_000);
+    await world.time.run(30_000);
     assert.notEqual(world.leader!.id, machine.id);
     machine.disk.goOn();
-    await world.run(10_000);
+    await world.time.run(10_000);
     assert.equal(world.counters.get("lease ended"), undefined);
     assert.equal(healthyAgents(world), AGENTS.agents);
   });
@@ -167,12 +165,12 @@ describe("sim node: failures that happened to others", () => {
     for (let i = 0; i < 20; i++) {
       const { hardware } = world.machines[i % 3]!;
       hardware.wallOffsetMs += (i % 2 === 0 ? 1 : -1) * 3_600_000;
-      await world.run(2_000);
+      await world.time.run(2_000);
     }
     assert.equal(world.counters.get("lease ended"), undefined);
     world.agents[0]!.stop();
     world.machines[0]!.hardware.wallOffsetMs -= 3_600_000;
-    await world.run(1.5 * AGENTS.leaseMs);
+    await world.time.run(1.5 * AGENTS.leaseMs);
     assert.equal(healthyAgents(world), AGENTS.agents - 1);
   });
 
@@ -182,7 +180,7 @@ describe("sim node: failures that happened to others", () => {
     const changeLeaders = async (ms: number) => {
       for (const end = world.now + ms; world.now < end; ) {
         world.transferLeadership(null);
-        await world.run(AGENTS.leaseMs / 4);
+        await world.time.run(AGENTS.leaseMs / 4);
       }
     };
     await changeLeaders(40_000);
@@ -198,7 +196,7 @@ describe("sim node: failures that happened to others", () => {
     for (let round = 1; round <= 10; round++) {
       await write(world, world.machines[round % 3]!.id, `value ${round}`);
       for (const machine of world.running) world.crash(machine, { downMs: 50, isSeen: false });
-      await world.run(60);
+      await world.time.run(60);
       await untilLed(world);
       assert.equal(await readValue(world, world.machines[(round + 1) % 3]!.id), `value ${round}`);
     }
@@ -210,7 +208,7 @@ describe("sim node: failures that happened to others", () => {
     const { machine } = world.leader!;
     world.crash(machine, { downMs: 100, isSeen: true });
     world.damage(machine, 200, streamOf(5, "disk"));
-    await world.run(10_000);
+    await world.time.run(10_000);
     assert.equal(world.counters.get("damaged disk refused"), 1);
     const leader = await untilLed(world);
     assert.ok(leader.core!.membership.removed.includes(machine.id));
@@ -221,23 +219,23 @@ describe("sim node: failures that happened to others", () => {
   for (const point of CRASH_POINTS) {
     it(`F6: a death at "${point}" leaves replicas that agree`, async () => {
       const raft = { ...quietPlan(3).raft, logEntriesMax: 5, logTailEntries: 0, effectsFlushMs: 20 };
-      const clients = { ...drawNodePlan(1).clients, clients: 3, thinkMs: 60, patienceMs: 2_000 };
+      const clients = { ...drawNodePlan(1).clients, clients: 2, thinkMs: 60, patienceMs: 2_000 };
       const world = await aRegion(3, { raft, clients, writeMs: 3 });
       world.unleash();
-      for (let round = 0; round < 8; round++) {
+      for (let round = 0; round < 6; round++) {
         const machine = world.machines[round % 3]!;
         world.crash(machine, { downMs: Number.POSITIVE_INFINITY, isSeen: true });
         // Long enough to fall behind the log of the others, and to need a snapshot.
-        await world.run(1_500);
+        await world.time.run(1_500);
         world.start(machine);
         machine.process!.crashAt = { point, passes: 1 + (round % 4) };
-        await world.run(2_000);
+        await world.time.run(2_000);
       }
       assert.ok(world.counters.has(`crash at: ${point}`), "nobody died there");
       for (const client of world.clients) client.stop();
       world.heal();
       await untilLed(world);
-      await world.run(5_000);
+      await world.time.run(5_000);
       const hashes = world.running.map(({ process }) => process!.stateMachine.stateHash());
       assert.deepEqual(new Set(hashes).size, 1);
       assert.equal(hashes.length, 3);
@@ -250,7 +248,7 @@ describe("sim node: failures that happened to others", () => {
     await write(world, world.leader!.id, "kept");
     const victim = world.machines.find(({ id }) => id !== world.leader!.id)!;
     world.wipe(victim, 200);
-    await world.run(10_000);
+    await world.time.run(10_000);
     const { voters, removed, learners } = world.leader!.core!.membership;
     assert.deepEqual(removed, [victim.id]);
     assert.deepEqual(learners, []);
@@ -281,11 +279,11 @@ describe("sim node: failures that happened to others", () => {
       const before = electionsOf(world);
       const mend = world.network.cut(cuts[shape]!);
       for (let i = 0; i < 20; i++) {
-        await world.run(3_000);
+        await world.time.run(3_000);
         await write(world, i % 2 === 0 ? leader.id : near, `value ${i}`);
       }
       mend();
-      await world.run(5_000);
+      await world.time.run(5_000);
       assert.equal(world.leader, leader);
       assert.equal(electionsOf(world), before);
       assert.equal(await readValue(world, far), "value 19");
@@ -302,7 +300,7 @@ describe("sim node: failures that happened to others", () => {
     );
     const before = electionsOf(world);
     world.network.cut(chords);
-    await world.run(60_000);
+    await world.time.run(60_000);
     assert.equal(world.leader, leader);
     assert.equal(electionsOf(world), before);
   });
@@ -314,9 +312,9 @@ describe("sim node: failures that happened to others", () => {
     const before = electionsOf(world);
     for (let i = 0; i < 5; i++) {
       const mend = world.network.cut(around(world, lonely.id));
-      await world.run(20_000);
+      await world.time.run(20_000);
       mend();
-      await world.run(5_000);
+      await world.time.run(5_000);
     }
     assert.equal(electionsOf(world), before);
     assert.equal(world.leader, leader);
@@ -332,15 +330,15 @@ describe("sim node: failures that happened to others", () => {
     await assert.rejects(readValue(world, former.id), {
       detail: { code: "NO_LEADER", region: "sim", waitedMs: 2_000 },
     });
-    assert.ok(await world.until(() => world.leader !== undefined && world.leader !== former, PATIENCE_MS));
+    assert.ok(await world.time.until(() => world.leader !== undefined && world.leader !== former, PATIENCE_MS));
     await write(world, world.leader!.id, "new");
     const stale = former.call(async ({ registry }) => {
       await registry.read("linearizable");
       return registry.get(AGENT)?.record.version;
     });
-    await world.run(500);
+    await world.time.run(500);
     mend();
-    assert.equal(await world.settled(stale, PATIENCE_MS), "new");
+    assert.equal(await world.time.settled(stale, PATIENCE_MS), "new");
   });
 
   it("R51: a leader that removes itself hands over, and leaves", async () => {
@@ -349,7 +347,7 @@ describe("sim node: failures that happened to others", () => {
     // It changes nothing before it has committed an entry of its own term.
     await write(world, former.id, "before");
     world.removeDirectly(former.id);
-    await world.run(5_000);
+    await world.time.run(5_000);
     assert.ok(former.machine.isGone);
     const leader = await untilLed(world);
     assert.deepEqual(leader.core!.membership.removed, [former.id]);

@@ -13,15 +13,9 @@ import type { NodeId } from "../../src/types/ids.ts";
 import { NO_MEMBERS } from "../../src/types/membership.ts";
 import type { LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import { type Random, randomInteger } from "../../src/util/random.ts";
-import { type Before, InvariantBroken, RaftInvariants } from "./raft-invariants.ts";
+import { type Before, type EventBody, InvariantBroken, RaftInvariants } from "./raft-invariants.ts";
 import { Churn } from "./raft-sim-churn.ts";
-import {
-  type CrashPoint,
-  type EventBody,
-  type NodeHost,
-  SimulatedNode,
-  type SnapshotInFlight,
-} from "./raft-sim-node.ts";
+import { type CrashPoint, type NodeHost, SimulatedNode, type SnapshotInFlight } from "./raft-sim-node.ts";
 import { drawPlan, type Fault, members, type SimulationPlan, streamOf } from "./raft-sim-plan.ts";
 import { EventQueue } from "./raft-sim-queue.ts";
 
@@ -281,7 +275,7 @@ class CoreSimulator implements NodeHost {
       if (role === "leader" && core.isTransferCampaign) this.count("leadership transferred");
       if (role === "leader") this.#figureEightElected(node, term);
     }
-    this.#invariants.stepped(node, before);
+    this.#invariants.stepped(node, before, event);
     this.#churn.stepped(node, before);
   }
 

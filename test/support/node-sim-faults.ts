@@ -4,9 +4,10 @@
  */
 
 import { type Random, randomInteger } from "../../src/util/random.ts";
+import type { Machine } from "./node-sim-machine.ts";
 import type { LinkEnds } from "./node-sim-network.ts";
 import type { FaultKind, PlannedFault } from "./node-sim-plan.ts";
-import { CRASH_POINTS, type Machine } from "./node-sim-process.ts";
+import { CRASH_POINTS } from "./node-sim-process.ts";
 import type { NodeWorld } from "./node-sim-world.ts";
 import { streamOf } from "./raft-sim-plan.ts";
 

@@ -29,14 +29,15 @@ import { NodeFactsStore } from "../../src/storage/node-facts.ts";
 import { RaftStore } from "../../src/storage/raft-store.ts";
 import { originOf } from "../../src/types/cluster-id.ts";
 import { asFederationId, type NodeId, type NodeName } from "../../src/types/ids.ts";
-import { type Member, NO_MEMBERS } from "../../src/types/membership.ts";
+import { NO_MEMBERS } from "../../src/types/membership.ts";
 import type { RaftMessage } from "../../src/types/raft.ts";
 import { silentLogger } from "../../src/util/logger.ts";
 import type { Random } from "../../src/util/random.ts";
-import { DiskRecord, ObservedStorage, type SimulatedDisk, type StoragePoint } from "./node-sim-disk.ts";
-import type { Hardware, ProcessLoop } from "./node-sim-loop.ts";
+import { ObservedStorage, type StoragePoint } from "./node-sim-disk.ts";
+import type { ProcessLoop } from "./node-sim-loop.ts";
+import type { Machine } from "./node-sim-machine.ts";
 import { Endpoint, REGION, type SimulatedNetwork } from "./node-sim-network.ts";
-import type { Before, ObservedMember } from "./raft-invariants.ts";
+import type { Before } from "./raft-invariants.ts";
 
 const FEDERATION = asFederationId("sim");
 
@@ -82,39 +83,6 @@ export interface NodeSettings {
   readonly timeouts: Partial<ServiceTimeouts>;
   /** Who founds the region. */
   readonly names: readonly NodeName[];
-}
-
-/** An identity with its disk and its clocks. A wiped disk makes another one, of the same name. */
-export class Machine implements ObservedMember {
-  readonly member: Member;
-  /** False for one that lost its disk: its region exists. */
-  readonly mayFound: boolean;
-  readonly hardware: Hardware;
-  readonly disk: SimulatedDisk;
-  readonly record = new DiskRecord();
-  /** Null while it is down. */
-  process: NodeProcess | null = null;
-  /** It never starts again: its disk is gone or damaged, or it left the region. */
-  isGone = false;
-
-  constructor(member: Member, mayFound: boolean, hardware: Hardware, disk: SimulatedDisk) {
-    this.member = member;
-    this.mayFound = mayFound;
-    this.hardware = hardware;
-    this.disk = disk;
-  }
-
-  get id(): NodeId {
-    return this.member.id;
-  }
-
-  get core(): RaftState | null {
-    return this.process?.core ?? null;
-  }
-
-  get image() {
-    return this.record.image;
-  }
 }
 
 export interface ProcessParts {
@@ -421,7 +389,7 @@ export class NodeProcess {
       restore: async (records: AsyncIterable<readonly StateRecord[]>) => {
         this.passes("restore");
         await this.stateMachine.restore(records);
-        this.#ifAlive(() => watch.restored(this, machine.image.applied));
+        this.#ifAlive(() => watch.restored(this, machine.record.image.applied));
       },
     };
   }

@@ -47,24 +47,29 @@ function describePlan({ faults, clocks, ...plan }: NodeSimulationPlan): string {
 /** @throws NodeSimulationFailure at the first broken promise */
 export async function simulateNodes(plan: NodeSimulationPlan): Promise<NodeSimulationResult> {
   const world = new NodeWorld(plan);
+  const { time, story, history, counters } = world;
+  const onRejection = (error: unknown) => time.fail(error);
+  process.on("unhandledRejection", onRejection);
   try {
     await world.found();
     world.unleash();
-    await world.run(plan.durationMs);
+    await time.run(plan.durationMs);
     await new Recovery(world).check();
-    assertLinearizable(world.history.events);
+    await time.giveWay();
+    assertLinearizable(history.events);
   } catch (cause) {
-    throw new NodeSimulationFailure(plan, [...world.story, ...world.standing], cause);
+    throw new NodeSimulationFailure(plan, [...story.lines, ...world.standing], cause);
+  } finally {
+    process.off("unhandledRejection", onRejection);
   }
-  const { events, now, committed, checks, traceHash, counters, history } = world;
   return {
     seed: plan.seed,
-    events,
-    virtualMs: now,
-    committed,
-    checks,
+    events: time.events,
+    virtualMs: time.now,
+    committed: world.committed,
+    checks: world.checks,
     operations: history.events.length / 2,
-    traceHash,
+    traceHash: story.hash,
     counters,
   };
 }
@@ -109,7 +114,7 @@ class Recovery {
     });
     await this.#require("all members agree after the write", () => this.#isAgreed(), this.#boundMs);
     await this.#require("leases show who lives", () => this.#showsWhoLives(), this.#leaseBoundMs());
-    await world.run(Math.max(0, healedAt + LIMBO_MS - world.now));
+    await world.time.run(Math.max(0, healedAt + LIMBO_MS - world.now));
     await this.#checkTraffic();
     await this.#require("all members agree in the end", () => this.#isAgreed(), this.#boundMs);
   }
@@ -122,7 +127,7 @@ class Recovery {
   }
 
   async #require(what: string, holds: () => boolean, maxMs: number): Promise<void> {
-    if (await this.#world.until(holds, maxMs)) return;
+    if (await this.#world.time.until(holds, maxMs)) return;
     throw new InvariantBroken(`liveness: not within ${maxMs.toFixed(0)} ms: ${what}`);
   }
 
@@ -187,7 +192,7 @@ class Recovery {
     const { heartbeatMs } = world.plan.raft;
     for (const agent of world.agents) agent.stop();
     const before = world.raftMessages;
-    await world.run(QUIET_BEATS * heartbeatMs);
+    await world.time.run(QUIET_BEATS * heartbeatMs);
     const most = 2 * (QUIET_BEATS + 2) * 1.3 * (world.machines.length - 1);
     const sent = world.raftMessages - before;
     if (sent > most)

@@ -3,8 +3,7 @@
  * (`node-sim-process.ts`) on simulated clocks, disks and links. Everything follows from the plan, and so from one seed.
  *
  * What the members do is checked as it happens (`raft-invariants.ts`, `node-sim-ledger.ts`, `node-sim-agents.ts`), and the
- * first breach ends the run. Production code waits with promises: those that an event settles run out before the next event
- * begins, because the next one is a tick of Node's that only a microtask asks for.
+ * first breach ends the run.
  */
 
 import { peersOf } from "../../src/raft/core/quorum.ts";
@@ -24,34 +23,20 @@ import { SimulatedDisk } from "./node-sim-disk.ts";
 import { inject } from "./node-sim-faults.ts";
 import { CommandLedger } from "./node-sim-ledger.ts";
 import { ProcessLoop } from "./node-sim-loop.ts";
+import { Machine } from "./node-sim-machine.ts";
 import { SimulatedNetwork } from "./node-sim-network.ts";
 import { Operator } from "./node-sim-operators.ts";
 import type { NodeSimulationPlan } from "./node-sim-plan.ts";
-import {
-  type CrashPoint,
-  Machine,
-  NodeProcess,
-  type NodeSettings,
-  ProcessGone,
-  type ProcessWatch,
-} from "./node-sim-process.ts";
+import { type CrashPoint, NodeProcess, type NodeSettings, ProcessGone, type ProcessWatch } from "./node-sim-process.ts";
+import { isWorthTelling, Story } from "./node-sim-story.ts";
+import { VirtualTime } from "./node-sim-time.ts";
 import { InvariantBroken, RaftInvariants } from "./raft-invariants.ts";
 import { streamOf } from "./raft-sim-plan.ts";
-import { EventQueue } from "./raft-sim-queue.ts";
 
-const HISTORY_LENGTH = 200;
 const FOUNDING_MS = 10_000;
 /** Streams of the workload: the nemesis has the first, clients follow, then agents. */
 const AGENT_STREAM = 1_001;
 const OPERATOR_STREAM = 2_001;
-/** After so many events the loop that simulates gives way, so that signals and rejections of its own process are seen. */
-const EVENTS_PER_TURN = 20_000;
-
-interface Happening {
-  readonly at: number;
-  readonly id: string;
-  readonly what: string | RaftEvent;
-}
 
 export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   readonly plan: NodeSimulationPlan;
@@ -64,7 +49,8 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   readonly ledger = new CommandLedger();
   readonly history: HistoryRecorder;
   readonly counters = new Map<string, number>();
-  readonly #queue = new EventQueue();
+  readonly time = new VirtualTime(() => this.#checkDoomed());
+  readonly story = new Story();
   readonly #invariants: RaftInvariants;
   readonly #leases: LeaseWatch;
   readonly #nemesis: RegisterClient;
@@ -73,19 +59,14 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   readonly #undos = new Set<() => void>();
   /** Those whose disk refused a write: they must be gone when the event is over (R8). */
   readonly #doomed = new Set<NodeProcess>();
-  readonly #happenings: Happening[] = [];
-  #happened = 0;
   #isHealed = false;
-  #failure: { readonly cause: unknown } | null = null;
   #starts = 0;
-  #events = 0;
   #raftMessages = 0;
-  #traceHash = 0x811c9dc5;
 
   constructor(plan: NodeSimulationPlan) {
     this.plan = plan;
-    this.network = new SimulatedNetwork(this.#queue, streamOf(plan.seed, "network"), plan.network);
-    this.history = new HistoryRecorder({ now: () => this.#queue.now });
+    this.network = new SimulatedNetwork(this.time.queue, streamOf(plan.seed, "network"), plan.network);
+    this.history = new HistoryRecorder({ now: () => this.time.queue.now });
     this.#chance = streamOf(plan.seed, "nodes");
     this.#invariants = new RaftInvariants(this.everybody, (what) => this.count(what));
     this.#leases = new LeaseWatch(this);
@@ -111,18 +92,8 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
     );
   }
 
-  // ------------------------------------------------------------------ time
-
   get now(): number {
-    return this.#queue.now;
-  }
-
-  get events(): number {
-    return this.#events;
-  }
-
-  get traceHash(): number {
-    return this.#traceHash;
+    return this.time.now;
   }
 
   /** Raft messages sent so far. */
@@ -135,59 +106,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   }
 
   schedule(delayMs: number, run: () => void): void {
-    this.#queue.schedule(delayMs, () => this.#guard(run));
-  }
-
-  /** Lets time pass. @throws the first breach */
-  async run(ms: number): Promise<void> {
-    const end = this.now + ms;
-    await this.#drive(end, () => false);
-    this.#queue.now = end;
-  }
-
-  /** Lets time pass until something holds. @returns whether it came to hold in time */
-  until(holds: () => boolean, maxMs: number): Promise<boolean> {
-    return this.#drive(this.now + maxMs, holds);
-  }
-
-  /** Lets time pass until a promise is settled, and gives what it settled to. */
-  async settled<T>(promise: Promise<T>, maxMs: number): Promise<T> {
-    let isSettled = false;
-    const mark = () => {
-      isSettled = true;
-    };
-    promise.then(mark, mark);
-    if (!(await this.until(() => isSettled, maxMs))) throw new InvariantBroken(`no answer within ${maxMs} ms`);
-    return promise;
-  }
-
-  #drive(deadline: number, isDone: () => boolean): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const turn = () => {
-        this.#checkDoomed();
-        if (this.#failure !== null) return reject(this.#failure.cause);
-        if (isDone()) return resolve(true);
-        if (!this.#queue.runNext(deadline)) return resolve(false);
-        this.#events++;
-        queueMicrotask(this.#events % EVENTS_PER_TURN === 0 ? later : next);
-      };
-      const next = () => process.nextTick(turn);
-      const later = () => setImmediate(turn);
-      queueMicrotask(next);
-    });
-  }
-
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.fail(error);
-    }
-  }
-
-  /** Ends the run; the first failure counts. */
-  fail(cause: unknown): void {
-    this.#failure ??= { cause };
+    this.time.schedule(delayMs, run);
   }
 
   count(what: string): void {
@@ -230,23 +149,24 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   }
 
   /**
-   * Whether the region bears the loss of this disk: of every configuration that may be in force, a majority of the voters
-   * keeps its own.
+   * Whether the region bears the loss of this disk: of every configuration that is in force or may come to be, a majority
+   * of the voters keeps its own.
    */
   canLose(machine: Machine): boolean {
-    const cores = this.running.flatMap(({ core }) => core ?? []);
     const isKept = (id: NodeId) =>
-      id !== machine.id && this.everybody.some((other) => other.id === id && !other.isGone && !other.record.isDamaged);
+      id !== machine.id && this.machines.some((other) => other.id === id && !other.record.isDamaged);
     const keepsMajority = (voters: readonly Member[]) =>
       voters.length === 0 || 2 * voters.filter(({ id }) => isKept(id)).length > voters.length;
-    const memberships = cores.flatMap(({ configurations, log }) => configurations.possible(log.commit));
-    return cores.length > 0 && memberships.every(({ voters, outgoing }) => [voters, outgoing].every(keepsMajority));
+    const memberships = this.machines.flatMap((other) => other.possibleMemberships(this.committed));
+    return (
+      memberships.length > 0 && memberships.every(({ voters, outgoing }) => [voters, outgoing].every(keepsMajority))
+    );
   }
 
   #addMachine(name: NodeName, id: string, mayFound: boolean): Machine {
     const { seed, clocks, writeMs } = this.plan;
     const number = this.everybody.length;
-    const disk = new SimulatedDisk(this.#queue, streamOf(seed, "disk", number), writeMs);
+    const disk = new SimulatedDisk(this.time.queue, streamOf(seed, "disk", number), writeMs);
     const hardware = { ...clocks[number % clocks.length]! };
     const machine = new Machine({ id: asNodeId(id), name }, mayFound, hardware, disk);
     this.everybody.push(machine);
@@ -258,7 +178,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   /** Starts the machines, and waits until they have founded their region. */
   async found(): Promise<void> {
     for (const machine of this.everybody) this.start(machine);
-    const isFounded = await this.until(
+    const isFounded = await this.time.until(
       () => this.everybody.every(({ process }) => process?.group != null),
       FOUNDING_MS,
     );
@@ -283,19 +203,19 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   start(machine: Machine): void {
     if (machine.process !== null || machine.isGone) return;
-    const loop = new ProcessLoop(this.#queue, machine.hardware, (error) => this.fail(error));
+    const loop = new ProcessLoop(this.time.queue, machine.hardware, (error) => this.time.fail(error));
     const random = streamOf(this.plan.seed, "nodes", ++this.#starts);
     const { network } = this;
     machine.process = new NodeProcess({ machine, network, loop, random, settings: this.#settings, watch: this });
     network.join(machine.process.endpoint);
-    this.#note(machine.id, "starts");
+    this.#tell(machine.id, "starts");
     machine.process.start();
   }
 
   /** kill -9, and the power with it: what was not synced may be gone. */
   crash(machine: Machine, { downMs, isSeen }: { downMs: number; isSeen: boolean }): void {
     if (machine.process === null) return;
-    this.#note(machine.id, "dies");
+    this.#tell(machine.id, "dies");
     this.#noteLosses(machine.process);
     this.#end(machine.process, isSeen);
     this.schedule(downMs, () => this.start(machine));
@@ -305,7 +225,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   restart(machine: Machine, downMs: number): void {
     const { process } = machine;
     if (process === null) return;
-    this.#note(machine.id, "is told to stop");
+    this.#tell(machine.id, "is told to stop");
     process.stop(() => {
       this.#end(process, true);
       this.schedule(downMs, () => this.start(machine));
@@ -320,7 +240,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   /** Its disk is gone; what comes back under its name is somebody new (F7). */
   wipe(machine: Machine, downMs: number): void {
-    this.#note(machine.id, "loses its disk");
+    this.#tell(machine.id, "loses its disk");
     if (machine.process !== null) this.#end(machine.process, true);
     machine.isGone = true;
     const { name } = machine.member;
@@ -382,7 +302,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   /** Ends all faults, for good; whatever can run, runs. */
   heal(): void {
-    this.#note("world", "is healed");
+    this.#tell("world", "is healed");
     this.#isHealed = true;
     this.network.setCalm(true);
     for (const undo of this.#undos) undo();
@@ -419,24 +339,24 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   stepped(process: NodeProcess, core: RaftState, event: RaftEvent): void {
     const { before, machine } = process;
     const { role, term, log } = core;
-    this.#mix(this.now * 1_000 + term);
-    this.#mix(log.lastIndex * 31 + log.commit);
+    this.story.mix(this.now * 1_000 + term);
+    this.story.mix(log.lastIndex * 31 + log.commit);
     const isNews = role !== before.role || term !== before.term;
-    if (isEventful(event)) this.#note(machine.id, event);
+    if (isWorthTelling(event)) this.#tell(machine.id, event);
     if (isNews) {
-      this.#note(machine.id, `is ${role} of term ${term}, log to ${log.lastIndex}, commit ${log.commit}`);
+      this.#tell(machine.id, `is ${role} of term ${term}, log to ${log.lastIndex}, commit ${log.commit}`);
       if (role === "leader") this.#leases.leads(process);
       if (before.role === "leader" && term === before.term) this.count("leader stepped down by itself");
       if (role === "leader" && core.isTransferCampaign) this.count("leadership transferred");
     }
     if (core.membership !== before.membership) this.#noteMembership(process, core);
-    this.#invariants.stepped(machine, before);
+    this.#invariants.stepped(machine, before, event);
   }
 
   #noteMembership({ machine }: NodeProcess, { membership, role }: RaftState): void {
     const { voters, outgoing, learners } = membership;
     const idsOf = (members: readonly Member[]) => members.map(({ id }) => id).join();
-    this.#note(machine.id, `has voters ${idsOf(voters)}, outgoing ${idsOf(outgoing)}, learners ${idsOf(learners)}`);
+    this.#tell(machine.id, `has voters ${idsOf(voters)}, outgoing ${idsOf(outgoing)}, learners ${idsOf(learners)}`);
     if (role !== "leader") return;
     this.count(outgoing.length > 0 ? "joint configuration begun" : "configuration begun");
     if (!voters.some(({ id }) => id === machine.id)) this.count("leader left itself out");
@@ -452,7 +372,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   applying(process: NodeProcess, bytes: Uint8Array, index: number): void {
     const command = this.ledger.applying(bytes, index);
-    if (command !== null) this.#note(process.id, `applies ${command.kind} at ${index}`);
+    if (command !== null) this.#tell(process.id, `applies ${command.kind} at ${index}`);
   }
 
   restored({ stateMachine, machine }: NodeProcess, index: number): void {
@@ -473,7 +393,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   proposing(process: NodeProcess, bytes: Uint8Array): void {
     const command = decodeCommand(bytes);
-    if (command?.kind === "expire") this.#guard(() => this.#leases.proposing(process, command));
+    if (command?.kind === "expire") this.time.guard(() => this.#leases.proposing(process, command));
   }
 
   renewed(process: NodeProcess, incarnation: number): void {
@@ -495,7 +415,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   }
 
   left(process: NodeProcess): void {
-    this.#note(process.id, "left the region");
+    this.#tell(process.id, "left the region");
     this.count("left the region");
     this.#end(process, true);
     process.machine.isGone = true;
@@ -504,7 +424,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   fatal(process: NodeProcess, error: unknown): void {
     const { machine } = process;
     const code = error instanceof StorageError ? error.detail.code : null;
-    this.#note(machine.id, `stops: ${code ?? error}`);
+    this.#tell(machine.id, `stops: ${code ?? error}`);
     if (code === "WRITE_FAILED") {
       this.count("stopped by its disk");
       this.crash(machine, { downMs: this.plan.raft.electionMsMax * this.#chance.next(), isSeen: true });
@@ -512,13 +432,14 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
       this.count("damaged disk refused");
       this.wipe(machine, this.plan.raft.electionMsMax * this.#chance.next());
     } else {
-      this.fail(error);
+      this.time.fail(error);
     }
   }
 
   #checkDoomed(): void {
     for (const process of this.#doomed) {
-      if (process.isAlive) this.fail(new InvariantBroken(`${process.id} goes on after its disk refused a write (R8)`));
+      if (process.isAlive)
+        this.time.fail(new InvariantBroken(`${process.id} goes on after its disk refused a write (R8)`));
     }
     this.#doomed.clear();
   }
@@ -536,9 +457,9 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
       if (isHeard) return;
       isHeard = true;
       timeout.run = null;
-      this.#guard(() => hear(answer));
+      this.time.guard(() => hear(answer));
     };
-    const timeout = this.#queue.schedule(patienceMs, () => once({ is: "lost" }));
+    const timeout = this.time.queue.schedule(patienceMs, () => once({ is: "lost" }));
     process.call(ask).then(
       (value) => once({ is: "ok", value }),
       (error: unknown) => once(error instanceof ProcessGone ? { is: "lost" } : { is: "error", error }),
@@ -547,59 +468,17 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   // ------------------------------------------------------------------ what happened
 
-  /** How everybody stands. */
+  /** How everybody stands, and what is still to be done. */
   get standing(): string[] {
-    const standing = this.everybody.map(({ id, isGone, record, process }) => {
-      if (process === null) return `${id} is ${isGone ? "gone" : "down"}, disk: ${record.image}`;
-      const { core, loop } = process;
-      if (core === null) return `${id} ${loop.isPaused ? "is paused and " : ""}has no place in the region`;
-      const { voters, outgoing, learners } = core.membership;
-      const members = [voters, outgoing, learners].map((list) => list.map((member) => member.id).join()).join(" / ");
-      return `${id} is ${core.role} of term ${core.term} under ${core.leader}, log ${core.log.startIndex}-${core.log.lastIndex}, commit ${core.log.commit}, members ${members}${loop.isPaused ? ", paused" : ""}`;
-    });
-    return [...standing, ...this.operator.wishes.map((wish) => `operators still want: ${wish}`)];
+    return [...this.everybody.map(String), ...this.operator.wishes.map((wish) => `operators still want: ${wish}`)];
   }
 
-  /** The last things that happened, oldest first. */
-  get story(): string[] {
-    const from = Math.max(0, this.#happened - HISTORY_LENGTH);
-    const numbers = Array.from({ length: this.#happened - from }, (_, i) => from + i);
-    return numbers.map((number) => tell(this.#happenings[number % HISTORY_LENGTH]!));
-  }
-
-  #note(id: string, what: string | RaftEvent): void {
-    this.#happenings[this.#happened++ % HISTORY_LENGTH] = { at: this.now, id, what };
-  }
-
-  #mix(value: number): void {
-    this.#traceHash = Math.imul(this.#traceHash ^ value, 0x01000193) >>> 0;
+  #tell(who: string, what: string | RaftEvent): void {
+    this.story.note(this.now, who, what);
   }
 }
 
 /** What the group may say to an operator. */
 function isExpected(error: unknown): boolean {
   return error instanceof MembershipError || error instanceof RaftError;
-}
-
-/** Whether an event is worth to be told of: heartbeats and ticks would leave no room for anything else. */
-function isEventful(event: RaftEvent): boolean {
-  if (event.type !== "message") return event.type !== "tick";
-  return event.message.type !== "heartbeat" && event.message.type !== "heartbeatResponse";
-}
-
-function tell({ at, id, what }: Happening): string {
-  return `${at.toFixed(2).padStart(10)} ${id} ${typeof what === "string" ? what : `takes ${tellEvent(what)}`}`;
-}
-
-function tellEvent(event: RaftEvent): string {
-  if (event.type !== "message") {
-    const { now: _, ...rest } = event;
-    return JSON.stringify(rest);
-  }
-  const { type, from, term, to: _, ...rest } = event.message;
-  const shown: Record<string, unknown> = { ...rest };
-  if (event.message.type === "append") {
-    shown.entries = event.message.entries.map((entry) => `${entry.index}(${entry.term})`).join(" ");
-  }
-  return `${type} of ${from} in term ${term} ${JSON.stringify(shown)}`;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { RaftState } from "../../src/raft/core/state.ts";
+import type { RaftEvent } from "../../src/raft/core/step.ts";
 import type { NodeId } from "../../src/types/ids.ts";
 import { decodeMembership, type Member, type Membership } from "../../src/types/membership.ts";
 import type { HardState, LogEntry, RaftMessage } from "../../src/types/raft.ts";
@@ -35,6 +36,10 @@ export interface Before {
   readonly lastIndex: number;
   readonly membership: Membership;
 }
+
+type WithoutNow<Event> = Event extends unknown ? Omit<Event, "now"> : never;
+/** An event, whenever it happens. */
+export type EventBody = WithoutNow<RaftEvent>;
 
 type StateHash = number | string;
 
@@ -112,7 +117,8 @@ export class RaftInvariants {
     this.#noteCommit(node, core, core.log.startIndex);
   }
 
-  stepped(node: ObservedMember, before: Before): void {
+  /** @param event - what the member took, when things stood as `before` says */
+  stepped(node: ObservedMember, before: Before, event: EventBody): void {
     const core = node.core!;
     const { log } = core;
     this.#checks++;
@@ -122,6 +128,9 @@ export class RaftInvariants {
     const from = core.outbox.entriesFrom;
     if (from !== undefined) this.#noteEntries(node, core, from, led && core.role === "leader");
     if (core.role === "leader") this.#checkLeader(node, core, before, led);
+    // Nothing but an answer may tell a leader what its peers hold.
+    const isAnswer = event.type === "message" && event.message.type === "appendResponse";
+    if (led && core.role === "leader" && isAnswer) this.#checkMatch(node, core);
     if (log.commit > before.commit) this.#noteCommit(node, core, before.commit);
     if (core.role === "leader" && log.commit > before.commit) this.#checkDurable(node, core, before.membership);
     const isReplaced = from !== undefined && from <= core.configurations.index;
@@ -161,7 +170,6 @@ export class RaftInvariants {
       check(has, `leader completeness: ${node.id} leads term ${term} without committed entry ${last}`);
       return;
     }
-    this.#checkMatch(node, core);
     check(log.lastIndex >= before.lastIndex, `leader append-only: ${node.id} shortened its log`);
     if (log.commit > before.commit) {
       const committed = log.termAt(log.commit);

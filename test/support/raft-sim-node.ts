@@ -14,7 +14,7 @@ import type { NodeId } from "../../src/types/ids.ts";
 import { decodeMembership, type Membership } from "../../src/types/membership.ts";
 import type { HardState, LogEntry, RaftMessage } from "../../src/types/raft.ts";
 import type { Random } from "../../src/util/random.ts";
-import type { Before, DurableLog } from "./raft-invariants.ts";
+import type { Before, DurableLog, EventBody } from "./raft-invariants.ts";
 
 /** What is on disk, synced. */
 export interface DiskImage extends DurableLog {
@@ -82,9 +82,6 @@ export interface NodeSettings {
   readonly flushMs: number;
   readonly bursts: number;
 }
-
-type WithoutNow<Event> = Event extends unknown ? Omit<Event, "now"> : never;
-export type EventBody = WithoutNow<RaftEvent>;
 
 export class SimulatedNode {
   readonly id: NodeId;
