@@ -10,7 +10,7 @@ import { type CommandEnd, type NodeProcess, ProcessGroup } from "../support/node
 
 const CLIENTS = 6;
 /** Registrations between two changes: each change meets clients that are in the middle of something. */
-const WRITES = 60;
+const WRITES = 30;
 /** As long as an election takes at most, with the default times. */
 const ELECTION_MS_MAX = 600;
 const FROZEN_MS = 3_000;
@@ -172,7 +172,10 @@ describe("a region that grows and shrinks", () => {
     assertRefused(hasNoVote, "NOT_A_VOTER");
 
     edge.signal("SIGSTOP");
-    await last.untilRunning(async () => ((await edge.member(last))?.silentMs ?? 0) > ELECTION_MS_MAX, "silence");
+    await last.untilRunning(
+      async () => ((await edge.member(last))?.silentMs ?? 0) > ELECTION_MS_MAX,
+      `${edge.name} to fall silent`,
+    );
     assertRefused(await last.atoll("members", "promote", edge.name), "NOT_CAUGHT_UP");
     edge.signal("SIGCONT");
     await last.untilRunning(async () => {
