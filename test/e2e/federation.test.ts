@@ -95,10 +95,11 @@ describe("two regions of three nodes", () => {
     }
   });
 
-  it("P1, P5, P6: kill -9 of a leader under load loses no acknowledged registration and fails no lookup", async () => {
+  it("P1, P5, P6: kill -9 of a leader under load loses no acknowledged registration and fails no lookup", async (t) => {
     const victim = await leaderOf("us-east");
     const survivors = federation.nodesOf("us-east").filter(({ name }) => name !== victim);
     const load = new RegistrationLoad({ nodes: survivors.map(({ http }) => http), clients: CLIENTS, name: "crash" });
+    t.after(() => load.stop());
     await load.acknowledgements(100);
     await federation.killByPid(victim);
     await load.acknowledgements(200);
@@ -115,10 +116,11 @@ describe("two regions of three nodes", () => {
     );
   });
 
-  it("P6: a planned stop of the leader fails no write", async () => {
+  it("P6: a planned stop of the leader fails no write", async (t) => {
     const leader = await leaderOf("us-west");
     const others = federation.nodesOf("us-west").filter(({ name }) => name !== leader);
     const load = new RegistrationLoad({ nodes: others.map(({ http }) => http), clients: CLIENTS, name: "planned" });
+    t.after(() => load.stop());
     await load.acknowledgements(100);
     await federation.stopNode(leader);
     await load.acknowledgements(200);
@@ -189,12 +191,13 @@ describe("two regions of three nodes", () => {
     assert.deepEqual(agents.map(({ id }) => id).sort(), ["lively", "silent"]);
   });
 
-  it("P1: kill -9 of all six nodes at once under load loses nothing that was acknowledged", async () => {
+  it("P1: kill -9 of all six nodes at once under load loses nothing that was acknowledged", async (t) => {
     const load = new RegistrationLoad({
       nodes: federation.nodes.map(({ http }) => http),
       clients: CLIENTS,
       name: "blackout",
     });
+    t.after(() => load.stop());
     await load.acknowledgements(300);
     await Promise.all(federation.nodes.map(({ name }) => federation.killByPid(name)));
     await load.stop();

@@ -29,7 +29,7 @@ async function clusterAt(http: string): Promise<Cluster> {
 }
 
 describe("a member that was away for longer than the log reaches back", () => {
-  it("catches up by snapshot while writes go on, and can then lead", async () => {
+  it("catches up by snapshot while writes go on, and can then lead", async (t) => {
     const leader = federation.leaders.get("solo")!;
     const away = federation.nodesOf("solo").find(({ name }) => name !== leader)!;
     const present = federation.nodesOf("solo").filter(({ name }) => name !== away.name);
@@ -37,6 +37,7 @@ describe("a member that was away for longer than the log reaches back", () => {
     await federation.killByPid(away.name);
 
     const load = new RegistrationLoad({ nodes: present.map(({ http }) => http), clients: 10, name: "missed" });
+    t.after(() => load.stop());
     await load.acknowledgements(4 * KEPT);
     await federation.until(
       async () => (await clusterAt(federation.node(leader).http)).logStartIndex > missedFrom,
@@ -56,6 +57,7 @@ describe("a member that was away for longer than the log reaches back", () => {
     // Two members are left, so whichever leads needs what the other took from the snapshot.
     await federation.killByPid(leader);
     const after = new RegistrationLoad({ nodes: [away.http], clients: 2, name: "after" });
+    t.after(() => after.stop());
     await after.acknowledgements(20);
     await after.stop();
     const answer = await fetch(`${away.http}/v1/lookup?capability=missed&limit=1&consistency=linearizable`);
