@@ -5,6 +5,7 @@ import { type Mutant, mutantsOf } from "./mutant.ts";
 const simulators = ["core", "group", "node"] as const;
 const CORE = "test/unit/raft/core/membership.test.ts";
 const GROUP = "test/unit/raft/membership-changes.test.ts";
+const RECOVERY = "test/unit/raft/recovery.test.ts";
 const BOOTSTRAP = "test/unit/raft/bootstrap.test.ts";
 
 export const MEMBERSHIP: readonly Mutant[] = [
@@ -299,6 +300,33 @@ export const MEMBERSHIP: readonly Mutant[] = [
       rule: "R13, R51",
       find: 'if (statement.stage === "removed") throw memberRemoved(parts.self.id);',
       replace: "",
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/raft/recovery.ts", tests: [RECOVERY], simulators: [] }, [
+    {
+      name: "recovered survivor goes on in the term of the lost",
+      rule: "R52",
+      find: "const term = this.#recovered.hardState.term + 1;",
+      replace: "const { term } = this.#recovered.hardState;",
+    },
+    {
+      name: "recovered survivor goes on in the epoch of the lost",
+      rule: "R52, F17",
+      find: "const cluster = nextEpoch(this.survivor.cluster, salt);",
+      replace: "const cluster = salt.length > 0 ? this.survivor.cluster : nextEpoch(this.survivor.cluster, salt);",
+    },
+    {
+      name: "the lost may come back after a recovery",
+      rule: "R13, R52",
+      find: "removed: [...membership.removed, ...others].slice(-REMOVED_MAX),",
+      replace: "removed: membership.removed.slice(-REMOVED_MAX),",
+    },
+    {
+      name: "recovery overlooks members that only the log knows",
+      rule: "R49, R52",
+      find: 'kind === "membership" && index > appliedIndex);',
+      replace: 'kind === "membership" && index < 0 && appliedIndex < 0);',
     },
   ]),
 

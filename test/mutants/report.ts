@@ -41,10 +41,11 @@ export function summaryOf(outcomes: readonly Outcome[], seconds: number): string
   const survivors = outcomes.filter(({ killer }) => killer === null);
   const numbers = (some: readonly Outcome[]) =>
     new Set(some.flatMap(({ mutant }) => (typeof mutant.listed === "number" ? [mutant.listed] : []))).size;
-  const lines = [
-    `${outcomes.length - survivors.length} of ${outcomes.length} mutants killed, ${survivors.length} survived, ${seconds.toFixed(0)} s`,
-    `of the ${numbers(outcomes)} numbered ones, ${numbers(outcomes) - numbers(survivors)} killed`,
-  ];
+  const killed = `${outcomes.length - survivors.length} of ${outcomes.length} mutants killed`;
+  const lines = [`${killed}, ${survivors.length} survived, ${seconds.toFixed(0)} s`];
+  if (numbers(outcomes) > 0) {
+    lines.push(`of the ${numbers(outcomes)} numbered ones, ${numbers(outcomes) - numbers(survivors)} killed`);
+  }
   for (const { mutant } of survivors) lines.push(`SURVIVED ${mutant.name} (${mutant.rule}) in ${mutant.file}`);
   return lines.join("\n");
 }

@@ -4,7 +4,7 @@
  *   npm run mutants                        all of them: directed tests first, then the simulators
  *   npm run mutants -- --only "vote|R1$"   those with a name, a rule or a file like it
  *   npm run mutants -- --sim-only          what the simulators alone kill of those on the checklist
- *   npm run mutants -- --seconds 300       so long, or --seeds of them, is each simulator run; 30 s by default, alone 120 s
+ *   npm run mutants -- --seeds 20000       so many seeds of each simulator, for at most --seconds 120
  *   npm run mutants -- --jobs 4 --json     so many at a time; the results as JSON on standard output
  *
  * Exit code 1 when a mutant survives (with --sim-only: more than two of the twenty), 2 when nothing could be concluded: the
@@ -26,17 +26,17 @@ const { values } = parseArgs({
   options: {
     only: { type: "string", default: "" },
     "sim-only": { type: "boolean", default: false },
-    seeds: { type: "string", default: "5000" },
-    seconds: { type: "string" },
+    seeds: { type: "string" },
+    seconds: { type: "string", default: "120" },
     jobs: { type: "string", default: String(availableParallelism()) },
     json: { type: "boolean", default: false },
   },
 });
 const isSimOnly = values["sim-only"];
 const effort: Effort = {
-  seeds: positive("seeds", values.seeds),
-  // Where they are only asked about what the directed tests let through, much is wrong already.
-  seconds: positive("seconds", values.seconds ?? (isSimOnly ? "120" : "30")),
+  // Where the simulators are only asked about what the directed tests let through, much is wrong already.
+  seeds: positive("seeds", values.seeds ?? (isSimOnly ? "8000" : "1000")),
+  seconds: positive("seconds", values.seconds),
 };
 const jobs = positive("jobs", values.jobs);
 

@@ -221,8 +221,8 @@ export const STORAGE: readonly Mutant[] = [
     {
       name: "root of another format is read",
       rule: "R9",
-      find: "if (format !== FORMAT) throw",
-      replace: "if (format < 0) throw",
+      find: "if (format > FORMAT) {",
+      replace: "if (format < 0) {",
     },
     {
       name: "terms of the log may fall",

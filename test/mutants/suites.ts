@@ -32,24 +32,29 @@ export function testFile(path: string): Suite {
 
 /** How much of each simulator is run. */
 export interface Effort {
-  /** Seeds 1 to this one ... */
+  /** Seeds 1 to this one of bare cores; of whole nodes, a fraction that costs about as much. */
   readonly seeds: number;
-  /** ... or for so long. */
+  /** And for no longer than this. */
   readonly seconds: number;
 }
+
+/** What a seed of whole nodes costs, in seeds of bare cores. */
+const CORE_SEEDS_PER_NODE_SEED = 50;
 
 export function simulator(name: SimulatorName, { seeds, seconds }: Effort): Suite {
   switch (name) {
     case "core":
+      return simulation(name, seeds, seconds);
     case "node":
-      return {
-        name: `simulator: ${name}`,
-        args: ["test/mutants/simulate.ts", name, `${seeds}`, `${seconds}`],
-        env: {},
-      };
+      return simulation(name, Math.ceil(seeds / CORE_SEEDS_PER_NODE_SEED), seconds);
     case "group":
       return { ...testFile("test/sim/raft-group.sim.test.ts"), name: "simulator: group" };
   }
+}
+
+function simulation(level: "core" | "node", seeds: number, seconds: number): Suite {
+  const args = ["test/mutants/simulate.ts", level, `${seeds}`, `${seconds}`];
+  return { name: `simulator: ${level}`, args, env: {} };
 }
 
 /** Runs a suite in a folder, up to its first failure. */

@@ -10,6 +10,7 @@ import { asClusterId, asFederationId, asNodeName, asRegionId, type NodeId } from
 import { silentLogger } from "../../../src/util/logger.ts";
 import type { MemoryStore } from "../../support/memory-store.ts";
 import { command, outcomeOf, RaftCluster } from "../../support/raft-cluster.ts";
+import { recovered } from "../../support/raft-data.ts";
 
 const SALT = "0123456789abcdef";
 const PLACE = { federation: asFederationId("f"), region: asRegionId("r") };
@@ -51,6 +52,11 @@ describe("forced recovery", () => {
       ["voter", 3, 1],
     );
     await recovery.perform(SALT);
+    assert.equal(
+      (await recovered(store)).entries.at(-1)!.term,
+      2,
+      "whatever the lost may yet write is of an earlier term",
+    );
 
     const alone = await cluster.startNode(id);
     await cluster.until("it leads", () => alone.group.status().role === "leader");
