@@ -4,7 +4,7 @@ import { pack } from "../../../src/network/codec.ts";
 import { NetworkError, type RaftTransportListener } from "../../../src/network/interface.ts";
 import { LogLimiter } from "../../../src/network/log-limiter.ts";
 import { RAFT_PROTOCOL, SNAPSHOT_PROTOCOL } from "../../../src/network/protocols.ts";
-import { encodeRaftMessage } from "../../../src/network/raft-codec.ts";
+import { encodeRaftMessage, encodeSnapshotHeader } from "../../../src/network/raft-codec.ts";
 import { Libp2pRaftTransport } from "../../../src/network/raft-transport.ts";
 import { asClusterId, type NodeId } from "../../../src/types/ids.ts";
 import { foundingMembership } from "../../../src/types/membership.ts";
@@ -350,9 +350,8 @@ describe("snapshots", () => {
         throw error;
       }
     };
-    raw.send(
-      framed(pack([1, CLUSTER, a.links.self, b.links.self]), pack([CLUSTER, 1, 1, 1, [[], [], []]]), Uint8Array.of(9)),
-    );
+    const preamble = pack([1, CLUSTER, a.links.self, b.links.self]);
+    raw.send(framed(preamble, encodeSnapshotHeader(headerOf(a)), Uint8Array.of(9)));
     assert.ok((await failed.promise) instanceof Error);
     await settle();
     assert.deepEqual(b.metrics.badFrames, ["snapshot"]);
