@@ -211,10 +211,10 @@ export class ObservedStorage implements RaftStorage {
   }
 
   async beginInstall(header: SnapshotHeader): Promise<SnapshotInstall> {
-    const install = await this.#watched(() => this.#inner.beginInstall(header));
+    const install = await this.#watched(this.#inner.beginInstall(header));
     return {
       write: async (chunk) => {
-        await this.#watched(() => install.write(chunk));
+        await this.#watched(install.write(chunk));
         this.#watch.at("chunk stored");
       },
       commit: (hardState) =>
@@ -228,21 +228,21 @@ export class ObservedStorage implements RaftStorage {
     };
   }
 
-  async #change(begins: StoragePoint, done: StoragePoint, underway: Underway, run: () => Promise<void>): Promise<void> {
+  #change(begins: StoragePoint, done: StoragePoint, underway: Underway, run: () => Promise<void>): Promise<void> {
     this.#record.underway = underway;
     this.#watch.at(begins);
-    await this.#watched(run);
-    underway(this.#record.image);
-    this.#record.underway = null;
-    this.#watch.at(done);
+    const finish = () => {
+      underway(this.#record.image);
+      this.#record.underway = null;
+      this.#watch.at(done);
+    };
+    return this.#watched(run()).then(finish);
   }
 
-  async #watched<T>(run: () => Promise<T>): Promise<T> {
-    try {
-      return await run();
-    } catch (error) {
+  #watched<T>(change: Promise<T>): Promise<T> {
+    return change.catch((error: unknown) => {
       if (error instanceof StorageError && error.detail.code === "WRITE_FAILED") this.#watch.failed();
       throw error;
-    }
+    });
   }
 }

@@ -45,6 +45,9 @@ export interface NodeNetworkPlan extends NetworkPlan {
 /** One direction between two nodes. */
 export type LinkEnds = readonly [from: NodeId, to: NodeId];
 
+/** The worst that may happen on a whole link: streams do none of it, Raft must bear all of it. */
+type Fate = "delayed" | "lost" | "lost or repeated";
+
 interface Link {
   /** How many faults cut it now. */
   cuts: number;
@@ -112,6 +115,7 @@ export class SimulatedNetwork {
     this.#breakTransfers(({ from, to }) => this.#isCut(from.id, to.id) || this.#isCut(to.id, from.id));
     return this.#untilUndone(() => {
       for (const link of cut) link.cuts--;
+      for (const [from, to] of links) this.connect(from, to);
     });
   }
 
@@ -125,6 +129,13 @@ export class SimulatedNetwork {
         for (const go of link.held.splice(0)) go();
       }
     });
+  }
+
+  /** One dials the other, and both hear of it. */
+  connect(a: NodeId, b: NodeId): void {
+    if (this.#isCut(a, b) || this.#isCut(b, a)) return;
+    this.carry(a, b, (peer) => peer.onPeerUp(a), "delayed");
+    this.carry(b, a, (peer) => peer.onPeerUp(b), "delayed");
   }
 
   #untilUndone(undo: () => void): () => void {
@@ -142,19 +153,24 @@ export class SimulatedNetwork {
     this.#wholeSince = this.queue.now;
   }
 
-  /** Brings something to whoever has this id when it arrives. */
-  carry(from: NodeId, to: NodeId, deliver: (peer: Endpoint) => void, mayRepeat: boolean): void {
+  /**
+   * Brings something to whoever has this id when it arrives.
+   *
+   * @param fate - the worst that may happen to it while the link is whole
+   */
+  carry(from: NodeId, to: NodeId, deliver: (peer: Endpoint) => void, fate: Fate): void {
     // A process that has just ended says no more.
     if (!this.#endpoints.has(from)) return;
     const link = this.#link(from, to);
     if (link.clogs > 0) {
-      link.held.push(() => this.carry(from, to, deliver, mayRepeat));
+      link.held.push(() => this.carry(from, to, deliver, fate));
       return;
     }
     if (link.cuts > 0) return;
     const random = this.#random;
-    if (!this.#isCalm) {
+    if (fate !== "delayed" && !this.#isCalm) {
       const { loss, duplicates, limbo } = this.plan;
+      const mayRepeat = fate === "lost or repeated";
       if (limbo > 0 && mayRepeat && random.next() < limbo) this.#arrive(link, to, deliver, LIMBO_MS * random.next());
       if (loss > 0 && random.next() < loss) return;
       if (duplicates > 0 && mayRepeat && random.next() < duplicates) this.#arrive(link, to, deliver, this.#delayMs());
@@ -325,11 +341,11 @@ export class Endpoint implements RaftTransport, RequestResponse, PeerDirectory {
   readonly id: NodeId;
   readonly loop: ProcessLoop;
   readonly #network: SimulatedNetwork;
-  readonly #name: NodeName;
+  /** As others see it. */
+  info: PeerInfo;
   /** Sees each Raft message before it leaves. @returns whether the process lives to send it */
   readonly #onSend: (message: RaftMessage) => boolean;
   readonly #handlers = new Map<string, RequestHandler>();
-  #cluster: ClusterId | null = null;
   #listener: RaftTransportListener | null = null;
 
   constructor(
@@ -340,25 +356,17 @@ export class Endpoint implements RaftTransport, RequestResponse, PeerDirectory {
   ) {
     this.#network = network;
     this.id = self.id;
-    this.#name = self.name;
+    this.info = { nodeId: self.id, name: self.name, region: REGION, cluster: null, http: "", addresses: [] };
     this.loop = loop;
     this.#onSend = onSend;
-  }
-
-  get info(): PeerInfo {
-    return { nodeId: this.id, name: this.#name, region: REGION, cluster: this.#cluster, http: "", addresses: [] };
   }
 
   // ------------------------------------------------------------------ Raft
 
   start(cluster: ClusterId, listener: RaftTransportListener): void {
-    this.#cluster = cluster;
+    this.info = { ...this.info, cluster };
     this.#listener = listener;
-    for (const peer of this.#network.endpoints()) {
-      if (peer === this) continue;
-      this.#network.carry(this.id, peer.id, (other) => other.#listener?.onPeerUp(this.id), false);
-      this.#network.carry(peer.id, this.id, (self) => self.#listener?.onPeerUp(peer.id), false);
-    }
+    for (const peer of this.#network.endpoints()) if (peer !== this) this.#network.connect(this.id, peer.id);
   }
 
   send(message: RaftMessage): void {
@@ -367,9 +375,7 @@ export class Endpoint implements RaftTransport, RequestResponse, PeerDirectory {
     const bytes = this.#network.plan.isEncoded ? encodeRaftMessage(message) : null;
     const deliver = (peer: Endpoint) =>
       peer.#listener?.onMessage(from, bytes === null ? message : decodeRaftMessage(bytes, from, to));
-    // No stream repeats, and a refusal is counted; all else in Raft bears repetition.
-    const mayRepeat = message.type !== "propose" && message.type !== "proposeRefused";
-    this.#network.carry(from, to, deliver, mayRepeat);
+    this.#network.carry(from, to, deliver, fateOf(message));
   }
 
   sendSnapshot(to: NodeId, header: SnapshotHeader, chunks: AsyncIterable<Uint8Array>): Promise<void> {
@@ -379,6 +385,10 @@ export class Endpoint implements RaftTransport, RequestResponse, PeerDirectory {
   onSnapshot(from: NodeId, header: SnapshotHeader, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     if (this.#listener === null) return Promise.reject(new Error("no Raft here yet"));
     return this.#listener.onSnapshot(from, header, chunks);
+  }
+
+  onPeerUp(peer: NodeId): void {
+    this.#listener?.onPeerUp(peer);
   }
 
   onPeerGone(peer: NodeId): void {
@@ -393,7 +403,7 @@ export class Endpoint implements RaftTransport, RequestResponse, PeerDirectory {
 
   async request(to: NodeId, method: string, payload: unknown, { timeoutMs }: { timeoutMs: number }): Promise<unknown> {
     if (this.get(to) === undefined) throw new NetworkError("not connected", { code: "NOT_CONNECTED", peer: to });
-    const bytes = packed(payload);
+    const read = this.#network.plan.isEncoded ? encoded(payload) : () => payload;
     return new Promise((resolve, reject) => {
       const cancelTimeout = this.loop.schedule(timeoutMs, () =>
         reject(new NetworkError("timed out", { code: "TIMEOUT", peer: to, timeoutMs })),
@@ -403,28 +413,28 @@ export class Endpoint implements RaftTransport, RequestResponse, PeerDirectory {
         if ("value" in outcome) resolve(outcome.value);
         else reject(outcome.error);
       };
-      this.#network.carry(this.id, to, (peer) => peer.#serve(this, method, bytes, settle), false);
+      this.#network.carry(this.id, to, (peer) => peer.#serve(this, method, read, settle), "lost");
     });
   }
 
-  #serve(from: Endpoint, method: string, bytes: Uint8Array, settle: Settle): void {
+  #serve(from: Endpoint, method: string, read: () => unknown, settle: Settle): void {
     // Another process of the same id by now would not know the question.
     const reply = (outcome: Parameters<Settle>[0]) => {
       const deliver = (peer: Endpoint) => (peer === from ? settle(outcome) : undefined);
-      this.#network.carry(this.id, from.id, deliver, false);
+      this.#network.carry(this.id, from.id, deliver, "lost");
     };
-    this.#answer(from, method, bytes).then(
+    this.#answer(from, method, read).then(
       (value) => reply({ value }),
       (error: unknown) => reply({ error: remoteError(this.id, error) }),
     );
   }
 
-  async #answer(from: Endpoint, method: string, bytes: Uint8Array): Promise<unknown> {
+  async #answer(from: Endpoint, method: string, read: () => unknown): Promise<unknown> {
     const handler = this.#handlers.get(method);
     if (handler === undefined) {
       throw new NetworkError(method, { code: "REMOTE", peer: this.id, remoteCode: "UNKNOWN_METHOD" });
     }
-    return handler(from.info, packr.unpack(bytes));
+    return handler(from.info, read());
   }
 
   // ------------------------------------------------------------------ who is there
@@ -449,8 +459,24 @@ export class Endpoint implements RaftTransport, RequestResponse, PeerDirectory {
   learn(): void {}
 }
 
-function packed(payload: unknown): Uint8Array {
-  return Uint8Array.from(packr.pack(payload));
+function fateOf({ type }: RaftMessage): Fate {
+  switch (type) {
+    // Said once for each connection.
+    case "removed":
+      return "delayed";
+    // Each refusal is counted against what was sent.
+    case "propose":
+    case "proposeRefused":
+      return "lost";
+    default:
+      return "lost or repeated";
+  }
+}
+
+/** What a receiver finds in the bytes that a value was written as. */
+function encoded(value: unknown): () => unknown {
+  const bytes = Uint8Array.from(packr.pack(value));
+  return () => packr.unpack(bytes);
 }
 
 function remoteError(peer: NodeId, error: unknown): NetworkError {

@@ -6,7 +6,8 @@ import type { Answer } from "./node-sim-clients.ts";
 import type { NodeProcess } from "./node-sim-process.ts";
 
 export interface OperatorWorld {
-  anyProcess(random: Random): NodeProcess | undefined;
+  /** One that has a place in the region. */
+  anyMember(random: Random): NodeProcess | undefined;
   schedule(delayMs: number, run: () => void): void;
   ask<T>(
     process: NodeProcess,
@@ -34,6 +35,7 @@ export class Operator {
   readonly #random: Random;
   /** What is still to be done. */
   readonly wishes: string[] = [];
+  #isDoneRemoving = false;
 
   constructor(world: OperatorWorld, random: Random) {
     this.#world = world;
@@ -51,8 +53,13 @@ export class Operator {
     this.#wish(
       `remove ${member}`,
       ({ admin }) => admin.removeMember(member),
-      () => true,
+      () => !this.#isDoneRemoving,
     );
+  }
+
+  /** Forgets who was to be removed and could not be, such as those whom a quorum needs. */
+  giveUpRemoving(): void {
+    this.#isDoneRemoving = true;
   }
 
   #wish(what: string, ask: (process: NodeProcess) => Promise<unknown>, isWanted: () => boolean): void {
@@ -60,7 +67,7 @@ export class Operator {
     const forget = () => this.wishes.splice(this.wishes.indexOf(what), 1);
     const again = () => {
       if (!isWanted()) return void forget();
-      const process = this.#world.anyProcess(this.#random);
+      const process = this.#world.anyMember(this.#random);
       if (process === undefined) return this.#world.schedule(AGAIN_MS, again);
       this.#world.ask(process, PATIENCE_MS, ask, (answer) => {
         if (answer.is === "error" && !(answer.error instanceof ClusterError)) throw answer.error;

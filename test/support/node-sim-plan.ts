@@ -85,10 +85,10 @@ interface Load extends Pick<ClientPlan, "clients" | "thinkMs"> {
 
 /** Idle, ordinary and busy regions. */
 const LOADS: readonly Load[] = [
-  { clients: 1, thinkMs: 5_000, elections: 100 },
-  { clients: 3, thinkMs: 2_000, elections: 80 },
+  { clients: 1, thinkMs: 5_000, elections: 150 },
+  { clients: 3, thinkMs: 2_000, elections: 100 },
   { clients: 3, thinkMs: 500, elections: 40 },
-  { clients: 6, thinkMs: 100, elections: 20 },
+  { clients: 6, thinkMs: 200, elections: 20 },
 ];
 
 const HOUR_MS = 3_600_000;

@@ -123,6 +123,7 @@ export class NodeProcess {
   readonly #calls = new Set<(gone: ProcessGone) => void>();
   readonly #pausedAt: number[] = [];
   #endedAt = Number.POSITIVE_INFINITY;
+  #isLeaving = false;
   #isAlive = true;
 
   constructor(parts: ProcessParts) {
@@ -238,7 +239,10 @@ export class NodeProcess {
         random,
         logger: silentLogger,
         onFatal: (error) => this.#fatal(error),
-        onRemoved: () => place.leave(),
+        onRemoved: () => {
+          this.#isLeaving = true;
+          place.leave();
+        },
         inspect: (core, event) => this.#inspect(core, event),
       },
       settings.raft,
@@ -274,6 +278,11 @@ export class NodeProcess {
         );
       });
     });
+  }
+
+  /** Its group takes no part any more: it was told to stop, or left the region. */
+  get isEnding(): boolean {
+    return this.#isLeaving || this.#stopping.signal.aborted;
   }
 
   /** Whether it lived, and was not paused, for all of this span of the world's time. */

@@ -148,6 +148,11 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
     return running[randomInteger(random, 0, running.length - 1)]?.process ?? undefined;
   }
 
+  anyMember(random: Random): NodeProcess | undefined {
+    const members = this.running.filter(({ id, core }) => core !== null && peersOf(core.membership).includes(id));
+    return members[randomInteger(random, 0, members.length - 1)]?.process ?? undefined;
+  }
+
   /**
    * Whether the region bears the loss of this disk: of every configuration that is in force or may come to be, a majority
    * of the voters keeps its own.
@@ -305,6 +310,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
     this.#tell("world", "is healed");
     this.#isHealed = true;
     this.network.setCalm(true);
+    this.operator.giveUpRemoving();
     for (const undo of this.#undos) undo();
     this.#undos.clear();
     for (const machine of this.machines) {
@@ -437,8 +443,9 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   }
 
   #checkDoomed(): void {
+    if (this.#doomed.size === 0) return;
     for (const process of this.#doomed) {
-      if (process.isAlive)
+      if (process.isAlive && !process.isEnding)
         this.time.fail(new InvariantBroken(`${process.id} goes on after its disk refused a write (R8)`));
     }
     this.#doomed.clear();
