@@ -28,6 +28,8 @@ import {
 
 /** Between two attempts. */
 const AGAIN_MS = 50;
+/** One that is given less time ends before anybody can know how. */
+const ATTEMPT_MS_MIN = 200;
 /** Whoever asks how the members are is not kept waiting for a leader that hangs. */
 const VIEW_TIMEOUT_MS = 1_000;
 
@@ -83,24 +85,38 @@ export class RegionAdmin implements ClusterAdmin {
   }
 
   addMember(name: string, becomes: "voter" | "learner"): Promise<MembersStatus> {
-    return this.#perform({ type: "add", name, becomes });
+    return this.#perform(async () => ({ type: "add", name, becomes }));
   }
 
   removeMember(member: string): Promise<MembersStatus> {
-    return this.#perform({ type: "remove", member });
+    return this.#perform(async () => ({ type: "remove", member: await this.#idOf(member, ["voter", "leader"]) }));
   }
 
   promoteMember(member: string): Promise<MembersStatus> {
-    return this.#perform({ type: "promote", member });
+    return this.#perform(async () => ({ type: "promote", member: await this.#idOf(member, ["learner"]) }));
   }
 
   transferLeadership(to: string | null): Promise<MembersStatus> {
-    return this.#perform({ type: "transfer", to });
+    return this.#perform(async () => ({ type: "transfer", to }));
   }
 
-  async #perform(operation: MemberOperation): Promise<MembersStatus> {
+  /**
+   * Who is meant, once and for all: were the operation repeated after it was done, the name might by then be another's.
+   *
+   * @param roles - of a voter and the learner that is to take its place, one of these is meant
+   */
+  async #idOf(nameOrId: string, roles: readonly MemberStatus["role"][]): Promise<string> {
+    const { members } = await this.members();
+    const bearers = members.filter(({ name, nodeId }) => nodeId === nameOrId || name === nameOrId);
+    const meant = bearers.find(({ role }) => roles.includes(role)) ?? bearers[0];
+    // The leader may know one that this node has not heard of.
+    return meant?.nodeId ?? nameOrId;
+  }
+
+  async #perform(decide: () => Promise<MemberOperation>): Promise<MembersStatus> {
     const { clock, timeoutMs } = this.#parts;
     const beganAt = clock.now();
+    const operation = await decide();
     let mayBeDone = false;
     for (;;) {
       const leftMs = timeoutMs - (clock.now() - beganAt);
@@ -109,7 +125,7 @@ export class RegionAdmin implements ClusterAdmin {
       if (attempt.type === "refused") throw refusal(attempt.error);
       mayBeDone ||= attempt.error.code === "OUTCOME_UNKNOWN";
       const waitedMs = Math.round(clock.now() - beganAt);
-      if (waitedMs + AGAIN_MS >= timeoutMs) throw timedOut(attempt.error, mayBeDone, waitedMs);
+      if (waitedMs + AGAIN_MS + ATTEMPT_MS_MIN > timeoutMs) throw timedOut(attempt.error, mayBeDone, waitedMs);
       await sleep(clock, AGAIN_MS);
     }
   }

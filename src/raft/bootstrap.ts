@@ -193,9 +193,24 @@ class Newcomer {
     }
     const current = heard.filter((other) => clusterOf(other) === newest);
     const founder = current.find(({ members }) => members.some(({ id }) => id === self.id));
-    if (founder !== undefined) return this.#found(founder.members);
+    if (founder !== undefined) return this.#foundWith(founder);
     const accepted = await this.#joiner.ask(current.map((other) => other.self.id));
     if (accepted === newest) await this.#join(newest);
+  }
+
+  /**
+   * What this node prepared binds it: that configuration may be founded by now, by somebody who is away, and then there would
+   * be two. Unless who founded this one is part of it, for without him nobody can have founded the other.
+   */
+  async #foundWith(founder: Statement): Promise<void> {
+    const { stage, members } = this.#statement;
+    const isFree = stage !== "prepared" || areSameMembers(members, founder.members);
+    if (isFree || members.some(({ id }) => id === founder.self.id)) return this.#found(founder.members);
+    this.#reminder.remind(
+      { code: "FOUNDING_PREPARED_OTHERWISE", foundedBy: founder.self.name },
+      "the region was founded with other members than this node agreed to: " +
+        "find out which founding holds, and move this node's data folder away to join it",
+    );
   }
 
   async #join(cluster: ClusterId): Promise<void> {

@@ -38,7 +38,8 @@ export interface GroupStatus {
   readonly isChanging: boolean;
   /**
    * Upper bound, in milliseconds, of how far the applied state may lag behind the region: time since this node last
-   * proved that it had applied all that a leader knew committed. Grows while the leader is away.
+   * proved that it had applied all that a leader knew committed, plus what the leader's word took to get here. Grows while
+   * the leader is away.
    */
   readonly stalenessMs: number;
   /** Milliseconds since the last sign of a leader; 0 on a leader that hears a quorum; Infinity before the first one. */

@@ -100,6 +100,10 @@ export interface RaftGroupParts {
   readonly inspect?: (core: RaftState, event: RaftEvent) => void;
 }
 
+/** While a peer takes a snapshot, the log may grow to so many times its usual bounds. */
+const SNAPSHOT_LOG_FACTOR = 8;
+/** Without a leader for so many election timeouts, a member believes strangers that tell it that it left: all may be new. */
+const FORSAKEN_ELECTIONS = 20;
 /** What a former member goes on to send is said in the log no more often than this. */
 const LOG_AGAIN_MS = 60_000;
 const NEVER_TOLD = { toldAt: Number.NEGATIVE_INFINITY, loggedAt: Number.NEGATIVE_INFINITY };
@@ -125,6 +129,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   readonly #tellings = new Map<NodeId, { toldAt: number; loggedAt: number }>();
   #freshness = { at: Number.NEGATIVE_INFINITY, pendingIndex: 0, pendingAt: Number.NEGATIVE_INFINITY };
   #lastTickAt: number;
+  readonly #startedAt: number;
   #cancelTick: CancelTimer = () => {};
   #isPumpScheduled = false;
   /** Events wait here while a snapshot replaces the log under the core. */
@@ -167,6 +172,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     this.#appliedIndex = state.log.applied;
     this.#appliedMembership = membership;
     this.#lastTickAt = clock.now();
+    this.#startedAt = clock.now();
     this.#announced = { role: state.role, term: state.term, leader: state.leader };
     this.#persister = new Persister({
       storage,
@@ -276,8 +282,12 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     if (this.#isStopped) throw stopped();
     const refusal = this.#held === null ? refusalOf(this.#state, change) : "not-leader";
     if (refusal !== null) throw refused(refusal);
+    const before = this.#state.configurations.index;
     this.#dispatch({ type: "changeMembership", now: this.#parts.clock.now(), change });
     const { configurations, term } = this.#state;
+    // The core looked again, at a later time; or it broke a rule, and the group is over.
+    if (this.#isStopped) throw stopped();
+    if (configurations.index === before) throw refused(refusalOf(this.#state, change) ?? "change-pending");
     return this.#membershipWaits.for({ index: configurations.index, term }, options.timeoutMs);
   }
 
@@ -331,7 +341,8 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   #onMessage(from: NodeId, message: RaftMessage): void {
     // A member that this node has not heard of yet is one all the same; one that left is none, whatever it believes.
     if (message.type === "removed") return this.#onRemoved(from);
-    if (this.#tellIfRemoved(from)) {
+    // A leader that removed itself still hands over.
+    if (message.type !== "timeoutNow" && this.#tellIfRemoved(from)) {
       this.#refusals += 1;
       return;
     }
@@ -444,9 +455,12 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     for (const id of this.#appliedMembership.removed) if (!removed.includes(id)) this.#tellIfRemoved(id);
   }
 
-  /** Believed of those alone that this node knows for members: nobody else has a say in who is one (P11). */
+  /** Believed of those that this node knows for members: nobody else has a say in who is one (P11). */
   #onRemoved(from: NodeId): void {
-    if (peersOf(this.#state.membership).includes(from)) this.#leave();
+    const isKnown = peersOf(this.#state.membership).includes(from);
+    const isForsaken = this.#sinceLeaderMs() > FORSAKEN_ELECTIONS * this.#options.electionMsMax;
+    const waitedMs = this.#parts.clock.now() - this.#startedAt;
+    if (isKnown || (isForsaken && waitedMs > FORSAKEN_ELECTIONS * this.#options.electionMsMax)) this.#leave();
   }
 
   /** @returns whether the peer left the group, and was told so */
@@ -496,7 +510,10 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     const isLong = count > logEntriesMax;
     if (!isLong && log.bytes <= logBytesMax) return;
     const tail = isLong ? logTailEntries : Math.min(logTailEntries, count >> 1);
-    const index = Math.min(this.#persister.durableApplied, log.lastIndex - tail);
+    // What a peer needs after its snapshot stays, or it would need the next one; but memory comes first.
+    const isBounded = log.bytes <= SNAPSHOT_LOG_FACTOR * logBytesMax && count <= SNAPSHOT_LOG_FACTOR * logEntriesMax;
+    const needed = isBounded ? this.#snapshots.neededAfter : Number.POSITIVE_INFINITY;
+    const index = Math.min(this.#persister.durableApplied, log.lastIndex - tail, needed);
     if (index <= log.startIndex) return;
     log.compactTo(index);
     this.#persister.compact(index, log.termAt(index)!);

@@ -15,7 +15,6 @@ import type { NodeFacts, RaftStorage, RecoveredRaft } from "../storage/interface
 import { nextEpoch } from "../types/cluster-id.ts";
 import type { ClusterId } from "../types/ids.ts";
 import {
-  decodeMembership,
   encodeMembership,
   foundingMembership,
   type Member,
@@ -24,6 +23,7 @@ import {
 } from "../types/membership.ts";
 import type { LogEntry } from "../types/raft.ts";
 import { AtollError, invariant } from "../util/errors.ts";
+import { Configurations } from "./core/configuration.ts";
 import { peersOf } from "./core/quorum.ts";
 import { clusterOf, isInRegion, readStatement, type Statement, writeStatement } from "./founding-statement.ts";
 
@@ -71,9 +71,10 @@ export class Recovery {
     this.#statement = statement;
     this.#recovered = recovered;
     const { self, region } = statement;
-    const membership = membershipAtEnd(recovered);
+    // A change that took this node out counts only if it was committed: its log may be the last one there is.
+    const membership = possibleMemberships(recovered).findLast((one) => peersOf(one).includes(self.id));
+    if (membership === undefined) throw notAMember();
     const isSelf = ({ id }: Member) => id === self.id;
-    if (!peersOf(membership).includes(self.id)) throw notAMember();
     if (peersOf(membership).length === 1 && membership.voters.some(isSelf)) {
       throw new RecoveryError("this node is the only member of its region: start it", { code: "ONLY_VOTER" });
     }
@@ -116,10 +117,15 @@ export class Recovery {
   }
 }
 
-/** Entries after what is applied may bring other members. */
-function membershipAtEnd({ entries, membership, appliedIndex }: RecoveredRaft): Membership {
-  const newest = entries.findLast(({ kind, index }) => kind === "membership" && index > appliedIndex);
-  return newest === undefined ? membership : decodeMembership(newest.data);
+/** The newest that is known to be committed, and those that may be, the newest last. */
+function possibleMemberships({ entries, membership, appliedIndex, hardState }: RecoveredRaft): readonly Membership[] {
+  const configurations = new Configurations(appliedIndex, membership);
+  const commit = Math.max(hardState.commit, appliedIndex);
+  configurations.append(
+    entries.filter(({ index }) => index > appliedIndex),
+    commit,
+  );
+  return configurations.possible(commit);
 }
 
 function notAMember(): RecoveryError {

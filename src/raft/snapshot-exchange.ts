@@ -37,7 +37,9 @@ export type CommitInstall = (vote: Pick<HardState, "term" | "votedFor">) => Prom
 export class SnapshotExchange {
   readonly #parts: SnapshotExchangeParts;
   readonly #sending = new Set<NodeId>();
-  readonly #retries = new Set<CancelTimer>();
+  readonly #timers = new Set<CancelTimer>();
+  /** What peers take from, or took a moment ago: they need the entries after it. */
+  readonly #views = new Set<{ readonly lastIndex: number }>();
   #isReceiving = false;
 
   constructor(parts: SnapshotExchangeParts) {
@@ -48,7 +50,7 @@ export class SnapshotExchange {
   send(peer: NodeId, term: number, done: (lastIndex: number, installed: boolean) => void): void {
     if (this.#sending.has(peer)) return;
     this.#sending.add(peer);
-    const { logger, clock, retryMs } = this.#parts;
+    const { logger } = this.#parts;
     this.#transfer(peer, term).then(
       (lastIndex) => {
         this.#sending.delete(peer);
@@ -58,18 +60,30 @@ export class SnapshotExchange {
       (error) => {
         this.#sending.delete(peer);
         logger.warn({ code: "SNAPSHOT_NOT_SENT", peer, reason: messageOf(error) }, "a snapshot was not installed");
-        const cancel = clock.schedule(retryMs, () => {
-          this.#retries.delete(cancel);
-          done(0, false);
-        });
-        this.#retries.add(cancel);
+        this.#later(() => done(0, false));
       },
     );
+  }
+
+  /** Entries after this index are needed by peers that take a snapshot; Infinity when none does. */
+  get neededAfter(): number {
+    let index = Number.POSITIVE_INFINITY;
+    for (const { lastIndex } of this.#views) index = Math.min(index, lastIndex);
+    return index;
+  }
+
+  #later(run: () => void): void {
+    const cancel = this.#parts.clock.schedule(this.#parts.retryMs, () => {
+      this.#timers.delete(cancel);
+      run();
+    });
+    this.#timers.add(cancel);
   }
 
   async #transfer(peer: NodeId, term: number): Promise<number> {
     const { storage, transport, cluster } = this.#parts;
     const view = storage.openSnapshot();
+    this.#views.add(view);
     try {
       const { lastIndex, lastTerm, membership } = view;
       // A snapshot that leaves its receiver out would make it forget that it is a member (R45).
@@ -77,6 +91,7 @@ export class SnapshotExchange {
       await transport.sendSnapshot(peer, { cluster, term, lastIndex, lastTerm, membership }, view.chunks());
       return lastIndex;
     } finally {
+      this.#later(() => this.#views.delete(view));
       await view.close();
     }
   }
@@ -119,6 +134,7 @@ export class SnapshotExchange {
     // A newcomer knows no members yet, but it knows by whom it is led.
     if (state.leader !== from) throw new Error(`${from} does not lead`);
     // Its heartbeats have told us its term by now, or will before it tries again.
+    if (header.lastTerm > header.term) throw new Error(`the snapshot is of term ${header.term} and holds a later one`);
     if (header.term !== state.term) throw new Error(`the snapshot is of term ${header.term}, ours is ${state.term}`);
   }
 
@@ -138,7 +154,7 @@ export class SnapshotExchange {
   }
 
   stop(): void {
-    for (const cancel of this.#retries) cancel();
-    this.#retries.clear();
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
   }
 }

@@ -86,13 +86,13 @@ export const MEMBERSHIP: readonly Mutant[] = [
     {
       name: "the name of a member that answers is taken over",
       rule: "R12",
-      find: "holder !== undefined && mayAnswer(state, holder.id)",
+      find: "holder !== undefined && mayReturn(state, holder.id)",
       replace: "holder !== undefined && holder.id === member.id",
     },
     {
       name: "successor is promoted although the one it replaces answers",
       rule: "R12",
-      find: "if (replaces !== null && mayAnswer(state, replaces)) return",
+      find: "if (replaces !== null && mayReturn(state, replaces)) return",
       replace: "if (replaces === state.self) return",
     },
     {
@@ -220,8 +220,8 @@ export const MEMBERSHIP: readonly Mutant[] = [
     {
       name: "those who left are listened to",
       rule: "R51",
-      find: "if (this.#tellIfRemoved(from)) {",
-      replace: "if (this.#tellIfRemoved(from) && message.term < 0) {",
+      find: "&& this.#tellIfRemoved(from)) {",
+      replace: "&& this.#tellIfRemoved(from) && message.term < 0) {",
     },
     {
       name: "those who left are not told",
@@ -232,14 +232,14 @@ export const MEMBERSHIP: readonly Mutant[] = [
     {
       name: "removed member takes part on",
       rule: "R51",
-      find: "if (peersOf(this.#state.membership).includes(from)) this.#leave();",
-      replace: "",
+      find: "const isKnown = peersOf(this.#state.membership).includes(from);",
+      replace: "const isKnown = from === this.self;",
     },
     {
       name: "anybody can tell a member that it left",
       rule: "P11",
-      find: "if (peersOf(this.#state.membership).includes(from)) this.#leave();",
-      replace: "if (from !== this.self) this.#leave();",
+      find: "const isKnown = peersOf(this.#state.membership).includes(from);",
+      replace: "const isKnown = from !== this.self;",
     },
   ]),
 
@@ -325,8 +325,8 @@ export const MEMBERSHIP: readonly Mutant[] = [
     {
       name: "recovery overlooks members that only the log knows",
       rule: "R49, R52",
-      find: 'kind === "membership" && index > appliedIndex);',
-      replace: 'kind === "membership" && index < 0 && appliedIndex < 0);',
+      find: "entries.filter(({ index }) => index > appliedIndex),",
+      replace: "entries.filter(({ index }) => index < 0 && appliedIndex < 0),",
     },
   ]),
 

@@ -70,7 +70,7 @@ export const SNAPSHOTS: readonly Mutant[] = [
     {
       name: "broken transfer is never reported",
       rule: "R46",
-      find: "done(0, false);",
+      find: "this.#later(() => done(0, false));",
       replace: "",
     },
     {
@@ -105,8 +105,8 @@ export const SNAPSHOTS: readonly Mutant[] = [
     {
       name: "compaction forgets what the disk does not show",
       rule: "R42",
-      find: "const index = Math.min(this.#persister.durableApplied, log.lastIndex - tail);",
-      replace: "const index = Math.min(log.applied, log.lastIndex - tail);",
+      find: "const index = Math.min(this.#persister.durableApplied, log.lastIndex - tail, needed);",
+      replace: "const index = Math.min(log.applied, log.lastIndex - tail, needed);",
     },
     {
       name: "log is never compacted",

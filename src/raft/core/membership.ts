@@ -27,6 +27,9 @@ import { appendAsLeader } from "./replication.ts";
 import { isChanging, isConfigurationCommitted, isVoter, type RaftState } from "./state.ts";
 import { transferLeadership } from "./transfer.ts";
 
+/** A member that is silent for less may be restarting, and keeps its name; in milliseconds. */
+const NAME_HELD_MS = 5_000;
+
 type Plan = { readonly next: Membership } | { readonly refused: MembershipRefusal };
 
 /** Why a change would not be begun now; null when it would. */
@@ -86,7 +89,7 @@ function planAddition(state: RaftState, member: Member, becomes: Learner["become
   const hasName = ({ name }: Member) => name === member.name;
   const voter = voters.find(hasName);
   const learner = learners.find(hasName);
-  if ([voter, learner].some((holder) => holder !== undefined && mayAnswer(state, holder.id))) {
+  if ([voter, learner].some((holder) => holder !== undefined && mayReturn(state, holder.id))) {
     return { refused: "name-taken" };
   }
   if (learner === undefined && peersOf(membership).length >= MEMBERS_MAX) return { refused: "too-many-members" };
@@ -112,7 +115,7 @@ function planPromotion(state: RaftState, id: NodeId): Plan {
   const { name, replaces } = learner;
   if (!progress.get(id)!.keepsPace(state.now, state.options.electionMsMin) || !answers(state, id))
     return { refused: "not-caught-up" };
-  if (replaces !== null && mayAnswer(state, replaces)) return { refused: "name-taken" };
+  if (replaces !== null && mayReturn(state, replaces)) return { refused: "name-taken" };
   const voters = [...membership.voters.filter((voter) => voter.id !== replaces), { id, name }];
   const learners = membership.learners.filter((other) => other !== learner);
   return planVoters(state, { ...membership, learners }, voters);
@@ -157,12 +160,15 @@ function withRemoved(removed: readonly NodeId[], members: readonly Member[]): re
 
 /** Whether a peer is known to live: it answered this leader within an election timeout. */
 function answers(state: RaftState, id: NodeId): boolean {
-  return id === state.self || (state.progress.get(id)?.hasAnswered === true && mayAnswer(state, id));
+  const hasAnswered = state.progress.get(id)?.hasAnswered ?? false;
+  return id === state.self || (hasAnswered && silentMs(state, id) < state.options.electionMsMax);
 }
 
-/** Whether a peer may live: a new leader can not tell yet. */
-function mayAnswer(state: RaftState, id: NodeId): boolean {
-  if (id === state.self) return true;
-  const progress = state.progress.get(id);
-  return progress !== undefined && progress.silentMs(state.now) < state.options.electionMsMax;
+/** Whether a peer may come back under its name: it answered lately, or this leader is too new to tell. */
+function mayReturn(state: RaftState, id: NodeId): boolean {
+  return id === state.self || silentMs(state, id) < Math.max(NAME_HELD_MS, state.options.electionMsMax);
+}
+
+function silentMs(state: RaftState, id: NodeId): number {
+  return state.progress.get(id)?.silentMs(state.now) ?? Number.POSITIVE_INFINITY;
 }

@@ -64,6 +64,7 @@ export function onReadIndexResponse(
   state: RaftState,
   message: Extract<RaftMessage, { type: "readIndexResponse" }>,
 ): void {
+  if (message.from !== state.leader) return;
   for (const request of message.requests) {
     if (message.refused) state.outbox.readsFailed.push(request);
     else state.outbox.readsReady.push({ request, index: message.index });

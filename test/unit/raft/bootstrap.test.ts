@@ -262,6 +262,36 @@ describe("founding", () => {
     assert.deepEqual(membersOf(nodes[2]!), ["id-a", "id-b", "id-c"]);
   });
 
+  /** Whoever founded with other members than c prepared for, and what c then does. */
+  async function preparedOtherwise(prepared: readonly string[]): Promise<FoundingNode> {
+    const statement = (stage: string, name: string, id: string, members: readonly string[]) => {
+      const facts = new Facts();
+      const said = { federation: FEDERATION, region: REGION, names: NAMES, self: { id, name }, cluster: null };
+      const named = members.map((member) => ({ id: member, name: member.at(-1) }));
+      facts.kept.set("founding", new Packr({ useRecords: false }).pack({ ...said, stage, members: named }));
+      return facts;
+    };
+    const founder = new FoundingNode(NAMES[0]!, "1a", statement("founded", "a", "1a", ["1a", "1b", "1c"]));
+    answerNewcomers({ facts: founder.facts, requests: founder.node.requests });
+    const c = new FoundingNode(NAMES[2]!, "1c", statement("prepared", "c", "1c", prepared)).begin();
+    await clock.advance(2_000);
+    return c;
+  }
+
+  it("what a node prepared binds it: the other founding may have happened unseen, and there would be two", async () => {
+    const c = await preparedOtherwise(["2a", "1b", "1c"]);
+    assert.equal(c.founding, undefined);
+    assert.deepEqual([...new Set(c.warnings)], ["FOUNDING_PREPARED_OTHERWISE"]);
+  });
+
+  it("what a node prepared with its founder in it can not have been founded without him", async () => {
+    const c = await preparedOtherwise(["1a", "2b", "1c"]);
+    assert.deepEqual(
+      c.founding?.membership.voters.map(({ id }) => id),
+      ["1a", "1b", "1c"],
+    );
+  });
+
   it("refuses a data folder that was founded under another region", async () => {
     const alone = new FoundingNode(asNodeName("a"), "id-a").begin([asNodeName("a")]);
     await clock.advance(0);

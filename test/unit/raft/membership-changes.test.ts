@@ -167,13 +167,27 @@ describe("raft/raft-group: membership", () => {
     assert.deepEqual([...cluster.hasLeft], [told.id]);
   });
 
+  it("R51: one that no leader speaks to any more believes strangers as well: all it knew may be gone", async () => {
+    const cluster = await RaftCluster.start(3);
+    await cluster.untilLed();
+    const stranger = (await cluster.startNewcomer(asNodeId("n9"))).id;
+    const lonely = cluster.followers.find(({ id }) => id !== stranger)!;
+    cluster.network.isolate(lonely.id);
+    await cluster.clock.advance(13_000);
+    cluster.network.heal();
+    const transport = cluster.network.transportOf(stranger);
+    transport.send({ from: stranger, to: lonely.id, term: 1, type: "removed" });
+    await cluster.clock.advance(1);
+    assert.deepEqual([...cluster.hasLeft], [lonely.id]);
+  });
+
   it("F7, R12: a wiped voter returns under its name with a new identity and votes again, without a command", async () => {
     const cluster = await RaftCluster.start(3);
     await cluster.untilLed();
     await cluster.settled(cluster.leader!.group.propose(command("before"), LONG));
     const victim = cluster.followers[0]!.id;
     cluster.crash(victim);
-    await cluster.clock.advance(1_000);
+    await cluster.clock.advance(5_500);
     const heir = asNodeId("n9");
     await join(cluster, heir, asNodeName(victim));
     const expected = [...cluster.running.map(({ id }) => id)].sort();
@@ -244,6 +258,31 @@ describe("raft/raft-group: membership", () => {
     await cluster.startNode(former.id);
     await cluster.untilAgreed();
     assert.deepEqual(votersAt(cluster.node(former.id)), ids(3));
+  });
+
+  it("R46: a newcomer that takes its snapshot while writes go on needs no second one", async () => {
+    const cluster = await RaftCluster.start(1, { logEntriesMax: 10, logTailEntries: 0, effectsFlushMs: 5 });
+    await cluster.untilLed();
+    const load = new Load(cluster);
+    load.run(1);
+    await cluster.clock.advance(100);
+    let installed = 0;
+    cluster.onInstall = () => {
+      installed++;
+    };
+    await join(cluster, asNodeId("n2"));
+    await untilVoters(cluster, ids(2));
+    load.stop();
+    assert.equal(installed, 1);
+  });
+
+  it("is refused at once when the leader finds, after a stall of its own, that nobody may answer", async () => {
+    const cluster = await RaftCluster.start(3);
+    const leader = await cluster.untilLed();
+    await cluster.untilAgreed();
+    cluster.clock.stall(700);
+    const change = leader.group.changeMembership({ type: "remove", id: cluster.followers[0]!.id }, LONG);
+    await assert.rejects(change, { detail: { code: "MEMBERSHIP_REFUSED", reason: "quorum-at-risk" } });
   });
 
   it("R49: a member that restarts has the configuration of its log, also where a snapshot of its state has an older one", async () => {

@@ -36,6 +36,9 @@ function beat(bench: Bench, peers: readonly NodeId[]): void {
   for (const peer of peers) bench.receive(peer, { type: "heartbeatResponse", readRound: 0 });
 }
 
+/** Beats of 50 ms for which somebody must be silent to be taken for gone, so that another one may have his name. */
+const SILENT_BEATS = 102;
+
 /** The leader's disk and these peers hold the whole log. */
 function settle(bench: Bench, peers: readonly NodeId[]): void {
   bench.persisted();
@@ -50,7 +53,7 @@ function withLearner(fields: Partial<Learner> = {}): Membership {
 function leaderWithReadyLearner(fields: Partial<Learner> = {}, silent: readonly NodeId[] = []): Bench {
   const speaking = [n2, n3, n4].filter((id) => !silent.includes(id));
   const bench = leaderOf(withLearner(fields), speaking);
-  for (let i = 0; i < 14; i++) beat(bench, speaking);
+  for (let i = 0; i < SILENT_BEATS; i++) beat(bench, speaking);
   return bench;
 }
 
@@ -93,7 +96,7 @@ describe("raft/core/membership: a new learner", () => {
 
   it("R50: is not promoted while it lags, nor when its last round was long ago", () => {
     const bench = leaderOf(withLearner(), [n2, n3]);
-    for (let i = 0; i < 14; i++) beat(bench, [n2, n3]);
+    for (let i = 0; i < SILENT_BEATS; i++) beat(bench, [n2, n3]);
     assert.equal(refusalOf(bench.state, { type: "promote", id: n4 }), "not-caught-up");
     bench.acknowledge(n4, 0);
     assert.equal(refusalOf(bench.state, { type: "promote", id: n4 }), "not-caught-up");
@@ -312,13 +315,13 @@ describe("raft/core/membership: voters", () => {
     assert.equal(bench.state.role, "leader");
     settle(bench, [n2]);
     assert.equal(bench.state.log.commit, bench.state.log.lastIndex);
-    for (let i = 0; i < 14; i++) beat(bench, [n2]);
+    for (let i = 0; i < SILENT_BEATS; i++) beat(bench, [n2]);
     assert.deepEqual([bench.state.role, sent(bench.tick(5_000), "preVote")], ["follower", []]);
   });
 
   it("R52: a removal is refused when those who would vote then do not answer now", () => {
     const bench = leaderOf(threeVoters, [n2]);
-    for (let i = 0; i < 14; i++) beat(bench, [n2]);
+    for (let i = 0; i < SILENT_BEATS; i++) beat(bench, [n2]);
     assert.equal(refusalOf(bench.state, { type: "remove", id: n2 }), "quorum-at-risk");
     assert.equal(refusalOf(bench.state, { type: "remove", id: n3 }), null);
   });
@@ -327,7 +330,7 @@ describe("raft/core/membership: voters", () => {
     const five = { ...withLearner(), voters: [...members(1, 3), ...members(5, 5)] };
     const bench = leaderOf(five, [n2, n3, n4]);
     const speaking = [n2, n3, n4];
-    for (let i = 0; i < 14; i++) beat(bench, speaking);
+    for (let i = 0; i < SILENT_BEATS; i++) beat(bench, speaking);
     assert.equal(refusalOf(bench.state, { type: "promote", id: n4 }), null);
     const silent = leaderWithReadyLearner({ replaces: n2 }, [n3]);
     assert.equal(refusalOf(silent.state, { type: "promote", id: n4 }), "name-taken");
@@ -340,7 +343,7 @@ describe("raft/core/membership: names and identities", () => {
 
   it("F7, R12: one with the name of a silent voter takes its place, as a voter", () => {
     const bench = leaderOf(threeVoters, [n2]);
-    for (let i = 0; i < 14; i++) beat(bench, [n2]);
+    for (let i = 0; i < SILENT_BEATS; i++) beat(bench, [n2]);
     bench.change(take);
     assert.deepEqual(bench.state.membership.learners, [{ ...successor, becomes: "voter", replaces: n3 }]);
     assert.deepEqual(bench.state.membership.voters, members(1, 3));
@@ -349,7 +352,7 @@ describe("raft/core/membership: names and identities", () => {
   it("F7: one with the name of a silent learner takes over what that one was to become", () => {
     const membership = withLearner({ becomes: "voter", replaces: n3, name: asNodeName("n3") });
     const bench = leaderOf(membership, [n2]);
-    for (let i = 0; i < 14; i++) beat(bench, [n2]);
+    for (let i = 0; i < SILENT_BEATS; i++) beat(bench, [n2]);
     bench.change(take);
     assert.deepEqual(bench.state.membership.learners, [{ ...successor, becomes: "voter", replaces: n3 }]);
     assert.deepEqual(bench.state.membership.removed, [n4]);

@@ -86,7 +86,7 @@ describe("raft/core/read-index (§6.4)", () => {
     const membership = { ...NO_MEMBERS, voters: members(1, 3), learners: [heir, ...learners(5, 5)] };
     const bench = new Bench({ membership });
     bench.leadWithAllCaughtUp(n2, n4);
-    for (let beat = 0; beat < 14; beat++) {
+    for (let beat = 0; beat < 102; beat++) {
       bench.tick(50);
       for (const peer of [n2, n4]) answer(bench, peer, 0);
     }
