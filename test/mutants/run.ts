@@ -35,7 +35,7 @@ const { values } = parseArgs({
 const isSimOnly = values["sim-only"];
 const effort: Effort = {
   // Where the simulators are only asked about what the directed tests let through, much is wrong already.
-  seeds: positive("seeds", values.seeds ?? (isSimOnly ? "8000" : "1000")),
+  seeds: positive("seeds", values.seeds ?? (isSimOnly ? "5000" : "1000")),
   seconds: positive("seconds", values.seconds),
 };
 const jobs = positive("jobs", values.jobs);
