@@ -120,7 +120,7 @@ async function ask<T>(world: NodeWorld, id: NodeId, question: (registry: Registr
 
 /** Registers one agent with a value that a read shows. */
 async function write(world: NodeWorld, id: NodeId, value: string): Promise<void> {
-  await ask(world, id, (registry) => registry.register(AGENT, recordOf(value, 3_600_000, 0)));
+  await ask(world, id, (registry) => registry.register(AGENT, recordOf(value, 3_600_000)));
 }
 
 async function readValue(world: NodeWorld, id: NodeId): Promise<string | undefined> {

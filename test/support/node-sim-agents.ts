@@ -2,12 +2,16 @@
  * Agents that hold leases, and what must be true of these whatever happens to the nodes (P7, F1, F2, F3).
  *
  *   - No node proposes to end a lease before it ran out by that node's own clock, counted from the last sign of life that
- *     it heard of, or from when it began to lead.
+ *     it heard of, or from when it began to lead, without the time that the node itself stood still.
+ *   - It does so only when a quorum has just answered it (F1), and to no other lease than the one it means (F21).
  *   - While the network is whole, no agent is expired that a living node has acknowledged within the last half of its lease.
  *   - An agent that stopped is expired within a bound once the world is healed; one that goes on is healthy then.
  */
 
+import { sinceQuorumMs } from "../../src/raft/core/replication.ts";
+import type { KeptAgent } from "../../src/registry/agent-index.ts";
 import type { Command } from "../../src/registry/commands.ts";
+import { LEASE_DEFAULTS } from "../../src/registry/lease-keeper.ts";
 import { type AgentId, asAgentId } from "../../src/types/ids.ts";
 import type { Random } from "../../src/util/random.ts";
 import { type Answer, type ClientWorld, codeOf } from "./node-sim-clients.ts";
@@ -28,6 +32,8 @@ export interface AgentPlan {
 const RETRY_MS = 200;
 /** Ages travel as whole milliseconds. */
 const ROUNDING_MS = 2;
+/** So much of a stall of its own a node may charge to agents: twice the time between two checks. */
+const STALL_MS = 2 * LEASE_DEFAULTS.expiryCheckMs;
 /** By then a renewal has reached every node that runs, if the network is whole. */
 const SPREAD_MS = 500;
 
@@ -84,7 +90,7 @@ export class LeaseAgent {
   #register(process: NodeProcess): void {
     const { ledger } = this.#world;
     const value = ledger.newValue();
-    const record = recordOf(value, this.#plan.leaseMs, 0);
+    const record = recordOf(value, this.#plan.leaseMs);
     this.#ask(
       process,
       ({ registry }) => registry.register(this.id, record),
@@ -121,6 +127,13 @@ export class LeaseAgent {
   }
 }
 
+/** The last sign of life that a process knows of a lease. */
+interface Sign {
+  readonly at: number;
+  /** When it heard of it. */
+  readonly heardAt: number;
+}
+
 interface Acknowledgement {
   readonly process: NodeProcess;
   readonly at: number;
@@ -136,19 +149,23 @@ export interface LeaseWorld {
 /** What each process knows of each lease, by incarnation, and what the agents were told. */
 export class LeaseWatch {
   readonly #world: LeaseWorld;
-  readonly #known = new Map<NodeProcess, Map<number, number>>();
-  readonly #leadsSince = new Map<NodeProcess, number>();
+  readonly #known = new Map<NodeProcess, Map<number, Sign>>();
+  /** When each process first led, which is a sign of life of all leases that it never heard of. */
+  readonly #leadsSince = new Map<NodeProcess, Sign>();
   readonly #acknowledged = new Map<number, Acknowledgement>();
+  /** Agents that the command being applied must leave alone. */
+  #spared: readonly KeptAgent[] = [];
 
   constructor(world: LeaseWorld) {
     this.#world = world;
   }
 
   leads(process: NodeProcess): void {
-    if (!this.#leadsSince.has(process)) this.#leadsSince.set(process, this.#world.now);
+    const { now } = this.#world;
+    if (!this.#leadsSince.has(process)) this.#leadsSince.set(process, { at: now, heardAt: now });
   }
 
-  ended(process: NodeProcess): void {
+  forget(process: NodeProcess): void {
     this.#known.delete(process);
     this.#leadsSince.delete(process);
   }
@@ -172,6 +189,11 @@ export class LeaseWatch {
 
   /** A process wants to end leases. */
   proposing(process: NodeProcess, { leases }: Extract<Command, { kind: "expire" }>): void {
+    const unconfirmedMs = sinceQuorumMs(process.core!, process.loop.now());
+    check(
+      unconfirmedMs <= LEASE_DEFAULTS.confirmTimeoutMs,
+      `${process.id} ends leases, ${unconfirmedMs} ms after a quorum answered it (F1)`,
+    );
     for (const [id, incarnation] of leases) {
       const agent = process.stateMachine.index.get(id);
       if (agent?.incarnation !== incarnation) continue;
@@ -181,10 +203,32 @@ export class LeaseWatch {
     }
   }
 
+  /** A process is the first to apply the end of leases. */
+  ending(process: NodeProcess, { leases }: Extract<Command, { kind: "expire" }>): void {
+    const { index } = process.stateMachine;
+    const agents = leases.map(([id, incarnation]) => ({ incarnation, agent: index.get(id) }));
+    this.#spared = agents.flatMap(({ incarnation, agent }) =>
+      agent === undefined || agent.incarnation === incarnation ? [] : [agent],
+    );
+  }
+
+  /** It has applied it. */
+  ended(process: NodeProcess): void {
+    for (const { id, incarnation, health } of this.#spared) {
+      const isSpared = process.stateMachine.index.get(id)?.health === health;
+      check(isSpared, `the end of an earlier lease of ${id} ended ${incarnation} (F21)`);
+    }
+    this.#spared = [];
+  }
+
   #checkOver(process: NodeProcess, id: AgentId, incarnation: number, leaseMs: number): void {
-    const since = this.#known.get(process)?.get(incarnation) ?? this.#leadsSince.get(process);
-    check(since !== undefined, `${process.id} ends a lease of ${id} and never led`);
-    const elapsedMs = (this.#world.now - since) * process.machine.hardware.rate;
+    const sign = this.#known.get(process)?.get(incarnation) ?? this.#leadsSince.get(process);
+    check(sign !== undefined, `${process.id} ends a lease of ${id} and never led`);
+    const { rate } = process.machine.hardware;
+    const stoodStillMs = process
+      .pausesWithin(sign.heardAt, this.#world.now)
+      .reduce((sum, length) => sum + Math.max(0, length - STALL_MS / rate), 0);
+    const elapsedMs = (this.#world.now - sign.at - stoodStillMs) * rate;
     const what = `${process.id} ends a lease of ${id} of ${leaseMs} ms, ${elapsedMs.toFixed(0)} ms after what it knows`;
     check(elapsedMs >= leaseMs - ROUNDING_MS, `${what} (P7)`);
   }
@@ -207,7 +251,8 @@ export class LeaseWatch {
       known = new Map();
       this.#known.set(process, known);
     }
-    known.set(incarnation, Math.max(known.get(incarnation) ?? Number.NEGATIVE_INFINITY, at));
+    const earlier = known.get(incarnation);
+    if (earlier === undefined || earlier.at < at) known.set(incarnation, { at, heardAt: this.#world.now });
   }
 }
 

@@ -136,10 +136,11 @@ export class RegisterClient {
     const { ledger } = this.#world;
     const { leaseMs, paddingBytes } = this.#plan;
     const value = ledger.newValue();
+    const record = recordOf(value, leaseMs, { paddingBytes, place: randomInteger(this.#random, 1, 3) });
     const operation = this.#invoke("write", id, value);
     this.#ask(
       process,
-      ({ registry }) => registry.register(id, recordOf(value, leaseMs, paddingBytes)),
+      ({ registry }) => registry.register(id, record),
       (answer) => {
         if (answer.is === "ok") {
           const { revision } = answer.value.agent;

@@ -167,6 +167,8 @@ export type StoragePoint = "write begins" | "write done" | "chunk stored" | "ins
 
 export interface StorageWatch {
   at(point: StoragePoint): void;
+  /** The disk is about to say that the state of `index` has these members. */
+  stating(index: number, membership: Membership): void;
   /** A batch was refused: who asked for it must stop (R8). */
   failed(): void;
 }
@@ -194,6 +196,7 @@ export class ObservedStorage implements RaftStorage {
   }
 
   write(batch: RaftWrite): Promise<void> {
+    if (batch.state !== undefined) this.#watch.stating(batch.state.appliedIndex, batch.state.membership);
     return this.#change(
       "write begins",
       "write done",
@@ -211,6 +214,7 @@ export class ObservedStorage implements RaftStorage {
   }
 
   async beginInstall(header: SnapshotHeader): Promise<SnapshotInstall> {
+    this.#watch.stating(header.lastIndex, header.membership);
     const install = await this.#watched(this.#inner.beginInstall(header));
     return {
       write: async (chunk) => {

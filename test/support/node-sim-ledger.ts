@@ -55,15 +55,15 @@ export class CommandLedger {
   }
 }
 
-/** A small record that is unlike any other. */
-export function recordOf(value: string, leaseMs: number, paddingBytes: number): AgentRecord {
+/** A small record that is unlike any other. An agent that moves begins another lease. */
+export function recordOf(value: string, leaseMs: number, { paddingBytes = 0, place = 1 } = {}): AgentRecord {
   return {
     name: "simulated",
     namespace: "default",
     type: "mcp_agent",
     runtime: "python",
     version: value,
-    endpoint: "http://10.0.0.1:8080",
+    endpoint: `http://10.0.0.${place}:8080`,
     labels: {},
     metadata: paddingBytes === 0 ? {} : { padding: "x".repeat(paddingBytes) },
     capabilities: [{ name: "weather", functionName: "weather", version: "1.0.0", tags: [], dependencies: [] }],

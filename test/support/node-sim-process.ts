@@ -29,7 +29,7 @@ import { NodeFactsStore } from "../../src/storage/node-facts.ts";
 import { RaftStore } from "../../src/storage/raft-store.ts";
 import { originOf } from "../../src/types/cluster-id.ts";
 import { asFederationId, type NodeId, type NodeName } from "../../src/types/ids.ts";
-import { NO_MEMBERS } from "../../src/types/membership.ts";
+import { type Membership, NO_MEMBERS } from "../../src/types/membership.ts";
 import type { RaftMessage } from "../../src/types/raft.ts";
 import { silentLogger } from "../../src/util/logger.ts";
 import type { Random } from "../../src/util/random.ts";
@@ -60,6 +60,8 @@ export interface ProcessWatch {
   sending(process: NodeProcess, message: RaftMessage): void;
   applying(process: NodeProcess, command: Uint8Array, index: number): void;
   applied(process: NodeProcess, index: number): void;
+  /** Its disk is about to say that the state of `index` has these members. */
+  stating(process: NodeProcess, index: number, membership: Membership): void;
   /** It took the state that its disk shows, which is that of `index`. */
   restored(process: NodeProcess, index: number): void;
   proposing(process: NodeProcess, command: Uint8Array): void;
@@ -121,7 +123,7 @@ export class NodeProcess {
   readonly #group: GroupInWaiting;
   readonly #stopping = new AbortController();
   readonly #calls = new Set<(gone: ProcessGone) => void>();
-  readonly #pausedAt: number[] = [];
+  readonly #pauses: { readonly from: number; to: number }[] = [];
   #endedAt = Number.POSITIVE_INFINITY;
   #isLeaving = false;
   #isAlive = true;
@@ -287,16 +289,25 @@ export class NodeProcess {
 
   /** Whether it lived, and was not paused, for all of this span of the world's time. */
   ranUndisturbed(from: number, to: number): boolean {
-    return this.#endedAt > to && this.#pausedAt.every((at) => at < from || at > to);
+    return this.#endedAt > to && this.pausesWithin(from, to).length === 0;
+  }
+
+  /** How long it stood still, each time that it did within this span. */
+  pausesWithin(from: number, to: number): readonly number[] {
+    const lengths = this.#pauses.map((pause) => Math.min(pause.to, to) - Math.max(pause.from, from));
+    return lengths.filter((length) => length > 0);
   }
 
   pause(isFrozen: boolean): void {
     if (!this.#isAlive || this.loop.isPaused) return;
-    this.#pausedAt.push(this.#parts.network.queue.now);
+    this.#pauses.push({ from: this.#parts.network.queue.now, to: Number.POSITIVE_INFINITY });
     this.loop.pause(isFrozen);
   }
 
   resume(): void {
+    const pause = this.#pauses.at(-1);
+    if (pause === undefined || !this.loop.isPaused) return;
+    pause.to = this.#parts.network.queue.now;
     this.loop.resume();
   }
 
@@ -381,6 +392,7 @@ export class NodeProcess {
         if (point === "install done") this.#ifAlive(() => watch.installed(this));
         this.passes(point);
       },
+      stating: (index, membership) => this.#ifAlive(() => watch.stating(this, index, membership)),
       failed: () => this.#ifAlive(() => watch.writeFailed(this)),
     });
   }

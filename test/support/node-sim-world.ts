@@ -13,7 +13,7 @@ import { MembershipError, RaftError } from "../../src/raft/index.ts";
 import { decodeCommand } from "../../src/registry/commands.ts";
 import { StorageError } from "../../src/storage/interface.ts";
 import { asNodeId, asNodeName, type NodeId, type NodeName } from "../../src/types/ids.ts";
-import type { Member } from "../../src/types/membership.ts";
+import type { Member, Membership } from "../../src/types/membership.ts";
 import type { RaftMessage } from "../../src/types/raft.ts";
 import { type Random, randomInteger } from "../../src/util/random.ts";
 import { HistoryRecorder } from "./history.ts";
@@ -325,7 +325,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
     machine.process = null;
     machine.disk.crash();
     this.network.leave(process.endpoint, isSeen ? this.plan.kernelTells : 0);
-    this.#leases.ended(process);
+    this.#leases.forget(process);
   }
 
   #noteLosses({ core, machine }: NodeProcess): void {
@@ -378,7 +378,13 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   applying(process: NodeProcess, bytes: Uint8Array, index: number): void {
     const command = this.ledger.applying(bytes, index);
-    if (command !== null) this.#tell(process.id, `applies ${command.kind} at ${index}`);
+    if (command === null) return;
+    this.#tell(process.id, `applies ${command.kind} at ${index}`);
+    if (command.kind === "expire") this.#leases.ending(process, command);
+  }
+
+  stating({ machine }: NodeProcess, index: number, membership: Membership): void {
+    this.#invariants.stating(machine, index, membership);
   }
 
   restored({ stateMachine, machine }: NodeProcess, index: number): void {
@@ -388,6 +394,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   applied(process: NodeProcess, index: number): void {
     const { stateMachine, machine } = process;
     this.#invariants.applied(machine, index, stateMachine.stateHash());
+    this.#leases.ended(process);
     const id = this.ledger.registeredAt(index);
     const incarnation = id === undefined ? undefined : stateMachine.index.get(id)?.incarnation;
     if (incarnation !== undefined) this.#leases.renewed(process, incarnation);

@@ -76,6 +76,8 @@ export class RaftInvariants {
   readonly #committed: Committed[] = [{ entry: NOTHING, inTerm: 0 }];
   /** Hash of the state after each index. */
   readonly #hashes: (StateHash | undefined)[] = [];
+  /** Committed configurations, the newest last, and where each came into force. */
+  readonly #configurations: { readonly index: number; readonly members: string }[] = [];
   readonly #promised = new Map<NodeId, Promised>();
   /** For each read under way, the highest index committed anywhere when it began. */
   readonly #reads = new Map<string, number>();
@@ -149,7 +151,7 @@ export class RaftInvariants {
       .slice(log.startIndex + 1, Number.POSITIVE_INFINITY)
       .findLast(({ kind }) => kind === "membership");
     if (newest === undefined) return;
-    const isNewest = JSON.stringify(decodeMembership(newest.data)) === JSON.stringify(membership);
+    const isNewest = textOf(decodeMembership(newest.data)) === textOf(membership);
     check(isNewest, `${node.id}: entry ${newest.index} brings another configuration than the one in force`);
     if (role !== "leader") return;
     const uncommitted = log.slice(log.commit + 1, Number.POSITIVE_INFINITY).filter(({ kind }) => kind === "membership");
@@ -239,6 +241,8 @@ export class RaftInvariants {
       if (known === undefined) {
         check(index === this.#committed.length, `${node.id} committed ${index} before what precedes it`);
         this.#committed.push({ entry, inTerm: core.term });
+        if (entry.kind === "membership")
+          this.#configurations.push({ index, members: textOf(decodeMembership(entry.data)) });
       } else {
         check(isSameEntry(known.entry, entry), `${node.id} committed another entry at ${index}`);
       }
@@ -303,6 +307,14 @@ export class RaftInvariants {
     check(index <= this.quorumReaches, `${node.id} applied ${index}, which nobody committed`);
   }
 
+  /** The state of an index states the configuration that was in force there (R45, R49). */
+  stating(node: ObservedMember, index: number, membership: Membership): void {
+    const inForce = this.#configurations.findLast((configuration) => configuration.index <= index);
+    if (inForce === undefined) return;
+    const isSo = textOf(membership) === inForce.members;
+    check(isSo, `${node.id}: the state of ${index} states other members than entry ${inForce.index} brought`);
+  }
+
   readBegan(node: ObservedMember, request: number): void {
     this.#reads.set(`${node.id}/${request}`, this.quorumReaches);
   }
@@ -313,6 +325,24 @@ export class RaftInvariants {
     if (index === null || floor === undefined) return;
     check(index >= floor, `linearizable reads: ${node.id} reads at ${index} what began after ${floor} was committed`);
   }
+}
+
+const texts = new WeakMap<Membership, string>();
+
+/** The same for equal configurations. */
+function textOf(membership: Membership): string {
+  const known = texts.get(membership);
+  if (known !== undefined) return known;
+  const { voters, outgoing, learners, removed } = membership;
+  const idsOf = (members: readonly Member[]) => members.map(({ id, name }) => [id, name]);
+  const text = JSON.stringify([
+    idsOf(voters),
+    idsOf(outgoing),
+    learners.map(({ id, becomes, replaces }) => [id, becomes, replaces]),
+    removed,
+  ]);
+  texts.set(membership, text);
+  return text;
 }
 
 function isSameEntry(a: LogEntry, b: LogEntry): boolean {
