@@ -64,13 +64,14 @@ try {
   const { leader: leaderName } = await nodes[0]!.api.members();
   const leader = nodes.find(({ name }) => name === leaderName)!;
   const lost = nodes.find((node) => node !== leader)!;
-  const quiet = await measure("writes alone", nodes, () => pause(QUIET_SECONDS * 1_000));
+  const others = nodes.filter((node) => node !== lost);
+  const quiet = await measure("writes alone", nodes, others, () => pause(QUIET_SECONDS * 1_000));
   const former = (await lost.member(leader))!.nodeId;
   await lost.kill();
   await rm(lost.dataDir, { recursive: true });
   note(`${lost.name} lost its disk and comes back while ${leader.name} leads ...`);
-  const catchingUp = await measure("a member catches up", nodes, async () => {
-    lost.start(nodes.filter((other) => other !== lost));
+  const catchingUp = await measure("a member catches up", nodes, others, async () => {
+    lost.start(others);
     await lost.untilRunning(async () => {
       const member = await lost.member(leader);
       return member?.role === "voter" && member.nodeId !== former;
@@ -86,8 +87,13 @@ try {
   await group.destroy();
 }
 
-/** Writes at fixed times and samples the nodes while `task` lasts. */
-async function measure(phase: string, nodes: readonly NodeProcess[], task: () => Promise<void>): Promise<Phase> {
+/** Writes at fixed times through `writers` and samples the nodes while `task` lasts. */
+async function measure(
+  phase: string,
+  nodes: readonly NodeProcess[],
+  writers: readonly NodeProcess[],
+  task: () => Promise<void>,
+): Promise<Phase> {
   note(`${phase} ...`);
   const microseconds = build({ lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000 });
   const peaks = new Map(nodes.map(({ name }) => [name, { loopDelayMaxMs: 0, residentMaxMib: 0 }]));
@@ -99,8 +105,7 @@ async function measure(phase: string, nodes: readonly NodeProcess[], task: () =>
   let failed = 0;
   const writing: Promise<void>[] = [];
   const write = async (dueAt: number) => {
-    const up = nodes.filter(({ isRunning }) => isRunning);
-    const node = up[writes % up.length]!;
+    const node = writers[writes % writers.length]!;
     const { path, body } = register(node.http, `written-${began}-${writes++}`);
     const headers = { "content-type": "application/json" };
     try {
