@@ -4,7 +4,7 @@
  *   npm run mutants                        all of them: directed tests first, then the simulators
  *   npm run mutants -- --only "vote|R1$"   those with a name, a rule or a file like it
  *   npm run mutants -- --sim-only          what the simulators alone kill of those on the checklist
- *   npm run mutants -- --seeds 20000       so many seeds of each simulator, for at most --seconds 120
+ *   npm run mutants -- --seeds 20000       so many seeds of cores, a fiftieth of whole nodes, for at most --seconds 120
  *   npm run mutants -- --jobs 4 --json     so many at a time; the results as JSON on standard output
  *
  * Exit code 1 when a mutant survives (with --sim-only: more than two of the twenty), 2 when nothing could be concluded: the
@@ -14,10 +14,10 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { AREAS, CATALOGUE } from "./catalogue.ts";
-import type { Mutant } from "./mutant.ts";
+import type { Mutant, SimulatorName } from "./mutant.ts";
 import { type Outcome, summaryOf, tableOf } from "./report.ts";
 import { Sandbox } from "./sandbox.ts";
-import { type Effort, run, type Suite, simulator, testFile } from "./suites.ts";
+import { CORE_SEEDS_PER_NODE_SEED, type Effort, run, type Suite, simulator, testFile } from "./suites.ts";
 
 /** Of the twenty, this many may live as far as the simulators alone are concerned. */
 const SIMULATION_SURVIVORS_MAX = 2;
@@ -33,10 +33,14 @@ const { values } = parseArgs({
   },
 });
 const isSimOnly = values["sim-only"];
-const effort: Effort = {
-  // Where the simulators are only asked about what the directed tests let through, much is wrong already.
-  seeds: positive("seeds", values.seeds ?? (isSimOnly ? "5000" : "1000")),
-  seconds: positive("seconds", values.seconds),
+// Where the simulators are only asked about what the directed tests let through, much is wrong already.
+const coreSeeds = positive("seeds", values.seeds ?? (isSimOnly ? "4000" : "1000"));
+const secondsMax = positive("seconds", values.seconds);
+/** How far each simulator goes; no further than it came without a mutant. */
+const efforts: Record<SimulatorName, Effort> = {
+  core: { seeds: coreSeeds, seconds: secondsMax },
+  node: { seeds: Math.ceil(coreSeeds / CORE_SEEDS_PER_NODE_SEED), seconds: secondsMax },
+  group: { seeds: 0, seconds: secondsMax },
 };
 const jobs = positive("jobs", values.jobs);
 
@@ -73,16 +77,20 @@ async function isSound(sandboxes: readonly Sandbox[]): Promise<boolean> {
   const suites = new Map(chosen.flatMap(suitesFor).map((suite) => [suite.name, suite]));
   const verdicts = await each([...suites.values()], sandboxes, async (suite, { root }) => {
     const verdict = await run(suite, root);
-    progress(`without a mutant  ${suite.name} ${verdict.is}, ${verdict.seconds.toFixed(1)} s`);
-    if (verdict.is === "failed") progress(`  ${verdict.firstFailure}`);
-    return verdict;
+    const what = verdict.is === "passed" ? `${verdict.count} passed` : `failed: ${verdict.firstFailure}`;
+    progress(`without a mutant  ${suite.name}, ${verdict.seconds.toFixed(1)} s, ${what}`);
+    return { suite, verdict };
   });
-  return verdicts.every(({ is }) => is === "passed");
+  for (const name of ["core", "node"] as const) {
+    const done = verdicts.find(({ suite }) => suite.name === simulator(name, efforts[name]).name);
+    if (done?.verdict.is === "passed") efforts[name] = { seeds: done.verdict.count, seconds: secondsMax };
+  }
+  return verdicts.every(({ verdict }) => verdict.is === "passed");
 }
 
 function suitesFor({ tests, simulators }: Mutant): Suite[] {
   const directed = isSimOnly ? [] : tests.map(testFile);
-  return [...directed, ...simulators.map((name) => simulator(name, effort))];
+  return [...directed, ...simulators.map((name) => simulator(name, efforts[name]))];
 }
 
 async function tryToKill(mutant: Mutant, sandbox: Sandbox): Promise<Outcome> {

@@ -16,7 +16,8 @@ export interface Suite {
 }
 
 export type Verdict =
-  | { readonly is: "passed"; readonly seconds: number }
+  /** `count` tests or seeds. */
+  | { readonly is: "passed"; readonly seconds: number; readonly count: number }
   | { readonly is: "failed"; readonly seconds: number; readonly firstFailure: string };
 
 /** No test and no seed takes a tenth of this. */
@@ -24,37 +25,26 @@ const SILENCE_MS = 30_000;
 /** A mutant may fill the memory as well. */
 const NODE_OPTIONS = "--max-old-space-size=1024";
 /** Innermost tests are reported first, so the first such line names the test itself. */
+const OK = /^\s*ok \d+/;
 const NOT_OK = /^\s*not ok \d+ - (.*?)(?: # (?:TODO|SKIP).*)?$/;
 
 export function testFile(path: string): Suite {
   return { name: path, args: ["--test-reporter=tap", path], env: { ATOLL_SIM_SEEDS: "0" } };
 }
 
-/** How much of each simulator is run. */
+/** How much of a simulator is run: seeds 1 to `seeds`, and for no longer than `seconds`. */
 export interface Effort {
-  /** Seeds 1 to this one of bare cores; of whole nodes, a fraction that costs about as much. */
   readonly seeds: number;
-  /** And for no longer than this. */
   readonly seconds: number;
 }
 
 /** What a seed of whole nodes costs, in seeds of bare cores. */
-const CORE_SEEDS_PER_NODE_SEED = 50;
+export const CORE_SEEDS_PER_NODE_SEED = 50;
 
 export function simulator(name: SimulatorName, { seeds, seconds }: Effort): Suite {
-  switch (name) {
-    case "core":
-      return simulation(name, seeds, seconds);
-    case "node":
-      return simulation(name, Math.ceil(seeds / CORE_SEEDS_PER_NODE_SEED), seconds);
-    case "group":
-      return { ...testFile("test/sim/raft-group.sim.test.ts"), name: "simulator: group" };
-  }
-}
-
-function simulation(level: "core" | "node", seeds: number, seconds: number): Suite {
-  const args = ["test/mutants/simulate.ts", level, `${seeds}`, `${seconds}`];
-  return { name: `simulator: ${level}`, args, env: {} };
+  // Its seeds are in the test itself.
+  if (name === "group") return { ...testFile("test/sim/raft-group.sim.test.ts"), name: "simulator: group" };
+  return { name: `simulator: ${name}`, args: ["test/mutants/simulate.ts", name, `${seeds}`, `${seconds}`], env: {} };
 }
 
 /** Runs a suite in a folder, up to its first failure. */
@@ -74,15 +64,17 @@ export async function run({ args, env }: Suite, cwd: string): Promise<Verdict> {
     end(child);
   }, SILENCE_MS);
   let firstFailure: string | undefined;
+  let count = 0;
   for await (const line of createInterface({ input: child.stdout })) {
     watchdog.refresh();
+    if (OK.test(line)) count++;
     firstFailure ??= NOT_OK.exec(line)?.[1];
     if (firstFailure !== undefined) end(child);
   }
   clearTimeout(watchdog);
   const [code, signal] = await exit;
   const seconds = (performance.now() - startedAt) / 1_000;
-  if (code === 0 && firstFailure === undefined) return { is: "passed", seconds };
+  if (code === 0 && firstFailure === undefined) return { is: "passed", seconds, count };
   const ending = hangs ? `hangs for ${SILENCE_MS / 1_000} s` : `ends with ${signal ?? `exit code ${code}`}`;
   return { is: "failed", seconds, firstFailure: firstFailure?.trim() ?? ending };
 }
