@@ -123,6 +123,13 @@ describe("tag scores", () => {
   });
 });
 
+/** One agent that offers a function in two versions which are equal, but not written alike. */
+const TWINS = ["10.0", "10"].map((version) => ({
+  key: { score: 5, version, id: "x", functionName: "g", region: "eu" },
+  registeredAtMs: 0,
+  isHealthy: false,
+}));
+
 describe("pages of a federated answer", () => {
   const held = fc.uniqueArray(fc.record({ key: sortKey, registeredAtMs: fc.nat(3), isHealthy: fc.boolean() }), {
     maxLength: 30,
@@ -205,6 +212,7 @@ describe("pages of a federated answer", () => {
           assert.equal(seen.filter((agent) => agent.id === id).length, expected, "all of one region's offers");
         }
       }),
+      { examples: [[TWINS, 1]] },
     );
   });
 });

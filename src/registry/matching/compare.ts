@@ -22,7 +22,13 @@ export function compareQuality(a: SortKey, b: SortKey): number {
 
 /** The part of the order that only makes it total. */
 export function compareNames(a: SortKey, b: SortKey): number {
-  return compareText(a.id, b.id) || compareText(a.functionName, b.functionName) || compareText(a.region, b.region);
+  return (
+    compareText(a.id, b.id) ||
+    compareText(a.functionName, b.functionName) ||
+    compareText(a.region, b.region) ||
+    // Versions that are equal may be written differently: 10 and 10.0.
+    compareText(a.version, b.version)
+  );
 }
 
 /** The place of a found agent. */
