@@ -2,7 +2,7 @@
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
-const simulators = ["group", "node"] as const;
+const simulators = ["node"] as const;
 const GROUP = "test/unit/raft/raft-group.test.ts";
 
 export const DRIVER: readonly Mutant[] = [

@@ -2,7 +2,7 @@
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
-const simulators = ["core", "group", "node"] as const;
+const simulators = ["core", "node"] as const;
 const tests = ["test/unit/raft/core/election.test.ts"];
 
 export const ELECTIONS: readonly Mutant[] = [

@@ -2,7 +2,7 @@
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
-const simulators = ["core", "group", "node"] as const;
+const simulators = ["core", "node"] as const;
 const CORE = "test/unit/raft/core/membership.test.ts";
 const GROUP = "test/unit/raft/membership-changes.test.ts";
 const RECOVERY = "test/unit/raft/recovery.test.ts";
@@ -203,7 +203,7 @@ export const MEMBERSHIP: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/raft-group.ts", tests: [GROUP], simulators: ["group", "node"] }, [
+  ...mutantsOf({ file: "src/raft/raft-group.ts", tests: [GROUP], simulators: ["node"] }, [
     {
       name: "snapshot states a configuration that is not of its index",
       rule: "R45, R49",

@@ -2,7 +2,7 @@
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
-const simulators = ["core", "group", "node"] as const;
+const simulators = ["core", "node"] as const;
 
 export const READS_AND_TRANSFERS: readonly Mutant[] = [
   ...mutantsOf({ file: "src/raft/core/read-index.ts", tests: ["test/unit/raft/core/read-index.test.ts"], simulators }, [
@@ -56,7 +56,7 @@ export const READS_AND_TRANSFERS: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/reads.ts", tests: ["test/unit/raft/reads.test.ts"], simulators: ["group", "node"] }, [
+  ...mutantsOf({ file: "src/raft/reads.ts", tests: ["test/unit/raft/reads.test.ts"], simulators: ["node"] }, [
     {
       name: "read does not wait until its index is applied",
       rule: "R56",

@@ -2,7 +2,7 @@
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
-const simulators = ["core", "group", "node"] as const;
+const simulators = ["core", "node"] as const;
 const LOG_TEST = "test/unit/raft/core/log.test.ts";
 const REPLICATION_TEST = "test/unit/raft/core/replication.test.ts";
 const APPEND_TEST = "test/unit/raft/core/append-entries.test.ts";

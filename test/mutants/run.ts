@@ -40,7 +40,6 @@ const secondsMax = positive("seconds", values.seconds);
 const efforts: Record<SimulatorName, Effort> = {
   core: { seeds: coreSeeds, seconds: secondsMax },
   node: { seeds: Math.ceil(coreSeeds / CORE_SEEDS_PER_NODE_SEED), seconds: secondsMax },
-  group: { seeds: 0, seconds: secondsMax },
 };
 const jobs = positive("jobs", values.jobs);
 

@@ -7,7 +7,7 @@ const EXCHANGE = "test/unit/raft/snapshot-exchange.test.ts";
 const GROUP = "test/unit/raft/raft-group.test.ts";
 
 export const SNAPSHOTS: readonly Mutant[] = [
-  ...mutantsOf({ file: "src/raft/core/snapshot.ts", tests: [SNAPSHOT], simulators: ["core", "group", "node"] }, [
+  ...mutantsOf({ file: "src/raft/core/snapshot.ts", tests: [SNAPSHOT], simulators: ["core", "node"] }, [
     {
       name: "snapshot at or below commit is installed",
       rule: "R44",
@@ -42,7 +42,7 @@ export const SNAPSHOTS: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/snapshot-exchange.ts", tests: [EXCHANGE, GROUP], simulators: ["group", "node"] }, [
+  ...mutantsOf({ file: "src/raft/snapshot-exchange.ts", tests: [EXCHANGE, GROUP], simulators: ["node"] }, [
     {
       name: "snapshot is taken from one that does not lead",
       rule: "R43",
@@ -81,7 +81,7 @@ export const SNAPSHOTS: readonly Mutant[] = [
     },
   ]),
 
-  ...mutantsOf({ file: "src/raft/raft-group.ts", tests: [GROUP], simulators: ["group", "node"] }, [
+  ...mutantsOf({ file: "src/raft/raft-group.ts", tests: [GROUP], simulators: ["node"] }, [
     {
       name: "votes go on while a snapshot replaces the log",
       rule: "R1, R6",

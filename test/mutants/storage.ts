@@ -2,7 +2,7 @@
 
 import { type Mutant, mutantsOf } from "./mutant.ts";
 
-const simulators = ["group", "node"] as const;
+const simulators = ["node"] as const;
 const CONTRACT = "test/contract/raft-storage.test.ts";
 const CRASH = "test/unit/storage/crash.test.ts";
 const DAMAGE = "test/unit/storage/damage.test.ts";

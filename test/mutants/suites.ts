@@ -42,8 +42,6 @@ export interface Effort {
 export const CORE_SEEDS_PER_NODE_SEED = 50;
 
 export function simulator(name: SimulatorName, { seeds, seconds }: Effort): Suite {
-  // Its seeds are in the test itself.
-  if (name === "group") return { ...testFile("test/sim/raft-group.sim.test.ts"), name: "simulator: group" };
   return { name: `simulator: ${name}`, args: ["test/mutants/simulate.ts", name, `${seeds}`, `${seconds}`], env: {} };
 }
 

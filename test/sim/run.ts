@@ -43,7 +43,7 @@ interface Outcome {
   readonly events: number;
   readonly traceHash: number;
   readonly committed: number;
-  readonly checks?: number;
+  readonly checks: number;
   readonly operations?: number;
   readonly counters: ReadonlyMap<string, number>;
 }
@@ -112,7 +112,7 @@ class Totals {
     this.#seeds++;
     this.#virtualMs += outcome.virtualMs;
     this.#events += outcome.events;
-    this.#checks += outcome.checks ?? 0;
+    this.#checks += outcome.checks;
     this.#operations += outcome.operations ?? 0;
     this.#committed += outcome.committed;
     this.#last = outcome;
@@ -120,6 +120,7 @@ class Totals {
   }
 
   print(): void {
+    if (this.#seeds === 0) return;
     for (const [what, times] of [...this.#counters].sort()) write(`${String(times).padStart(12)}  ${what}`);
     if (this.#seeds === 1) write(`trace ${this.#last!.traceHash.toString(16)}`);
     const { user, system } = process.cpuUsage(this.#cpu);
@@ -129,11 +130,14 @@ class Totals {
       0,
     );
     const minutes = this.#virtualMs / MINUTE_MS;
-    write(
-      `${this.#seeds} seeds, none failed: ${minutes.toFixed(1)} simulated minutes, ${this.#events} events, ` +
-        `${this.#committed} entries committed, ${faults} faults, ${this.#checks} checks of invariants, ` +
-        `${Math.round(this.#operations)} operations explained`,
-    );
+    const parts = [
+      `${minutes.toFixed(1)} simulated minutes`,
+      `${this.#events} events`,
+      `${this.#committed} entries committed`,
+      `${this.#checks} checks of invariants`,
+      ...(values.level === "node" ? [`${faults} faults`, `${Math.round(this.#operations)} operations explained`] : []),
+    ];
+    write(`${this.#seeds} seeds passed: ${parts.join(", ")}`);
     const speed = (spentMs: number) => (this.#virtualMs / Math.max(spentMs, 1)).toFixed(0);
     write(
       `${speed(this.realMs)} simulated seconds a second of real time, ${speed(cpuMs)} a second of processor time, ` +

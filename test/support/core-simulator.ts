@@ -32,6 +32,8 @@ export interface SimulationResult {
   readonly events: number;
   readonly virtualMs: number;
   readonly committed: number;
+  /** How often a member was looked at. */
+  readonly checks: number;
   /** Equal for equal runs. */
   readonly traceHash: number;
   /** How often something worth reaching was reached. */
@@ -154,6 +156,7 @@ class CoreSimulator implements NodeHost {
       events: this.#events,
       virtualMs: Math.round(this.#queue.now),
       committed: this.#invariants.quorumReaches,
+      checks: this.#invariants.checks,
       traceHash: this.#traceHash,
       counters: this.#counters,
     };

@@ -10,7 +10,7 @@ import { asClusterId, type NodeId } from "../../src/types/ids.ts";
 import { type Membership, NO_MEMBERS } from "../../src/types/membership.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { silentLogger } from "../../src/util/logger.ts";
-import { type Random, seededRandom } from "../../src/util/random.ts";
+import { seededRandom } from "../../src/util/random.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { votersUpTo } from "./raft-core.ts";
 import { RaftNetwork } from "./raft-transport.ts";
@@ -161,15 +161,11 @@ export class RaftCluster {
     return this.startNode(id);
   }
 
-  /**
-   * kill -9, and the power with it: what was not synced is gone.
-   *
-   * @param options.luck - draws how much of what was being written had reached the disk all the same
-   */
-  crash(id: NodeId, { isSilent = false, luck }: { isSilent?: boolean; luck?: Random } = {}): void {
+  /** kill -9, and the power with it: what was not synced is gone. */
+  crash(id: NodeId, { isSilent = false }: { isSilent?: boolean } = {}): void {
     const { clock, store } = this.node(id);
     clock.die();
-    this.#disks.set(id, store.crash(luck));
+    this.#disks.set(id, store.crash());
     this.#nodes.delete(id);
     this.network.remove(id, { isSilent });
   }
