@@ -213,6 +213,7 @@ class Injection {
     const isGrowing =
       length <= MACHINES_MIN || (length < MACHINES_MAX && (kind === "add-member" || this.#random.next() < 0.5));
     if (isGrowing) world.grow(this.#random.next() < 0.7 ? "voter" : "learner");
+    else if (!world.canShrink) return;
     else if (this.#random.next() < 0.5) world.operator.remove(victim.id);
     else world.removeDirectly(victim.id);
     if (kind !== "crash-in-change") return;

@@ -21,6 +21,7 @@ export interface OperatorWorld {
 /** Longer than a node tries by itself. */
 const PATIENCE_MS = 6_000;
 const AGAIN_MS = 1_000;
+const REMOVE = "remove";
 /** Trying again would change nothing. */
 const FINAL: ReadonlySet<string> = new Set([
   "MEMBER_EXISTS",
@@ -49,9 +50,13 @@ export class Operator {
     this.#wish(what, ({ admin }) => admin.addMember(name, becomes), isThere);
   }
 
+  get isRemoving(): boolean {
+    return this.wishes.some((wish) => wish.startsWith(REMOVE));
+  }
+
   remove(member: string): void {
     this.#wish(
-      `remove ${member}`,
+      `${REMOVE} ${member}`,
       ({ admin }) => admin.removeMember(member),
       () => !this.#isDoneRemoving,
     );

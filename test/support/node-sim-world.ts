@@ -62,6 +62,8 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   #isHealed = false;
   #starts = 0;
   #raftMessages = 0;
+  /** Removals at a leader that have not been answered. */
+  #removals = 0;
 
   constructor(plan: NodeSimulationPlan) {
     this.plan = plan;
@@ -155,17 +157,36 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   /**
    * Whether the region bears the loss of this disk: of every configuration that is in force or may come to be, a majority
-   * of the voters keeps its own.
+   * of the voters keeps its own. While somebody is being removed nobody can tell: a leader takes a voter whose disk was
+   * lost a moment ago for one that answers (R52).
    */
   canLose(machine: Machine): boolean {
-    const isKept = (id: NodeId) =>
-      id !== machine.id && this.machines.some((other) => other.id === id && !other.record.isDamaged);
+    const isKept = (id: NodeId) => id !== machine.id && !this.#isLost(id);
     const keepsMajority = (voters: readonly Member[]) =>
       voters.length === 0 || 2 * voters.filter(({ id }) => isKept(id)).length > voters.length;
-    const memberships = this.machines.flatMap((other) => other.possibleMemberships(this.committed));
+    const memberships = this.#possibleMemberships();
     return (
-      memberships.length > 0 && memberships.every(({ voters, outgoing }) => [voters, outgoing].every(keepsMajority))
+      !this.#isRemoving &&
+      memberships.length > 0 &&
+      memberships.every(({ voters, outgoing }) => [voters, outgoing].every(keepsMajority))
     );
+  }
+
+  /** Whether a voter may be removed: none has lost its disk, and is still to be replaced. */
+  get canShrink(): boolean {
+    return this.#possibleMemberships().every(({ voters }) => voters.every(({ id }) => !this.#isLost(id)));
+  }
+
+  get #isRemoving(): boolean {
+    return this.#removals > 0 || this.operator.isRemoving;
+  }
+
+  #isLost(id: NodeId): boolean {
+    return !this.machines.some((machine) => machine.id === id && !machine.record.isDamaged);
+  }
+
+  #possibleMemberships(): readonly Membership[] {
+    return this.machines.flatMap((machine) => machine.possibleMemberships(this.committed));
   }
 
   #addMachine(name: NodeName, id: string, mayFound: boolean): Machine {
@@ -286,7 +307,9 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
     if (leader === undefined) return;
     const timeoutMs = this.plan.raft.electionMsMax;
     const ask = async ({ group }: NodeProcess) => group?.changeMembership({ type: "remove", id }, { timeoutMs });
+    this.#removals++;
     this.ask(leader, 2 * timeoutMs, ask, (answer) => {
+      this.#removals--;
       if (answer.is === "ok") this.count("member removed");
       else if (answer.is === "error" && !isExpected(answer.error)) throw answer.error;
     });
