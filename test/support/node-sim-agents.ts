@@ -17,7 +17,7 @@ import type { Random } from "../../src/util/random.ts";
 import { type Answer, type ClientWorld, codeOf } from "./node-sim-clients.ts";
 import { recordOf } from "./node-sim-ledger.ts";
 import type { NodeProcess } from "./node-sim-process.ts";
-import { InvariantBroken } from "./raft-invariants.ts";
+import { check } from "./raft-invariants.ts";
 
 export interface AgentPlan {
   readonly agents: number;
@@ -254,8 +254,4 @@ export class LeaseWatch {
     const earlier = known.get(incarnation);
     if (earlier === undefined || earlier.at < at) known.set(incarnation, { at, heardAt: this.#world.now });
   }
-}
-
-function check(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new InvariantBroken(what);
 }

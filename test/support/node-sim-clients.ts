@@ -12,7 +12,7 @@ import { type Random, randomInteger } from "../../src/util/random.ts";
 import type { HistoryRecorder, OpenOperation } from "./history.ts";
 import { type CommandLedger, recordOf } from "./node-sim-ledger.ts";
 import type { NodeProcess } from "./node-sim-process.ts";
-import { InvariantBroken } from "./raft-invariants.ts";
+import { check } from "./raft-invariants.ts";
 
 export const OPERATIONS = ["register", "purge", "deregister", "read", "read-here", "renew"] as const;
 export type OperationKind = (typeof OPERATIONS)[number];
@@ -252,8 +252,4 @@ export class RegisterClient {
 export function codeOf(error: unknown): string {
   if (error instanceof RegistryError) return error.detail.code;
   throw error;
-}
-
-function check(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new InvariantBroken(what);
 }

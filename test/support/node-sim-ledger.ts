@@ -8,7 +8,7 @@
 import { type Command, decodeCommand } from "../../src/registry/commands.ts";
 import type { AgentRecord } from "../../src/types/agent.ts";
 import type { AgentId } from "../../src/types/ids.ts";
-import { InvariantBroken } from "./raft-invariants.ts";
+import { check } from "./raft-invariants.ts";
 
 export class CommandLedger {
   /** Log index at which each value took effect. */
@@ -69,8 +69,4 @@ export function recordOf(value: string, leaseMs: number, { paddingBytes = 0, pla
     capabilities: [{ name: "weather", functionName: "weather", version: "1.0.0", tags: [], dependencies: [] }],
     leaseMs,
   };
-}
-
-function check(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new InvariantBroken(what);
 }

@@ -13,6 +13,11 @@ export class InvariantBroken extends Error {
   override readonly name = "InvariantBroken";
 }
 
+/** @throws InvariantBroken when `condition` is false */
+export function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new InvariantBroken(what);
+}
+
 /** What of a member's log is on its disk, synced. */
 export interface DurableLog {
   readonly hardState: HardState;
@@ -366,8 +371,4 @@ function isBinding(message: RaftMessage): boolean {
     default:
       return false;
   }
-}
-
-function check(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new InvariantBroken(what);
 }
