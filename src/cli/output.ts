@@ -1,8 +1,13 @@
 /** What commands print: results on standard output, everything else on standard error. */
 
+import type { WriteStream } from "node:tty";
+import { stripVTControlCharacters } from "node:util";
 import Table from "cli-table3";
 import { createSpinner } from "nanospinner";
 import pc from "picocolors";
+
+/** Text is always styled; an output that can not show that takes it off again. */
+export const style = pc.createColors(true);
 
 export interface Output {
   /** A result: one line, or several. */
@@ -20,10 +25,16 @@ export interface Progress {
 }
 
 export const processOutput: Output = {
-  print: (text) => void process.stdout.write(`${text}\n`),
-  note: (text) => void process.stderr.write(`${text}\n`),
+  print: (text) => writeLine(process.stdout, text),
+  note: (text) => writeLine(process.stderr, text),
   ...(process.stderr.isTTY && { progress: spin }),
 };
+
+/** Styles are for a terminal that has them (`NO_COLOR` is honoured); a file or a pipe gets plain text. */
+function writeLine(stream: WriteStream, text: string): void {
+  const isStyled = stream.isTTY && stream.hasColors();
+  stream.write(`${isStyled ? text : stripVTControlCharacters(text)}\n`);
+}
 
 function spin(text: string): Progress {
   const spinner = createSpinner(text, { stream: process.stderr }).start();
@@ -44,7 +55,7 @@ export function showProgress(output: Output, text: string): Progress {
 /** A table without lines, for people; columns are as wide as they need to be. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const table = new Table({
-    head: head.map((title) => pc.dim(title)),
+    head: head.map((title) => style.dim(title)),
     chars: NO_LINES,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
   });
@@ -86,9 +97,9 @@ export function formatAge(ms: number): string {
 }
 
 export function formatHealth(health: "healthy" | "unhealthy"): string {
-  return health === "healthy" ? pc.green(health) : pc.red(health);
+  return health === "healthy" ? style.green(health) : style.red(health);
 }
 
 export function formatLink(link: "self" | "connected" | "away"): string {
-  return link === "away" ? pc.red(link) : pc.green(link);
+  return link === "away" ? style.red(link) : style.green(link);
 }

@@ -1,9 +1,8 @@
 /** `atoll config`: what a node started with the same file, environment and flags would use, and why. */
 
-import pc from "picocolors";
 import { describeConfig } from "../../config/describe.ts";
 import type { LoadedConfig } from "../../config/load.ts";
-import { formatTable, type Output, printJson } from "../output.ts";
+import { formatTable, type Output, printJson, style } from "../output.ts";
 
 export function config(loaded: LoadedConfig, { json }: { readonly json: boolean }, output: Output): void {
   const options = describeConfig(loaded);
@@ -11,8 +10,8 @@ export function config(loaded: LoadedConfig, { json }: { readonly json: boolean 
   if (json) return printJson(output, { options, ignored });
   const rows = options.map(({ option, value, origin }) => [
     option,
-    value ?? pc.dim("not set"),
-    origin === "default" ? pc.dim(origin) : pc.cyan(origin),
+    value ?? style.dim("not set"),
+    origin === "default" ? style.dim(origin) : style.cyan(origin),
   ]);
   output.print(formatTable(["OPTION", "VALUE", "FROM"], rows));
   for (const { name, reason } of ignored) output.note(`${name} is set and changes nothing: ${reason}`);

@@ -1,8 +1,7 @@
 /** `atoll lookup CAPABILITY`: who can do it, anywhere, and what did not answer. */
 
-import pc from "picocolors";
 import { ApiClient, type LookupView } from "../api-client.ts";
-import { formatAge, formatHealth, formatTable, type Output, printJson } from "../output.ts";
+import { formatAge, formatHealth, formatTable, type Output, printJson, style } from "../output.ts";
 import type { ClientOptions } from "./client-options.ts";
 
 export interface LookupOptions extends ClientOptions {
@@ -39,12 +38,12 @@ function formatAgents({ agents }: LookupView): string {
 function describeRegions({ regions, complete, nextCursor }: LookupView): string[] {
   const lines = regions.map(({ region, source, agents, stalenessMs, error }) =>
     error === undefined
-      ? pc.dim(
+      ? style.dim(
           `${region}: ${agents} found, ${source === "none" ? "no match by its summary" : source}, at most ${formatAge(stalenessMs)} old`,
         )
-      : pc.yellow(`${region}: did not answer (${error.code}: ${error.message})`),
+      : style.yellow(`${region}: did not answer (${error.code}: ${error.message})`),
   );
-  if (!complete) lines.push(pc.yellow("Incomplete: a region that may have matching agents did not answer."));
+  if (!complete) lines.push(style.yellow("Incomplete: a region that may have matching agents did not answer."));
   if (nextCursor !== undefined) lines.push("There are more: raise --limit.");
   return lines;
 }

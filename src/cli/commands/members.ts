@@ -1,8 +1,7 @@
 /** `atoll members`: who belongs to a region, and changes of it. */
 
-import pc from "picocolors";
 import { ApiClient, type MembersView, type MemberView } from "../api-client.ts";
-import { formatAge, formatLink, formatTable, type Output, printJson, showProgress } from "../output.ts";
+import { formatAge, formatLink, formatTable, type Output, printJson, showProgress, style } from "../output.ts";
 import { type ClientOptions, URL_DEFAULT } from "./client-options.ts";
 import { askForChange } from "./member-change.ts";
 import { waitUntilVoter } from "./member-promotion.ts";
@@ -20,12 +19,14 @@ export async function listMembers({ url, json }: ClientOptions, output: Output):
   output.print(formatMembers(found));
   const node = url === URL_DEFAULT ? "" : ` --url ${url}`;
   for (const { name, http, nodeId } of found.waiting) {
-    output.print(`${pc.yellow(name)} asks to join (${http || nodeId}): atoll members add ${name}${node}`);
+    output.print(`${style.yellow(name)} asks to join (${http || nodeId}): atoll members add ${name}${node}`);
   }
   if (found.leader === null) {
-    output.note(pc.red("No leader: these are the members as this node knows them, and they can not be changed now."));
+    output.note(
+      style.red("No leader: these are the members as this node knows them, and they can not be changed now."),
+    );
   }
-  if (found.isChanging) output.note(pc.yellow("A change is under way."));
+  if (found.isChanging) output.note(style.yellow("A change is under way."));
 }
 
 export async function addMember(name: string, options: AddMemberOptions, output: Output): Promise<void> {
@@ -81,6 +82,6 @@ function formatMembers({ members }: MembersView): string {
 }
 
 function formatRole({ role, becomes }: MemberView): string {
-  if (role === "leader") return pc.green(role);
+  if (role === "leader") return style.green(role);
   return role === "learner" && becomes === "voter" ? `${role} -> ${becomes}` : role;
 }

@@ -1,8 +1,7 @@
 /** `atoll status`: is this region well, and what does it see of the others? */
 
-import pc from "picocolors";
 import { ApiClient, type ClusterView, type RegionView } from "../api-client.ts";
-import { formatAge, formatLink, formatTable, type Output, printJson } from "../output.ts";
+import { formatAge, formatLink, formatTable, type Output, printJson, style } from "../output.ts";
 import type { ClientOptions } from "./client-options.ts";
 
 export async function status({ url, json }: ClientOptions, output: Output): Promise<void> {
@@ -17,13 +16,13 @@ export async function status({ url, json }: ClientOptions, output: Output): Prom
 function describeNode(cluster: ClusterView): string {
   const leader =
     cluster.leader === null
-      ? pc.red("no leader: registrations wait, lookups are answered from what this node holds")
+      ? style.red("no leader: registrations wait, lookups are answered from what this node holds")
       : `leader ${cluster.leader}, term ${cluster.term}`;
   const voters = cluster.members.filter(({ votes }) => votes).map(({ name }) => name);
   return [
-    `${pc.bold(cluster.node)} (${cluster.role}) of region ${pc.bold(cluster.region)}, federation ${cluster.federation}`,
+    `${style.bold(cluster.node)} (${cluster.role}) of region ${style.bold(cluster.region)}, federation ${cluster.federation}`,
     leader,
-    voters.length > 0 ? `voters ${voters.join(", ")}` : pc.red("not founded: waiting for the other members"),
+    voters.length > 0 ? `voters ${voters.join(", ")}` : style.red("not founded: waiting for the other members"),
     `applied ${cluster.appliedIndex} of ${cluster.commitIndex} committed, at most ${formatAge(cluster.stalenessMs)} old`,
     `agents: ${cluster.agents.healthy} healthy, ${cluster.agents.unhealthy} unhealthy`,
   ].join("\n");
@@ -39,7 +38,7 @@ export function formatRegions(regions: readonly RegionView[]): string {
     String(region.capabilities),
     String(region.revision),
     formatAge(region.stalenessMs),
-    region.distrust ?? (region.inSync ? "in sync" : pc.yellow("catching up")),
+    region.distrust ?? (region.inSync ? "in sync" : style.yellow("catching up")),
     region.roundTripMs === undefined ? "-" : `${region.roundTripMs.toFixed(1)} ms`,
   ]);
   const head = ["REGION", "LINK", "LEADER", "NODES", "AGENTS", "CAPABILITIES", "REVISION", "AGE", "SUMMARY", "RTT"];

@@ -1,8 +1,7 @@
 /** How a running local federation speaks: JSON lines for programs, text for people. */
 
 import { createSpinner } from "nanospinner";
-import pc from "picocolors";
-import { formatTable, type Output } from "../output.ts";
+import { formatTable, type Output, style } from "../output.ts";
 import type { ConsoleReporter } from "./console.ts";
 import type { FederationEvent, FederationStatus, NodeReport } from "./federation.ts";
 import type { DevOptions } from "./options.ts";
@@ -58,9 +57,9 @@ export function humanReporter(output: Output, { dataDir, regions, wanMs }: DevOp
       const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
       spinner.success(`Ready in ${seconds} s`);
       output.print(`\n${formatFederation(ready, nodes)}\n\n${tryNext(ready, nodes)}\n`);
-      if (wanMs > 0) output.print(pc.dim(`Regions are ${wanMs} ms apart, one way.`));
+      if (wanMs > 0) output.print(style.dim(`Regions are ${wanMs} ms apart, one way.`));
       output.print(
-        pc.dim(`Logs: ${dataDir}/NODE.log. Type help for what can be broken and mended here. Ctrl-C stops all.`),
+        style.dim(`Logs: ${dataDir}/NODE.log. Type help for what can be broken and mended here. Ctrl-C stops all.`),
       );
     },
     event(event) {
@@ -69,10 +68,10 @@ export function humanReporter(output: Output, { dataDir, regions, wanMs }: DevOp
     status({ nodes, cuts }) {
       const rows = nodes.map(({ name, http, pid, state }) => [name, http, String(pid ?? "-"), colourState(state)]);
       output.print(formatTable(["NODE", "HTTP", "PID", "STATE"], rows));
-      for (const [a, b] of cuts) output.print(pc.yellow(`${a} and ${b} are cut from each other`));
+      for (const [a, b] of cuts) output.print(style.yellow(`${a} and ${b} are cut from each other`));
     },
     help: (text) => output.print(text),
-    failed: (_, message) => output.note(pc.red(message)),
+    failed: (_, message) => output.note(style.red(message)),
     stopping() {
       isReady = false;
       spinner.reset().start("Stopping every node");
@@ -84,7 +83,7 @@ export function humanReporter(output: Output, { dataDir, regions, wanMs }: DevOp
 function formatFederation(regions: readonly ReadyRegion[], nodes: readonly NodeReport[]): string {
   const rows = nodes.map(({ name, region, http, pid }) => [
     region,
-    regions.some(({ leader }) => leader === name) ? `${name} ${pc.green("leader")}` : name,
+    regions.some(({ leader }) => leader === name) ? `${name} ${style.green("leader")}` : name,
     http,
     String(pid ?? "-"),
   ]);
@@ -106,28 +105,28 @@ function tryNext(regions: readonly ReadyRegion[], nodes: readonly NodeReport[]):
     [`kill the leader of ${leader.region}, then find the agent again`, `kill -9 ${leader.pid}`],
     ["and bring it back: type here", `restart ${leader.name}`],
   ];
-  return steps.map(([what, line]) => `  ${pc.dim(`# ${what}`)}\n  ${line}`).join("\n");
+  return steps.map(([what, line]) => `  ${style.dim(`# ${what}`)}\n  ${line}`).join("\n");
 }
 
 function describe(event: FederationEvent): string {
   switch (event.event) {
     case "node-started":
-      return `${event.name} ${pc.green("started")}, pid ${event.pid}`;
+      return `${event.name} ${style.green("started")}, pid ${event.pid}`;
     case "node-exited":
-      return `${event.name} ${pc.red("exited")} (${event.signal ?? `code ${event.code}`}): restart ${event.name} brings it back`;
+      return `${event.name} ${style.red("exited")} (${event.signal ?? `code ${event.code}`}): restart ${event.name} brings it back`;
     case "node-paused":
-      return `${event.name} ${pc.yellow("paused")}: resume ${event.name} lets it go on`;
+      return `${event.name} ${style.yellow("paused")}: resume ${event.name} lets it go on`;
     case "node-resumed":
-      return `${event.name} ${pc.green("resumed")}`;
+      return `${event.name} ${style.green("resumed")}`;
     case "cut":
-      return `${event.regions.join(" and ")} ${pc.red("cut")} from each other: heal ${event.regions.join(" ")} mends it`;
+      return `${event.regions.join(" and ")} ${style.red("cut")} from each other: heal ${event.regions.join(" ")} mends it`;
     case "healed":
-      return `${event.regions.join(" and ")} ${pc.green("joined again")}`;
+      return `${event.regions.join(" and ")} ${style.green("joined again")}`;
   }
 }
 
 function colourState(state: NodeReport["state"]): string {
-  return { running: pc.green, paused: pc.yellow, stopped: pc.red }[state](state);
+  return { running: style.green, paused: style.yellow, stopped: style.red }[state](state);
 }
 
 const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import type { MembersView } from "../../../src/cli/api-client.ts";
 import { run } from "../../../src/cli/program.ts";
 import { aMember, aRegion } from "../../support/fake-admin.ts";
+import { type Ran, runCommand } from "../../support/run-command.ts";
 
 type Answer = { readonly status?: number; readonly body: unknown } | "cut";
 
@@ -30,13 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => void server.close());
 
-async function members(...argv: string[]): Promise<{ code: number; printed: string; noted: string }> {
-  const printed: string[] = [];
-  const noted: string[] = [];
-  const output = { print: (text: string) => void printed.push(text), note: (text: string) => void noted.push(text) };
-  const code = await run(["members", ...argv, "--url", url], output);
-  return { code, printed: printed.join("\n"), noted: noted.join("\n") };
-}
+const members = (...argv: string[]): Promise<Ran> => runCommand("members", ...argv, "--url", url);
 
 const refusal = (status: number, code: string, message: string): Answer => ({
   status,

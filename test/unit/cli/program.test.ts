@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { run } from "../../../src/cli/program.ts";
-
-/** Runs a command; what it printed, and how it ended. */
-async function atoll(...argv: string[]): Promise<{ code: number; printed: string; noted: string }> {
-  const printed: string[] = [];
-  const noted: string[] = [];
-  const code = await run(argv, { print: (text) => void printed.push(text), note: (text) => void noted.push(text) });
-  return { code, printed: printed.join("\n"), noted: noted.join("\n") };
-}
+import { runCommand as atoll } from "../../support/run-command.ts";
 
 describe("exit codes", () => {
   it("are 0 for help and version", async () => {
