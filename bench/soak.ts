@@ -4,10 +4,12 @@
  *   npm run soak -- [--minutes 10] [--agents 2000] [--clients 64] [--json]
  *
  * Two regions of three processes each. Clients register, renew, deregister and look up, near and far, through every node,
- * as fast as they are answered. Each minute prints what was done and how many elections were held; one is too many, and
- * the exit code says so.
+ * as fast as they are answered. Each minute prints what was done and how many elections were held; one is too many: the
+ * exit code says so, and the nodes' own words say why.
  */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { FederationProcess } from "../test/support/federation-process.ts";
 import { closedLoop, type LoadResult, type Request } from "./load.ts";
@@ -54,9 +56,18 @@ try {
       : `${formatReport(report)}\n${held} elections\n`,
   );
   note(`Kept in ${saveReport(report)}`);
-  if (held > 0) process.exitCode = 1;
+  if (held > 0) {
+    process.exitCode = 1;
+    for (const { name } of federation.nodes) note(lossesOf(name));
+  }
 } finally {
   await federation.stop();
+}
+
+/** What the node's log says of leaders that it lost. */
+function lossesOf(node: string): string {
+  const lines = readFileSync(join(federation.dataDir, "nodes", `${node}.log`), "utf8").split("\n");
+  return lines.filter((line) => line.includes('"RAFT_LEADER_LOST"')).join("\n");
 }
 
 /** Of 20 requests 8 renew, 7 look up (one of them linearizably, one abroad), 4 register and 1 deregisters. */

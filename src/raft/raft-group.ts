@@ -416,6 +416,8 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     for (const entry of ready.committed) this.#apply(entry);
     for (const { request, index } of ready.readsReady) this.#reads.confirmed(request, index, this.#appliedIndex);
     for (const request of ready.readsFailed) this.#reads.refused(request);
+    for (const loss of ready.leaderLosses)
+      this.#parts.logger.info({ code: "RAFT_LEADER_LOST", ...loss }, "no leader now");
     for (const peer of ready.snapshotsFor) this.#sendSnapshot(peer);
     this.#compact();
     this.#persister.kick();

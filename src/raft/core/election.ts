@@ -30,6 +30,7 @@ type VoteResponse = Extract<RaftMessage, { type: "voteResponse" | "preVoteRespon
 export function onElectionTimeout(state: RaftState): void {
   // A member whose own disk hangs could not lead, and one outside the configuration may not (R13, R14).
   if (!mayStand(state) || state.log.stable < state.log.lastIndex) return redrawElectionDeadline(state);
+  noteLoss(state, "silent");
   becomePreCandidate(state);
   if (hasWon(state)) return campaign(state, false);
   const body = { type: "preVote", ...lastEntry(state), isTransfer: false } as const;
@@ -95,6 +96,7 @@ export function onVoteResponse(state: RaftState, response: VoteResponse): void {
 export function onPeerGone(state: RaftState, peer: NodeId): void {
   state.progress.get(peer)?.becomeProbe();
   if (state.leader !== peer || state.role === "leader") return;
+  noteLoss(state, "closed");
   state.leader = null;
   state.leaderGoneUntil = state.now + state.options.electionMsMax;
   const rank = votersOf(state.membership)
@@ -108,6 +110,10 @@ export function onPeerGone(state: RaftState, peer: NodeId): void {
 export function onTimeoutNow(state: RaftState, message: TimeoutNow): void {
   if (state.leader !== message.from || !isVoter(state) || state.log.lastIndex !== message.lastIndex) return;
   campaign(state, true);
+}
+
+function noteLoss({ leader, outbox, now, leaderHeardAt }: RaftState, why: "silent" | "closed"): void {
+  if (leader !== null) outbox.leaderLosses.push({ leader, why, silentMs: now - leaderHeardAt });
 }
 
 /** Others may see the closed connection a moment later and refuse until then; the dead one will never answer. */

@@ -156,5 +156,9 @@ export function stepDownIfPowerless(state: RaftState): void {
   const isAlone = state.progress.size === 0;
   const hasStalledDisk = !isAlone && state.unstableSince > 0 && state.now - state.unstableSince > 2 * electionMsMax;
   const hasLeft = !isVoter(state) && isConfigurationCommitted(state) && state.transfer === null;
-  if (!isQuorum(state.membership, isHeard) || hasStalledDisk || hasLeft) becomeFollower(state, state.term, null);
+  const isPowerless = !isQuorum(state.membership, isHeard);
+  if (!isPowerless && !hasStalledDisk && !hasLeft) return;
+  const why = isPowerless ? "powerless" : hasStalledDisk ? "stalled" : "left";
+  state.outbox.leaderLosses.push({ leader: state.self, why, silentMs: sinceQuorumMs(state, state.now) });
+  becomeFollower(state, state.term, null);
 }

@@ -43,6 +43,21 @@ export interface ReadRound {
 }
 
 /** What an event left to be done. Taken by `takeReady`. */
+/** How this member ceased to have a leader, which may have been itself. */
+export interface LeaderLoss {
+  readonly leader: NodeId;
+  /**
+   *   silent      nothing came from it for an election timeout
+   *   closed      its process ended, or the link to it was closed
+   *   powerless   this member led, and no quorum answered for an election timeout
+   *   stalled     this member led, and its disk hangs
+   *   left        this member led, and does not belong to the group any more
+   */
+  readonly why: "silent" | "closed" | "powerless" | "stalled" | "left";
+  /** How long since it was last heard; of oneself, since a quorum was. */
+  readonly silentMs: number;
+}
+
 export interface Outbox {
   entriesFrom: number | undefined;
   messages: RaftMessage[];
@@ -50,6 +65,7 @@ export interface Outbox {
   snapshotsFor: Set<NodeId>;
   readsReady: { readonly request: number; readonly index: number }[];
   readsFailed: number[];
+  leaderLosses: LeaderLoss[];
 }
 
 export interface RaftState {
@@ -167,6 +183,7 @@ export function emptyOutbox(): Outbox {
     snapshotsFor: new Set(),
     readsReady: [],
     readsFailed: [],
+    leaderLosses: [],
   };
 }
 

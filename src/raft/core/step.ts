@@ -29,7 +29,7 @@ import {
   stepDownIfPowerless,
 } from "./replication.ts";
 import { onSnapshotInstalled, onSnapshotSent } from "./snapshot.ts";
-import { becomeFollower, emptyOutbox, type RaftState, redrawElectionDeadline, send } from "./state.ts";
+import { becomeFollower, emptyOutbox, type LeaderLoss, type RaftState, redrawElectionDeadline, send } from "./state.ts";
 import { transferLeadership } from "./transfer.ts";
 
 export type RaftEvent = { readonly now: number } & (
@@ -71,6 +71,8 @@ export interface Ready {
   /** Reads that may be served once `index` is applied. */
   readonly readsReady: readonly { readonly request: number; readonly index: number }[];
   readonly readsFailed: readonly number[];
+  /** For the log: each says once how this member came to be without a leader. */
+  readonly leaderLosses: readonly LeaderLoss[];
 }
 
 export function step(state: RaftState, event: RaftEvent): void {
@@ -220,5 +222,6 @@ export function takeReady(state: RaftState): Ready {
     snapshotsFor: [...outbox.snapshotsFor],
     readsReady: outbox.readsReady,
     readsFailed: outbox.readsFailed,
+    leaderLosses: outbox.leaderLosses,
   };
 }
