@@ -258,8 +258,8 @@ export const ELECTIONS: readonly Mutant[] = [
     {
       name: "leader without a quorum leads on",
       rule: "R22",
-      find: "if (!isQuorum(state.membership, isHeard) || hasStalledDisk",
-      replace: "if (hasStalledDisk",
+      find: "const isPowerless = !isQuorum(state.membership, isHeard);",
+      replace: "const isPowerless = false;",
     },
     {
       name: "leader takes its own heartbeats for a quorum's answers",
@@ -271,8 +271,20 @@ export const ELECTIONS: readonly Mutant[] = [
     {
       name: "leader whose disk hangs leads on",
       rule: "R14",
-      find: "isHeard) || hasStalledDisk ||",
-      replace: "isHeard) ||",
+      find: "const hasStalledDisk = isStalled && isBehind;",
+      replace: "const hasStalledDisk = false;",
+    },
+    {
+      name: "leader gives up because every disk hangs",
+      rule: "R14",
+      find: "const hasStalledDisk = isStalled && isBehind;",
+      replace: "const hasStalledDisk = isStalled;",
+    },
+    {
+      name: "leader gives up because a learner's disk is faster",
+      rule: "R14",
+      find: "otherVoters(state).some((id) =>",
+      replace: "[...state.progress.keys()].some((id) =>",
     },
   ]),
 ];

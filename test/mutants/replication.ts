@@ -40,6 +40,18 @@ export const REPLICATION: readonly Mutant[] = [
       replace: "log.commitTo(Math.min(message.commit, log.lastIndex));",
     },
     {
+      name: "heartbeat answered before its term is on disk",
+      rule: "R1",
+      find: "const isTermDurable = log.termAt(log.stable) === term;",
+      replace: "const isTermDurable = true;",
+    },
+    {
+      name: "heartbeat answered after whatever the disk has to write",
+      rule: "R14",
+      find: "const isTermDurable = log.termAt(log.stable) === term;",
+      replace: "const isTermDurable = false;",
+    },
+    {
       name: "follower acknowledges its tail unproven",
       rule: "R30",
       find: "const proven = prevIndex + message.entries.length;",
@@ -54,8 +66,8 @@ export const REPLICATION: readonly Mutant[] = [
     {
       name: "heartbeat commits past the end of the log",
       rule: "R30",
-      find: "state.log.commitTo(Math.min(message.commit, state.log.lastIndex));",
-      replace: "state.log.commitTo(message.commit);",
+      find: "log.commitTo(Math.min(message.commit, log.lastIndex));",
+      replace: "log.commitTo(message.commit);",
     },
   ]),
 

@@ -1,11 +1,12 @@
 /**
  * The follower's side of replication (Ongaro 2014, §3.5).
  *
- * Nothing is acknowledged before it is on disk: every positive answer is a promise (R2).
+ * No entry is acknowledged before it is on disk: every answer to an append is a promise (R2). A heartbeat's answer claims
+ * nothing but the term, and leaves at once where that is on disk already: a slow disk deposes nobody.
  */
 
 import type { RaftMessage } from "../../types/raft.ts";
-import { adoptConfigurations, dropConfigurationsFrom, promise, type RaftState } from "./state.ts";
+import { adoptConfigurations, dropConfigurationsFrom, promise, type RaftState, send } from "./state.ts";
 
 type Append = Extract<RaftMessage, { type: "append" }>;
 type Heartbeat = Extract<RaftMessage, { type: "heartbeat" }>;
@@ -44,6 +45,11 @@ export function onAppend(state: RaftState, message: Append): void {
 
 /** A sign of life, with as much of the commit index as the leader knows us to hold. */
 export function onHeartbeat(state: RaftState, message: Heartbeat): void {
-  state.log.commitTo(Math.min(message.commit, state.log.lastIndex));
-  promise(state, { type: "heartbeatResponse", readRound: message.readRound }, message.from);
+  const { log, term } = state;
+  log.commitTo(Math.min(message.commit, log.lastIndex));
+  const answer = { type: "heartbeatResponse", readRound: message.readRound } as const;
+  // An entry of this term on disk lies there with the term itself, or after it (R1).
+  const isTermDurable = log.termAt(log.stable) === term;
+  if (isTermDurable) send(state, answer, message.from);
+  else promise(state, answer, message.from);
 }

@@ -14,6 +14,7 @@ import {
   becomeFollower,
   isConfigurationCommitted,
   isVoter,
+  otherVoters,
   type RaftState,
   send,
 } from "./state.ts";
@@ -153,8 +154,10 @@ export function stepDownIfPowerless(state: RaftState): void {
     const progress = state.progress.get(id);
     return progress !== undefined && progress.silentMs(state.now) < electionMsMax;
   };
-  const isAlone = state.progress.size === 0;
-  const hasStalledDisk = !isAlone && state.unstableSince > 0 && state.now - state.unstableSince > 2 * electionMsMax;
+  const isStalled = state.unstableSince > 0 && state.now - state.unstableSince > 2 * electionMsMax;
+  // Where every disk hangs, as on a machine they share, nobody could do better.
+  const isBehind = otherVoters(state).some((id) => (state.progress.get(id)?.match ?? 0) > state.log.stable);
+  const hasStalledDisk = isStalled && isBehind;
   const hasLeft = !isVoter(state) && isConfigurationCommitted(state) && state.transfer === null;
   const isPowerless = !isQuorum(state.membership, isHeard);
   if (!isPowerless && !hasStalledDisk && !hasLeft) return;

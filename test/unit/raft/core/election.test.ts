@@ -470,6 +470,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
     const bench = new Bench();
     bench.leadWithAllCaughtUp(n2, n3);
     bench.propose();
+    bench.acknowledge(n2);
     const answered = () => {
       bench.tick(50);
       for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
@@ -478,6 +479,19 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
     assert.equal(bench.state.role, "leader", "slow is not stalled");
     answered();
     assert.equal(bench.state.role, "follower");
+  });
+
+  it("leads on while the disks of all voters hang: nobody could do better (R14)", () => {
+    const membership = { ...NO_MEMBERS, voters: members(1, 3), learners: learners(4, 4) };
+    const bench = new Bench({ membership });
+    bench.leadWithAllCaughtUp(n2, n3);
+    bench.propose();
+    bench.acknowledge(n4);
+    for (let i = 0; i < 100; i++) {
+      bench.tick(50);
+      for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
+    }
+    assert.equal(bench.state.role, "leader");
   });
 
   it("a disk that moves on, however slowly it catches up, does not depose the leader", () => {
