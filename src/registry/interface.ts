@@ -15,6 +15,8 @@ export interface RegisterOutcome {
   readonly agent: StoredAgent;
   /** `created`: unknown or purged before. `recovered`: was unhealthy. `updated`: another record. `unchanged`: only the lease was renewed, nothing was written to the log. */
   readonly change: "created" | "recovered" | "updated" | "unchanged";
+  /** When the agent is asked to renew for the first time; whole milliseconds. */
+  readonly renewInMs: number;
 }
 
 export interface AgentFilter {

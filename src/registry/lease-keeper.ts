@@ -25,6 +25,7 @@ import { encodeCommand } from "./commands.ts";
 import { ExpiryBrake } from "./expiry-brake.ts";
 import { type Lease, LeaseClock, LeaseTable } from "./leases.ts";
 import type { RegistryStateMachine } from "./registry-state-machine.ts";
+import { RenewalMeter } from "./renewal-advice.ts";
 
 /** Tells all other members of the region; a message may be lost, and nobody answers. */
 export interface RegionBroadcast {
@@ -38,6 +39,8 @@ export const RENEWALS_PER_MESSAGE = 4_096;
 export interface LeaseOptions {
   /** Renewals taken here wait this long for others to travel with. */
   readonly renewalBatchMs: number;
+  /** What a node takes before it asks agents to renew less often (`renewal-advice.ts`). */
+  readonly renewalsPerSecond: number;
   /** How often the leader looks for leases that ran out. */
   readonly expiryCheckMs: number;
   /** A new leader ends nothing for this long: two heartbeats, so that every member has met it and sent what it knows. */
@@ -59,6 +62,7 @@ export interface LeaseOptions {
 
 export const LEASE_DEFAULTS: LeaseOptions = {
   renewalBatchMs: 25,
+  renewalsPerSecond: 1_000,
   expiryCheckMs: 250,
   leaseGraceMs: 100,
   livePathMs: 600,
@@ -72,6 +76,9 @@ export const LEASE_DEFAULTS: LeaseOptions = {
   brakeRatePerSecond: 10,
   brakeMaxMs: 60_000,
 };
+
+/** Renewals are counted over this long: shorter than any sensible interval between two of one agent. */
+const RENEWAL_WINDOW_MS = 2_000;
 
 export interface LeaseKeeperParts {
   readonly group: ConsensusGroup;
@@ -93,6 +100,7 @@ export class LeaseKeeper {
   readonly #onFatal: (error: unknown) => void;
   readonly #options: LeaseOptions;
   readonly #leaseClock: LeaseClock;
+  readonly #renewals: RenewalMeter;
   readonly #toShare = new Set<number>();
   readonly #subscriptions: (() => void)[] = [];
   #table = new LeaseTable();
@@ -113,6 +121,8 @@ export class LeaseKeeper {
     this.#options = { ...LEASE_DEFAULTS, ...options };
     // Two checks apart is a late timer; more than that is a stall of ours.
     this.#leaseClock = new LeaseClock(clock.now(), 2 * this.#options.expiryCheckMs);
+    const budget = { perSecond: this.#options.renewalsPerSecond, windowMs: RENEWAL_WINDOW_MS };
+    this.#renewals = new RenewalMeter(budget, clock.now());
     this.#takeAll();
     stateMachine.observe({
       agentChanged: (before, after) => this.#follow(before, after),
@@ -138,8 +148,14 @@ export class LeaseKeeper {
 
   /** Notes that an agent showed itself here. Does nothing for a lease that has ended. */
   renew(incarnation: number): void {
+    this.#renewals.note(this.#clock.now());
     const lease = this.#table.renewed(incarnation, this.#now(), this.#clock.wallTime());
     if (lease !== undefined) this.#shareSoon(incarnation);
+  }
+
+  /** Renewals that agents bring here, as a share of what this node is to take. */
+  get renewalLoad(): number {
+    return this.#renewals.load(this.#clock.now());
   }
 
   /** Notes that the agent was told of everything up to `revision`. */

@@ -14,7 +14,7 @@ import type { AgentId, RegionId } from "../types/ids.ts";
 import type { LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { Clock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
-import { jitter, type Random } from "../util/random.ts";
+import type { Random } from "../util/random.ts";
 import type { KeptAgent } from "./agent-index.ts";
 import {
   type Command,
@@ -41,6 +41,7 @@ import { checkAgent, LIMIT_DEFAULTS, type RecordLimits } from "./limits.ts";
 import { awayAfter, homeAfter, mergeAnswers } from "./lookup-merge.ts";
 import { chooseProvider, findMatches } from "./matching/resolve.ts";
 import type { RegistryStateMachine } from "./registry-state-machine.ts";
+import { adviseRenewal } from "./renewal-advice.ts";
 
 export interface ServiceTimeouts {
   /** How long a write waits for a leader and its commit. */
@@ -52,11 +53,6 @@ export interface ServiceTimeouts {
 }
 
 export const TIMEOUT_DEFAULTS: ServiceTimeouts = { writeMs: 5_000, barrierMs: 2_000, livePathMs: 600 };
-
-/** Agents are asked to renew four times within a lease, so three renewals may be lost. */
-const RENEWALS_PER_LEASE = 4;
-/** Keeps agents that started together from renewing together for ever (F19). */
-const RENEWAL_JITTER = 0.2;
 
 const ANSWER_AGENTS_MAX = 1_000;
 
@@ -109,7 +105,7 @@ export class RegistryService implements Registry {
       const agent = this.#heldEqual(id, record);
       if (agent !== undefined) {
         this.#keeper.renew(agent.incarnation);
-        return { agent, change: "unchanged" };
+        return { agent, change: "unchanged", renewInMs: this.#adviseRenewal(record.leaseMs) };
       }
     }
     checkAgent(id, record, this.#limits);
@@ -130,7 +126,7 @@ export class RegistryService implements Registry {
       registeredAtMs,
       changedAtMs: atMs,
     };
-    return { agent, change };
+    return { agent, change, renewInMs: this.#adviseRenewal(record.leaseMs) };
   }
 
   async deregister(id: AgentId, mode: "keep" | "purge"): Promise<boolean> {
@@ -151,11 +147,7 @@ export class RegistryService implements Registry {
   ): Promise<{ agent: StoredAgent; leaseMs: number; renewInMs: number }> {
     const agent = this.#renewHere(id, incarnation) ?? (await this.#renewForCertain(id, incarnation));
     const { leaseMs } = agent.record;
-    return {
-      agent,
-      leaseMs,
-      renewInMs: Math.round(jitter(this.#random, leaseMs / RENEWALS_PER_LEASE, RENEWAL_JITTER)),
-    };
+    return { agent, leaseMs, renewInMs: this.#adviseRenewal(leaseMs) };
   }
 
   async renewAndCompare(id: AgentId): Promise<{ topologyChanged: boolean }> {
@@ -334,6 +326,10 @@ export class RegistryService implements Registry {
   #heldEqual(id: AgentId, record: AgentRecord): KeptAgent | undefined {
     const held = this.#stateMachine.index.get(id);
     return held?.health === "healthy" && equalData(held.record, record) ? held : undefined;
+  }
+
+  #adviseRenewal(leaseMs: number): number {
+    return adviseRenewal(leaseMs, this.#keeper.renewalLoad, this.#random);
   }
 
   #hasLivePath(): boolean {

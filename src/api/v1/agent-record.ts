@@ -151,12 +151,8 @@ export const RegistrationAnswer = Type.Object({
   renewInMs: Type.Integer({ minimum: 0, description: "When to renew for the first time." }),
 });
 
-/** Three renewals may be lost before the lease ends. The answers to renewals then say when the next one is due. */
-const FIRST_RENEWAL_SHARE = 1 / 4;
-
-export function registrationAnswer(region: RegionId, { agent, change }: RegisterOutcome) {
+export function registrationAnswer(region: RegionId, { agent, change, renewInMs }: RegisterOutcome) {
   const { id, incarnation, revision, record } = agent;
-  const renewInMs = Math.floor(record.leaseMs * FIRST_RENEWAL_SHARE);
   return { id, region, incarnation, revision, change, leaseMs: record.leaseMs, renewInMs };
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { RaftError } from "../../../src/raft/index.ts";
 import { RegistryError, type RegistryErrorDetail } from "../../../src/registry/errors.ts";
+import { LEASE_DEFAULTS } from "../../../src/registry/lease-keeper.ts";
 import type { FoundAgent } from "../../../src/types/agent.ts";
 import { asRegionId } from "../../../src/types/ids.ts";
 import type { RegionAnswer } from "../../../src/types/lookup.ts";
@@ -125,16 +126,30 @@ describe("deregister", () => {
 });
 
 describe("renew", () => {
-  it("suggests an interval within the lease, with jitter", async () => {
-    await leader.service.register(agentId(1), aRecord());
+  it("F19: suggests an interval within the lease, with jitter, from the registration on", async () => {
     const intervals = new Set<number>();
     for (let i = 0; i < 50; i++) {
-      const { leaseMs, renewInMs } = await leader.service.renew(agentId(1), null);
+      const registered = await leader.service.register(agentId(i), aRecord());
+      const { leaseMs, renewInMs } = await leader.service.renew(agentId(i), null);
       assert.equal(leaseMs, LEASE_MS);
-      assert.ok(renewInMs >= LEASE_MS * 0.2 && renewInMs <= LEASE_MS * 0.3, `${renewInMs}`);
-      intervals.add(renewInMs);
+      for (const interval of [registered.renewInMs, renewInMs]) {
+        assert.ok(interval >= LEASE_MS * 0.2 && interval <= LEASE_MS * 0.3, `${interval}`);
+        intervals.add(interval);
+      }
     }
-    assert.ok(intervals.size > 10);
+    assert.ok(intervals.size > 50);
+  });
+
+  it("F19: suggests a longer interval while more renewals arrive than the node is to take, and not for longer", async () => {
+    await leader.service.register(agentId(1), aRecord());
+    const { renewalsPerSecond } = LEASE_DEFAULTS;
+    const renewInMs = async () => (await leader.service.renew(agentId(1), null)).renewInMs;
+    for (let i = 0; i < 4 * renewalsPerSecond; i++) await renewInMs();
+    const underLoad = await Promise.all(Array.from({ length: 50 }, renewInMs));
+    assert.ok(Math.min(...underLoad) > LEASE_MS * 0.3, `${Math.min(...underLoad)}`);
+    assert.ok(2 * Math.max(...underLoad) < LEASE_MS, `${Math.max(...underLoad)}`);
+    await region.clock.advance(10_000);
+    assert.ok((await renewInMs()) <= LEASE_MS * 0.3);
   });
 
   it("asks nobody when this node's state has the answer", async () => {
