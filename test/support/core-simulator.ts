@@ -632,11 +632,17 @@ class CoreSimulator implements NodeHost {
     }
   }
 
-  /** A group at rest speaks no more than its heartbeats. */
+  /** A group at rest speaks no more than its heartbeats. A learner that was promoted meanwhile was no rest. */
   #checkTraffic(): void {
-    this.#runUntil(this.#queue.now + LIMBO_MS, () => false);
-    const before = this.#messages;
-    this.#runUntil(this.#queue.now + QUIET_MS, () => false);
+    const lastIndex = () => Math.max(...this.#nodes.map(({ core }) => core?.log.lastIndex ?? 0));
+    let before: number;
+    let begunAt: number;
+    do {
+      this.#runUntil(this.#queue.now + LIMBO_MS, () => false);
+      before = this.#messages;
+      begunAt = lastIndex();
+      this.#runUntil(this.#queue.now + QUIET_MS, () => false);
+    } while (lastIndex() > begunAt);
     const beats = (QUIET_MS / this.#plan.core.heartbeatMs + 2) * 1.3;
     const most = 2 * beats * (this.#nodes.length - 1);
     const sent = this.#messages - before;
