@@ -18,8 +18,7 @@ interface SocketFacts {
 /** The error to show to the person who started the node. What says already what to do, or is a bug, stays as it is. */
 export function explainStartupFailure(error: unknown, config: Config): unknown {
   const facts = (error instanceof AtollError ? error.detail : error) as SocketFacts;
-  const isMetricsPort = facts.port === config.http.metricsPort && facts.port !== config.http.port;
-  const flag = isMetricsPort ? "--http-metrics-port (METRICS_PORT)" : "--port (REGISTRY_PORT)";
+  const flag = portFlag(facts.port, config);
   const refuse = (code: string, message: string) => new CommandError(code, message, { cause: error });
   switch (facts.code) {
     case "LISTEN_FAILED":
@@ -63,4 +62,12 @@ export function explainStartupFailure(error: unknown, config: Config): unknown {
     default:
       return error;
   }
+}
+
+/** The flag that sets an HTTP port which could not be had. */
+function portFlag(port: number | undefined, { http }: Config): string {
+  if (port === http.port) return "--port (REGISTRY_PORT)";
+  if (port === http.metricsPort) return "--http-metrics-port (METRICS_PORT)";
+  if (port === http.adminPort) return "--http-admin-port (MCP_MESH_ADMIN_PORT)";
+  return "--port (REGISTRY_PORT)";
 }

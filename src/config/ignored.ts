@@ -30,11 +30,6 @@ const IGNORED: readonly IgnoredNames[] = [
     isWarning: true,
   },
   {
-    names: /^MCP_MESH_ADMIN_PORT$/,
-    reason: "there are no /admin routes in this version",
-    isWarning: true,
-  },
-  {
     names: /^DATABASE_(TYPE|PATH|HOST|PORT|NAME|USER|PASSWORD|URL)$/,
     reason: "data is kept in ATOLL_DATA_DIR, without a database",
   },
@@ -49,8 +44,6 @@ const IGNORED: readonly IgnoredNames[] = [
     names: /^MCP_MESH_(EVENT_MAX_ROWS|JOB_STALE_TIMEOUT|CANCEL_EVENT_GRACE_MS)$/,
     reason: "this version keeps neither events nor jobs",
   },
-  { names: /^MCP_MESH_(PROXY_TIMEOUT|PROPAGATE_HEADERS)$/, reason: "this version does not forward calls to agents" },
-  { names: /^MCP_MESH_PUBLIC_URL_PREFIX$/, reason: "this version publishes no A2A surfaces" },
   {
     names: /^(MCP_MESH_DISTRIBUTED_TRACING_ENABLED|REDIS_URL|TEMPO_URL|TELEMETRY_ENDPOINT)$/,
     reason: "this version writes no traces",

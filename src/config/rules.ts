@@ -48,6 +48,7 @@ function checkPorts({ http, network }: Config): BrokenRule[] {
   const ports = [
     { option: "http.port", port: http.port },
     { option: "http.metricsPort", port: http.metricsPort },
+    { option: "http.adminPort", port: http.adminPort },
     { option: "network.port", port: network.port },
   ].filter(({ port }) => port !== 0);
   return ports.flatMap(({ option, port }, i) =>

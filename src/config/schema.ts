@@ -98,6 +98,14 @@ const HttpOptions = group({
     maximum: 65_535,
     aliases: ["METRICS_PORT"],
   }),
+  adminPort: integer({
+    description:
+      "Port that serves /admin in place of the main one, on the same address. 0 means the main one serves it.",
+    default: 0,
+    minimum: 0,
+    maximum: 65_535,
+    aliases: ["MCP_MESH_ADMIN_PORT"],
+  }),
   publicUrl: Type.Optional(
     text({
       description: "Where agents reach this node, as told to other nodes. Absent means http.host and http.port.",
@@ -105,6 +113,38 @@ const HttpOptions = group({
       pattern: "^https?://[^\\s/?#]+(/[^\\s?#]*)?$",
       expected: "an http:// or https:// URL without query",
       aliases: ["MCP_MESH_PUBLIC_URL"],
+    }),
+  ),
+  publicUrlPrefix: Type.Optional(
+    text({
+      description:
+        "What clients from outside reach A2A agents under: shown before their paths. Absent means not shown.",
+      maxLength: 2_048,
+      pattern: "^https?://[^\\s/?#]+(/[^\\s?#]*)?$",
+      expected: "an http:// or https:// URL without query",
+      aliases: ["MCP_MESH_PUBLIC_URL_PREFIX"],
+    }),
+  ),
+  proxyTimeoutMs: duration({
+    description: "A call forwarded by /proxy has this long, unless the caller names another time.",
+    default: MINUTE,
+    minimum: 100,
+    maximum: 10 * MINUTE,
+    aliases: [inSeconds("MCP_MESH_PROXY_TIMEOUT")],
+  }),
+  proxyCallsMax: integer({
+    description: "Most calls that /proxy forwards at one time. Beyond, callers are answered 503.",
+    default: 512,
+    minimum: 1,
+    maximum: 65_536,
+  }),
+  propagateHeaders: Type.Optional(
+    list({
+      description: "Request headers that /proxy forwards beside its own; a name that ends with * is a prefix.",
+      maxItems: 64,
+      pattern: "^[A-Za-z0-9!#$%&'+.^_`|~-]+[*]?$",
+      expected: "a list of header names, or prefixes that end with *, separated by commas, at most 64",
+      aliases: ["MCP_MESH_PROPAGATE_HEADERS"],
     }),
   ),
   bodyBytesMax: bytes({

@@ -149,6 +149,8 @@ describe("names in the environment", () => {
     ["REGISTRY_PORT", "8080", "http.port", 8080],
     ["PORT", "8080", "http.port", 8080],
     ["METRICS_PORT", "9090", "http.metricsPort", 9090],
+    ["MCP_MESH_ADMIN_PORT", "8101", "http.adminPort", 8101],
+    ["MCP_MESH_PUBLIC_URL_PREFIX", "https://agents.example/a2a", "http.publicUrlPrefix", "https://agents.example/a2a"],
     ["MCP_MESH_PUBLIC_URL", "http://registry:8000", "http.publicUrl", "http://registry:8000"],
     ["PEER_REGISTRIES", "registry-west.global", "network.peers", [{ host: "registry-west.global", port: 4001 }]],
     ["ENCRYPTION_KEY", KEY, "network.encryptionKey", KEY],
@@ -303,6 +305,7 @@ describe("rules that span options", () => {
       /network\.encryptionKey \(not set, default\) and node\.members/,
     ],
     ["P11: peers need the shared key", { PEER_REGISTRIES: "west" }, /network\.encryptionKey .* network\.peers/],
+    ["ports differ for operators", { MCP_MESH_ADMIN_PORT: "8000" }, /http\.adminPort .* http\.port/],
     ["ports differ", { PORT: "4001" }, /network\.port .* http\.port/],
     [
       "two lost heartbeats start no election",
