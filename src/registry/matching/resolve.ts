@@ -26,13 +26,11 @@ export function compareOffers(a: Offer, b: Offer): number {
   return compareVersions(b.version, a.version) || compareNames(a.found, b.found);
 }
 
-/** What an offer has to be. */
-export interface Need {
-  readonly health: "healthy" | "any";
-  readonly tags: readonly TagConstraint[];
-  readonly version: string;
-  readonly namespace?: string | undefined;
-  /** The schema stage: asked last, of offers that pass everything else. */
+/** The stages that take more than the offer itself to judge; without one, it lets every offer pass. */
+export interface MatchOptions {
+  /** Whether what the offer requires of others is there: part of the health stage, so not asked where any health will do. */
+  readonly isAvailable?: ((offer: Offer) => boolean) | undefined;
+  /** The schema stage. */
   readonly fits?: ((capability: Capability) => boolean) | undefined;
 }
 
@@ -47,15 +45,16 @@ export interface Matches {
  *
  * @param offers - all offers of the capability, in the order of `compareOffers`
  */
-export function findMatches(offers: readonly Offer[], query: RegionQuery): Matches {
+export function findMatches(offers: readonly Offer[], query: RegionQuery, options: MatchOptions = {}): Matches {
   const score = scorerOf(query);
+  const passes = costlyStagesOf(query, options);
   const isBefore = query.after === undefined ? null : placeTest(query.after);
   const matches: Match[] = [];
   // Without tags every score is 0, and the offers already stand in the order of the answer.
   const enough = query.tags.length === 0 ? query.limit + 1 : Number.POSITIVE_INFINITY;
   for (const offer of offers) {
     const points = score(offer);
-    if (points === null || isBefore?.(offer, points) === true) continue;
+    if (points === null || isBefore?.(offer, points) === true || !passes(offer)) continue;
     matches.push({ offer, score: points });
     if (matches.length === enough) break;
   }
@@ -70,22 +69,31 @@ export function findMatches(offers: readonly Offer[], query: RegionQuery): Match
  * (contract A6).
  *
  * @param offers - all offers of the capability, in the order of `compareOffers`
- * @param fits - the schema stage
  */
 export function chooseProvider(
   offers: readonly Offer[],
   { tags, version }: Dependency,
-  fits?: Need["fits"],
+  { namespace, ...options }: MatchOptions & { readonly namespace?: string } = {},
 ): FoundAgent | null {
-  const score = scorerOf({ health: "healthy", tags, version, fits });
+  const need: Need = { health: "healthy", tags, version, namespace };
+  const score = scorerOf(need);
+  const passes = costlyStagesOf(need, options);
   let best: Match | null = null;
   for (const offer of offers) {
     const points = score(offer);
-    if (points === null || (best !== null && points <= best.score)) continue;
+    if (points === null || (best !== null && points <= best.score) || !passes(offer)) continue;
     best = { offer, score: points };
     if (tags.length === 0) break;
   }
   return best === null ? null : toFound(best);
+}
+
+/** What an offer has to be. */
+interface Need {
+  readonly health: "healthy" | "any";
+  readonly tags: readonly TagConstraint[];
+  readonly version: string;
+  readonly namespace?: string | undefined;
 }
 
 interface Match {
@@ -93,7 +101,7 @@ interface Match {
   readonly score: number;
 }
 
-/** Runs the stages on one offer: its score, or null when a stage drops it. */
+/** Runs the stages that the offer itself decides: its score, or null when one of them drops it. */
 function scorerOf(need: Need): (offer: Offer) => number | null {
   const admits = compileConstraint(need.version);
   const mustBeHealthy = need.health === "healthy";
@@ -101,9 +109,15 @@ function scorerOf(need: Need): (offer: Offer) => number | null {
     if (mustBeHealthy && offer.agent.health !== "healthy") return null;
     if (need.namespace !== undefined && offer.agent.record.namespace !== need.namespace) return null;
     const score = scoreTags(need.tags, offer.capability.tags);
-    if (score === null || !admits(offer.version)) return null;
-    return need.fits === undefined || need.fits(offer.capability) ? score : null;
+    return score === null || !admits(offer.version) ? null : score;
   };
+}
+
+/** The other stages: which of them drops an offer makes no difference, so the dear ones are asked of what is left. */
+function costlyStagesOf({ health }: Need, { isAvailable, fits }: MatchOptions): (offer: Offer) => boolean {
+  return (offer) =>
+    (health === "any" || isAvailable === undefined || isAvailable(offer)) &&
+    (fits === undefined || fits(offer.capability));
 }
 
 /** Tells whether an offer with that score stands at `after` or before it. */

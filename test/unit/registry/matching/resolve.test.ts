@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AgentIndex, type KeptAgent } from "../../../../src/registry/agent-index.ts";
 import { sortKeyOf } from "../../../../src/registry/matching/compare.ts";
-import { chooseProvider, findMatches } from "../../../../src/registry/matching/resolve.ts";
+import { chooseProvider, findMatches, type Offer } from "../../../../src/registry/matching/resolve.ts";
 import type { Capability, Dependency } from "../../../../src/types/agent.ts";
 import { aCapability, agentId, aQuery, aRecord, HOME } from "../fixtures.ts";
 
@@ -76,6 +76,25 @@ describe("findMatches", () => {
     assert.deepEqual(find(index, { health: "any" }), ["away", "fine", "sick", "old"]);
   });
 
+  it("drops what lacks something that it requires, unless any health will do", () => {
+    const index = anIndex({ a: {}, b: {} });
+    const isAvailable = ({ agent }: Offer) => agent.id === "agent-b";
+    const ids = (health: "healthy" | "any") =>
+      findMatches(index.offers("weather"), aQuery({ health }), { isAvailable }).agents.map(({ id }) => id);
+    assert.deepEqual(ids("healthy"), ["agent-b"]);
+    assert.deepEqual(ids("any"), ["agent-a", "agent-b"]);
+  });
+
+  it("drops by schema", () => {
+    const index = anIndex({ a: { outputSchemaHash: "1" }, b: {} });
+    const fits = ({ outputSchemaHash }: Capability) => outputSchemaHash !== undefined;
+    const { agents } = findMatches(index.offers("weather"), aQuery(), { fits });
+    assert.deepEqual(
+      agents.map(({ id }) => id),
+      ["agent-a"],
+    );
+  });
+
   it("pages without gap or repetition, with and without tags", () => {
     const index = anIndex(
       Object.fromEntries(
@@ -134,7 +153,29 @@ describe("chooseProvider", () => {
     const index = anIndex({ a: { version: "2.0.0" }, b: { version: "1.0.0" }, c: { version: "0.1.0" } });
     const asked: string[] = [];
     const fits = ({ version }: Capability) => asked.push(version) > 1;
-    assert.equal(chooseProvider(index.offers("weather"), dependency({ version: ">=1" }), fits)?.id, "agent-b");
+    assert.equal(chooseProvider(index.offers("weather"), dependency({ version: ">=1" }), { fits })?.id, "agent-b");
     assert.deepEqual(asked, ["2.0.0", "1.0.0"]);
+  });
+
+  it("keeps to a namespace where it is told to", () => {
+    const index = anIndex({ a: { namespace: "other" }, b: { namespace: "mine", version: "0.1.0" } });
+    const mine = chooseProvider(index.offers("weather"), dependency(), { namespace: "mine" });
+    assert.equal(mine?.id, "agent-b");
+  });
+
+  it("never takes what lacks something that it requires, and asks that only of what could be chosen", () => {
+    const index = anIndex({
+      a: { version: "3.0.0", tags: ["x"] },
+      b: { version: "2.0.0", tags: ["x"] },
+      c: { version: "1.0.0", tags: ["x"] },
+      d: { version: "4.0.0" },
+    });
+    const asked: string[] = [];
+    const isAvailable = ({ capability }: Offer) => {
+      asked.push(capability.version);
+      return capability.version !== "3.0.0";
+    };
+    assert.equal(chooseProvider(index.offers("weather"), dependency({ tags: ["x"] }), { isAvailable })?.id, "agent-b");
+    assert.deepEqual(asked, ["3.0.0", "2.0.0"]);
   });
 });
