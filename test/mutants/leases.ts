@@ -5,6 +5,10 @@ import { type Mutant, mutantsOf } from "./mutant.ts";
 const simulators = ["node"] as const;
 const KEEPER = "test/unit/registry/lease-keeper.test.ts";
 const TABLE = "test/unit/registry/leases.test.ts";
+const ADVICE = "test/unit/registry/renewal-advice.test.ts";
+const SERVICE = "test/unit/registry/registry-service.test.ts";
+/** Leases in a world of whole nodes. */
+const STORIES = "test/sim/leases.sim.test.ts";
 const MACHINE = "test/unit/registry/registry-state-machine.test.ts";
 const PROPERTY = "test/property/registry-state-machine.test.ts";
 
@@ -208,6 +212,54 @@ export const LEASES: readonly Mutant[] = [
       },
     ],
   ),
+
+  ...mutantsOf({ file: "src/registry/renewal-advice.ts", tests: [ADVICE], simulators: [] }, [
+    {
+      name: "load changes no interval between renewals",
+      rule: "F19",
+      find: "Math.max(load, 1)",
+      replace: "1",
+    },
+    {
+      name: "load makes intervals as long as it likes",
+      rule: "P7, F19",
+      find: "Math.min(Math.max(load, 1) / RENEWALS_PER_LEASE, LEASE_SHARE_MAX)",
+      replace: "(Math.max(load, 1) / RENEWALS_PER_LEASE)",
+    },
+    {
+      name: "everybody is asked to come at the same time",
+      rule: "F19",
+      find: "jitter(random, intervalMs, SPREAD)",
+      replace: "jitter(random, intervalMs, 0)",
+    },
+    {
+      name: "load is remembered for ever",
+      rule: "F19",
+      find: "this.#before = windows === 1 ? this.#count : 0;",
+      replace: "this.#before += this.#count;",
+    },
+    {
+      name: "the last window does not fade",
+      rule: "F19",
+      find: "this.#before * (1 - (now - this.#since) / windowMs)",
+      replace: "this.#before",
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/registry/registry-service.ts", tests: [SERVICE, STORIES], simulators }, [
+    {
+      name: "renewals are acknowledged without a path to a leader",
+      rule: "F18",
+      find: "if (!this.#hasLivePath()) throw this.#noLeader(0);",
+      replace: "",
+    },
+    {
+      name: "a renewal names no incarnation",
+      rule: "F21",
+      find: "(incarnation !== null && incarnation !== agent.incarnation)",
+      replace: "incarnation === -1",
+    },
+  ]),
 
   ...mutantsOf({ file: "src/registry/registry-state-machine.ts", tests: [MACHINE, PROPERTY], simulators }, [
     {

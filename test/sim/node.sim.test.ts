@@ -1,6 +1,6 @@
 /**
  * Regions of whole nodes under every fault we know, from seeds (see `test/support/node-sim-world.ts`), and the failures that
- * happened to others, each told as a story.
+ * happened to others, each told as a story. Those about leases are in `leases.sim.test.ts`.
  *
  * Seeds that once failed stay for ever; fresh ones differ in each run. ATOLL_SIM_SEEDS sets how long those run: a hundred of
  * it are a simulated minute.
@@ -9,16 +9,16 @@
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { describe, it } from "node:test";
-import type { RegistryService } from "../../src/registry/registry-service.ts";
 import { asAgentId, type NodeId } from "../../src/types/ids.ts";
 import { assertLinearizable } from "../support/linearizability.ts";
 import { simulateApart } from "../support/node-sim-apart.ts";
 import { recordOf } from "../support/node-sim-ledger.ts";
 import type { LinkEnds } from "../support/node-sim-network.ts";
 import { drawNodePlan, type Mask, masked, type NodeSimulationPlan, quietPlan } from "../support/node-sim-plan.ts";
-import { CRASH_POINTS, type NodeProcess } from "../support/node-sim-process.ts";
+import { CRASH_POINTS } from "../support/node-sim-process.ts";
 import { simulateNodes } from "../support/node-sim-run.ts";
-import { NodeWorld } from "../support/node-sim-world.ts";
+import { aRegion, around, ask, between, electionsOf, PATIENCE_MS, untilLed } from "../support/node-sim-scenarios.ts";
+import type { NodeWorld } from "../support/node-sim-world.ts";
 import { streamOf } from "../support/raft-sim-plan.ts";
 
 /** What each seed showed when it failed, by the smallest part of its plan that still did. */
@@ -99,31 +99,6 @@ describe("sim node", () => {
   });
 });
 
-const PATIENCE_MS = 10_000;
-
-/** A region at rest, which everybody of it follows. */
-async function aRegion(nodes: number, changes: Partial<NodeSimulationPlan> = {}): Promise<NodeWorld> {
-  const world = new NodeWorld(quietPlan(nodes, changes));
-  await world.found();
-  await untilLed(world);
-  return world;
-}
-
-async function untilLed(world: NodeWorld): Promise<NodeProcess> {
-  const isLed = () =>
-    world.leader !== undefined && world.running.every(({ core }) => core?.leader === world.leader?.id);
-  assert.ok(await world.time.until(isLed, PATIENCE_MS), world.standing.join("\n"));
-  return world.leader!;
-}
-
-async function ask<T>(world: NodeWorld, id: NodeId, question: (registry: RegistryService) => Promise<T>): Promise<T> {
-  const { process } = world.everybody.find((machine) => machine.id === id)!;
-  return world.time.settled(
-    process!.call(({ registry }) => question(registry)),
-    PATIENCE_MS,
-  );
-}
-
 /** Registers one agent with a value that a read shows. */
 async function write(world: NodeWorld, id: NodeId, value: string): Promise<void> {
   await ask(world, id, (registry) => registry.register(AGENT, recordOf(value, 3_600_000)));
@@ -137,66 +112,8 @@ async function readValue(world: NodeWorld, id: NodeId): Promise<string | undefin
 }
 
 const AGENT = asAgentId("the-agent");
-const between = (a: NodeId, b: NodeId): LinkEnds[] => [
-  [a, b],
-  [b, a],
-];
-const around = (world: NodeWorld, id: NodeId) =>
-  world.machines.flatMap((other) => (other.id === id ? [] : between(id, other.id)));
-const electionsOf = (world: NodeWorld) => world.counters.get("leader elected") ?? 0;
-const healthyAgents = (world: NodeWorld) =>
-  world.agents.filter(({ id }) => world.leader?.stateMachine.index.get(id)?.health === "healthy").length;
 
 describe("sim node: failures that happened to others", () => {
-  const AGENTS = { agents: 6, leaseMs: 4_000, mortality: 0, stickiness: 0, patienceMs: 1_000 };
-
-  it("F1: a leader whose disk hangs ends no lease that a follower renewed, and steps down", async () => {
-    const world = await aRegion(3, { agents: AGENTS });
-    world.unleash();
-    await world.time.run(10_000);
-    const { machine } = world.leader!;
-    machine.disk.stall();
-    world.writeSomething(machine.process!);
-    await world.time.run(30_000);
-    assert.notEqual(world.leader!.id, machine.id);
-    machine.disk.goOn();
-    await world.time.run(10_000);
-    assert.equal(world.counters.get("lease ended"), undefined);
-    assert.equal(healthyAgents(world), AGENTS.agents);
-  });
-
-  it("F2: wall clocks that jump by an hour end no lease, and keep none", async () => {
-    const world = await aRegion(3, { agents: AGENTS });
-    world.unleash();
-    for (let i = 0; i < 20; i++) {
-      const { hardware } = world.machines[i % 3]!;
-      hardware.wallOffsetMs += (i % 2 === 0 ? 1 : -1) * 3_600_000;
-      await world.time.run(2_000);
-    }
-    assert.equal(world.counters.get("lease ended"), undefined);
-    world.agents[0]!.stop();
-    world.machines[0]!.hardware.wallOffsetMs -= 3_600_000;
-    await world.time.run(1.5 * AGENTS.leaseMs);
-    assert.equal(healthyAgents(world), AGENTS.agents - 1);
-  });
-
-  it("F3: leaders that change faster than leases run out lose no live agent, and keep no dead one", async () => {
-    const world = await aRegion(3, { agents: AGENTS });
-    world.unleash();
-    const changeLeaders = async (ms: number) => {
-      for (const end = world.now + ms; world.now < end; ) {
-        world.transferLeadership(null);
-        await world.time.run(AGENTS.leaseMs / 4);
-      }
-    };
-    await changeLeaders(40_000);
-    assert.ok(electionsOf(world) > 20, `${electionsOf(world)} elections`);
-    assert.equal(world.counters.get("lease ended"), undefined);
-    world.agents[0]!.stop();
-    await changeLeaders(2 * AGENTS.leaseMs);
-    assert.equal(healthyAgents(world), AGENTS.agents - 1);
-  });
-
   it("F4: what was acknowledged survives the loss of power everywhere at once", async () => {
     const world = await aRegion(3, { writeMs: 5 });
     for (let round = 1; round <= 10; round++) {

@@ -1,6 +1,7 @@
 /**
  * Agents that hold leases, and what must be true of these whatever happens to the nodes (P7, F1, F2, F3).
  *
+ *   - No node takes a renewal that has no live path to a leader (F18).
  *   - No node proposes to end a lease before it ran out by that node's own clock, counted from the last sign of life that
  *     it heard of, or from when it began to lead, without the time that the node itself stood still.
  *   - It does so only when a quorum has just answered it (F1), and to no other lease than the one it means (F21).
@@ -46,6 +47,7 @@ export class LeaseAgent {
   #process: NodeProcess | undefined;
   #incarnation: number | null = null;
   #isStopped = false;
+  #isCutOff = false;
 
   constructor(number: number, plan: AgentPlan, random: Random, world: ClientWorld, leases: LeaseWatch) {
     this.id = asAgentId(`lease-${number}`);
@@ -58,6 +60,11 @@ export class LeaseAgent {
   /** It dies: whatever it had is to be expired. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** It lives, and reaches no node until told otherwise. */
+  cutOff(isCutOff: boolean): void {
+    this.#isCutOff = isCutOff;
   }
 
   get isStopped(): boolean {
@@ -77,7 +84,7 @@ export class LeaseAgent {
   #act(): void {
     const isStaying = this.#process?.isAlive && this.#random.next() < this.#plan.stickiness;
     if (!isStaying) this.#process = this.#world.anyProcess(this.#random);
-    if (this.#process === undefined) this.#retry();
+    if (this.#process === undefined || this.#isCutOff) this.#retry();
     else if (this.#incarnation === null) this.#register(this.#process);
     else this.#renew(this.#process, this.#incarnation);
   }
@@ -143,6 +150,8 @@ export interface LeaseWorld {
   readonly now: number;
   /** Since when nothing was lost, cut or held up on any link; Infinity while something may be. */
   readonly networkWholeSince: number;
+  /** For so long after it heard of a leader a node may take renewals, on its own clock. */
+  readonly livePathMs: number;
   count(what: string): void;
 }
 
@@ -170,7 +179,17 @@ export class LeaseWatch {
     this.#leadsSince.delete(process);
   }
 
-  /** A sign of life reached a process: the agent itself. */
+  /** An agent showed itself to a process, which takes it for a sign of life. */
+  showed(process: NodeProcess, incarnation: number): void {
+    const { sinceLeaderMs } = process.group!.status();
+    check(
+      sinceLeaderMs < this.#world.livePathMs,
+      `${process.id} takes a renewal ${sinceLeaderMs} ms after it heard of a leader (F18)`,
+    );
+    this.renewed(process, incarnation);
+  }
+
+  /** A sign of life reached a process: the agent itself, or that its registration was committed. */
   renewed(process: NodeProcess, incarnation: number): void {
     this.#note(process, incarnation, this.#world.now);
   }

@@ -6,6 +6,7 @@
  */
 
 import { RAFT_DEFAULTS, type RaftGroupOptions } from "../../src/raft/raft-group.ts";
+import type { LeaseOptions } from "../../src/registry/lease-keeper.ts";
 import { type Random, randomInteger } from "../../src/util/random.ts";
 import type { AgentPlan } from "./node-sim-agents.ts";
 import { type ClientPlan, OPERATIONS, type OperationKind } from "./node-sim-clients.ts";
@@ -54,6 +55,8 @@ export interface NodeSimulationPlan {
   readonly kernelTells: number;
   readonly clients: ClientPlan;
   readonly agents: AgentPlan;
+  /** What is not as in production, beside what follows from the timings. */
+  readonly leases?: Partial<LeaseOptions>;
   readonly faults: readonly PlannedFault[];
   readonly durationMs: number;
 }

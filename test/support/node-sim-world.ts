@@ -77,7 +77,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
     const { heartbeatMs, electionMsMax } = plan.raft;
     this.#settings = {
       raft: plan.raft,
-      leases: { leaseGraceMs: 2 * heartbeatMs, livePathMs: electionMsMax },
+      leases: { leaseGraceMs: 2 * heartbeatMs, livePathMs: electionMsMax, ...plan.leases },
       timeouts: { livePathMs: electionMsMax },
       names,
     };
@@ -143,6 +143,10 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
 
   get networkWholeSince(): number {
     return this.network.wholeSince;
+  }
+
+  get livePathMs(): number {
+    return this.plan.raft.electionMsMax;
   }
 
   anyProcess(random: Random): NodeProcess | undefined {
@@ -433,7 +437,7 @@ export class NodeWorld implements ProcessWatch, ClientWorld, LeaseWorld {
   }
 
   renewed(process: NodeProcess, incarnation: number): void {
-    this.#leases.renewed(process, incarnation);
+    this.time.guard(() => this.#leases.showed(process, incarnation));
   }
 
   heardRenewals(process: NodeProcess, payload: unknown): void {
