@@ -70,6 +70,19 @@ describe("raft/sessions (§6.3, R40)", () => {
     assert.deepEqual(effects, [13, 11, 12]);
   });
 
+  it("keeps the outcome of the first sequence that the proposer still waits for", () => {
+    const table = new SessionTable();
+    const session = table.open(5);
+    const effects: number[] = [];
+    for (const sequence of [1, 2]) use(table, { session, sequence }, 10 + sequence, effects);
+    use(table, { session, sequence: 3, answeredBelow: 2 }, 13, effects);
+    assert.deepEqual(use(table, { session, sequence: 2 }, 14, effects), {
+      type: "outcome",
+      outcome: { index: 12, result: "result of 12" },
+    });
+    assert.deepEqual(effects, [11, 12, 13]);
+  });
+
   it("forgets outcomes that the proposer has, and never applies those again", () => {
     const table = new SessionTable();
     const session = table.open(5);
