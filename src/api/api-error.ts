@@ -8,6 +8,7 @@ export type ApiErrorDetail =
   | { readonly code: "BODY_TOO_LARGE"; readonly field: "body"; readonly bytesMax: number }
   | { readonly code: "UNSUPPORTED_MEDIA_TYPE"; readonly field: "content-type"; readonly reason: string }
   | { readonly code: "NOT_FOUND"; readonly path: string }
+  | { readonly code: "OVERLOADED"; readonly watchersMax: number }
   | { readonly code: "METHOD_NOT_ALLOWED"; readonly method: string; readonly allow: string };
 
 export class ApiError extends AtollError<ApiErrorDetail> {

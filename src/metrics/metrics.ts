@@ -15,10 +15,12 @@ import { exposeNetwork } from "./network-metrics.ts";
 import { exposeRaft } from "./raft-metrics.ts";
 import { createRegistryMetrics, type RegistryMetrics } from "./registry-metrics.ts";
 import type { MetricsSource } from "./source.ts";
+import { createWatchMetrics, type WatchMetrics } from "./watch-metrics.ts";
 
 export interface Metrics {
   readonly http: HttpMetrics;
   readonly registry: RegistryMetrics;
+  readonly watch: WatchMetrics;
   /** MIME type of `render`. */
   readonly contentType: string;
   /** Reads every part once and answers with the text. Rejects only if the source throws. */
@@ -47,9 +49,10 @@ export function createMetrics({ source, clock, node, includeProcess }: MetricsOp
     () => source.registry(),
     () => (clock.now() - startedAt) / 1000,
   );
+  const watch = createWatchMetrics(register);
   exposeRaft(register, () => source.raft());
   exposeFederation(register, () => source.federation());
   exposeNetwork(register, () => source.network());
   if (includeProcess) collectDefaultMetrics({ register });
-  return { http, registry, contentType: register.contentType, render: () => register.metrics() };
+  return { http, registry, watch, contentType: register.contentType, render: () => register.metrics() };
 }

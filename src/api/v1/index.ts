@@ -7,6 +7,7 @@ import { capabilityRoutes } from "./capabilities.ts";
 import { clusterRoutes } from "./cluster.ts";
 import { lookupRoutes } from "./lookup.ts";
 import { memberRoutes } from "./members.ts";
+import { watchRoutes } from "./watch.ts";
 
 export const nativeFace: Face = async (app, options) => {
   const refuseOthers = refuseOtherMethods(app);
@@ -15,5 +16,6 @@ export const nativeFace: Face = async (app, options) => {
   await app.register(capabilityRoutes, options);
   await app.register(clusterRoutes, options);
   await app.register(memberRoutes, options);
+  await app.register(watchRoutes, options);
   refuseOthers();
 };
