@@ -55,6 +55,7 @@ export function compareVersions(a: ParsedVersion, b: ParsedVersion): number {
  * does every constraint for a version that can not be read.
  */
 export function compileConstraint(constraint: string): VersionTest {
+  if (constraint === "") return admitAll;
   const known = compiledTests.get(constraint);
   if (known !== undefined) return known;
   const test = compile(constraint);
@@ -65,7 +66,6 @@ export function compileConstraint(constraint: string): VersionTest {
 const admitAll: VersionTest = () => true;
 
 function compile(constraint: string): VersionTest {
-  if (constraint === "") return admitAll;
   const alternatives = parseConstraint(constraint);
   if (alternatives === null) return (version) => version.text === constraint;
   return ({ text, semver }) =>
