@@ -172,6 +172,15 @@ describe("contract section 1: unknown paths, wrong methods, slashes", () => {
     ["OPTIONS", "/agents"],
     ["GET", "/nothing/"],
     ["POST", "/nothing"],
+    ["POST", "/events"],
+    ["HEAD", "/events"],
+    ["PUT", "/admin/drain"],
+    ["GET", "/admin/rotate"],
+    ["GET", "/admin"],
+    ["GET", "/trace"],
+    ["GET", "/trace/"],
+    ["GET", "/trace/a/b"],
+    ["GET", "/a2a"],
   ] as const) {
     it(`${method} ${url}: 404 in text`, async () => {
       const payload = method === "POST" ? "{not json" : undefined;
@@ -188,6 +197,14 @@ describe("contract section 1: unknown paths, wrong methods, slashes", () => {
     ["POST", "/heartbeat/", 307, "/heartbeat"],
     ["HEAD", "/heartbeat/a/", 307, "/heartbeat/a"],
     ["DELETE", "/agents/a/", 307, "/agents/a"],
+    ["GET", "/events/", 301, "/events"],
+    ["GET", "/schemas/", 301, "/schemas"],
+    ["GET", "/schemas/a/", 301, "/schemas/a"],
+    ["GET", "/trace/status/", 301, "/trace/status"],
+    ["GET", "/a2a/agents/", 301, "/a2a/agents"],
+    ["GET", "/admin/drain/", 301, "/admin/drain"],
+    ["DELETE", "/admin/drain/", 307, "/admin/drain"],
+    ["POST", "/admin/rotate/?entity_id=1", 307, "/admin/rotate?entity_id=1"],
   ] as const) {
     it(`${method} ${url}: ${status}`, async () => {
       const answer = await test.send({ method, url });
