@@ -14,9 +14,9 @@ import { createNativeErrorHandler } from "./error-handler.ts";
 import { commonHeaders } from "./headers.ts";
 import { readJsonBodies } from "./json-body.ts";
 import { createMeshErrorHandler } from "./mesh/errors.ts";
-import { meshFace } from "./mesh/index.ts";
+import { adminFace, meshFace } from "./mesh/index.ts";
 import type { FaceOptions } from "./modules.ts";
-import { answerNotFound, isNativePath, undecodablePath } from "./not-found.ts";
+import { createNotFoundHandler, isNativePath, undecodablePath } from "./not-found.ts";
 import { addMetricsRoute, operations } from "./operations.ts";
 import { seedForms } from "./seed-forms.ts";
 import { nativeFace } from "./v1/index.ts";
@@ -55,6 +55,17 @@ export async function buildMetricsServer(metrics: Metrics): Promise<FastifyInsta
   return app;
 }
 
+/**
+ * Builds what listens on the admin port: `/admin` of the MCP Mesh face, and nothing else. The main port does not serve it
+ * when `mesh.isAdminApart`.
+ */
+export async function buildAdminServer(options: ServerOptions): Promise<FastifyInstance> {
+  const app = createApp(options);
+  await app.register(adminFace, options);
+  await app.ready();
+  return app;
+}
+
 function createApp(options: ServerOptions): FastifyInstance {
   const { view, metrics, limits, isShuttingDown } = options;
   const answerNativeError = createNativeErrorHandler(options);
@@ -79,7 +90,7 @@ function createApp(options: ServerOptions): FastifyInstance {
   });
   app.setValidatorCompiler(createValidatorCompiler());
   app.setErrorHandler(answerNativeError);
-  app.setNotFoundHandler(answerNotFound);
+  app.setNotFoundHandler(createNotFoundHandler(app));
   readJsonBodies(app, "application/json");
   app.addHook("onSend", (_request, reply, payload, done) => {
     setCommonHeaders(reply);
