@@ -1,15 +1,23 @@
 /**
  * An agent as `GET /agents` of the MCP Mesh face shows it (contract A5).
  *
- * Dependencies are resolved when the list is read, not frozen at the consumer's last heartbeat as in the real registry:
- * what the list shows is what a heartbeat now would get.
+ * What it needs of others is resolved when the list is read, not frozen at the agent's last heartbeat as in the real
+ * registry: what the list shows is what a heartbeat now would get.
  */
 
 import { Type } from "typebox";
-import type { ListedAgent, Registry } from "../../registry/interface.ts";
-import type { Capability, Dependency, JsonObject } from "../../types/agent.ts";
+import type { ListedAgent, Registry, ResolvedDependency } from "../../registry/interface.ts";
+import type { Capability, FoundAgent, StoredAgent } from "../../types/agent.ts";
 import { rfc3339 } from "../../util/clock.ts";
 import { AnyObject, ArrayOrNull, Count, HealthName, Strings, Timestamp } from "../schemas.ts";
+import {
+  LlmProviderResolution,
+  LlmToolResolution,
+  llmProviderResolutions,
+  llmToolResolutions,
+  shownLlmFilter,
+  shownLlmProvider,
+} from "./llm-info.ts";
 
 const CapabilityInfo = Type.Object({
   name: Type.String(),
@@ -31,7 +39,11 @@ const DependencyResolution = Type.Object({
   mcp_tool: Type.Optional(Type.String()),
   provider_agent_id: Type.Optional(Type.String()),
   endpoint: Type.Optional(Type.String()),
-  status: Type.Unsafe<"available" | "unresolved">({ type: "string", enum: ["available", "unresolved"] }),
+  status: Type.Unsafe<"available" | "unavailable" | "unresolved">({
+    type: "string",
+    enum: ["available", "unavailable", "unresolved"],
+    description: "unavailable: the only agents that fit are unhealthy, or lack what they need themselves.",
+  }),
 });
 
 export const AgentInfo = Type.Object({
@@ -51,15 +63,14 @@ export const AgentInfo = Type.Object({
   dependencies_resolved: Count,
   capabilities: ArrayOrNull(CapabilityInfo),
   dependency_resolutions: ArrayOrNull(DependencyResolution),
-  llm_tool_resolutions: Type.Null(),
-  llm_provider_resolutions: Type.Null(),
+  llm_tool_resolutions: ArrayOrNull(LlmToolResolution),
+  llm_provider_resolutions: ArrayOrNull(LlmProviderResolution),
 });
 
 export function agentInfo(registry: Registry, agent: ListedAgent) {
   const { id, record, health, registeredAtMs, lastSeenMs } = agent;
-  const resolutions = record.capabilities.flatMap(({ functionName, dependencies }) =>
-    dependencies.map((dependency) => dependencyResolution(registry, functionName, dependency)),
-  );
+  const { dependencies, tools, llmProviders } = registry.resolutionsOf(agent);
+  const resolutions = dependencies.map((each) => dependencyResolution(registry, each));
   return {
     id,
     name: record.name,
@@ -75,10 +86,10 @@ export function agentInfo(registry: Registry, agent: ListedAgent) {
     a2a_consumer: record.a2aConsumer ?? false,
     total_dependencies: resolutions.length,
     dependencies_resolved: resolutions.filter(({ status }) => status === "available").length,
-    capabilities: nullIfEmpty(record.capabilities.map((each) => capabilityInfo(each, health === "healthy"))),
+    capabilities: nullIfEmpty(record.capabilities.map((each) => capabilityInfo(registry, agent, each))),
     dependency_resolutions: nullIfEmpty(resolutions),
-    llm_tool_resolutions: null,
-    llm_provider_resolutions: null,
+    llm_tool_resolutions: nullIfEmpty(llmToolResolutions(tools)),
+    llm_provider_resolutions: nullIfEmpty(llmProviderResolutions(llmProviders)),
   };
 }
 
@@ -87,40 +98,46 @@ export function nullIfEmpty<Item>(items: readonly Item[]): readonly Item[] | nul
   return items.length === 0 ? null : items;
 }
 
-function capabilityInfo(capability: Capability, available: boolean) {
+function capabilityInfo(registry: Registry, agent: StoredAgent, capability: Capability) {
   const { name, version, functionName, tags, description = "", kwargs, llmFilter, llmProvider } = capability;
+  const reason = registry.unavailableReason(agent, capability);
+  const shownFilter = llmFilter === undefined ? undefined : shownLlmFilter(llmFilter);
   return {
     name,
     version,
     function_name: functionName,
     tags,
     description,
-    available,
-    ...(available ? {} : { unavailable_reason: "agent unhealthy" }),
+    available: reason === undefined,
+    ...(reason === undefined ? {} : { unavailable_reason: reason }),
     ...(kwargs?.task === true ? { task: true } : {}),
-    ...(llmFilter === undefined ? {} : { llm_filter: withObjectFilters(llmFilter) }),
-    ...(llmProvider === undefined ? {} : { llm_provider: llmProvider }),
+    ...(shownFilter === undefined ? {} : { llm_filter: shownFilter }),
+    ...(llmProvider === undefined ? {} : { llm_provider: shownLlmProvider(llmProvider) }),
   };
 }
 
-/** meshctl can read filters that are objects only: one agent with a plain string would break its every command. */
-function withObjectFilters(llmFilter: JsonObject): JsonObject {
-  const { filter } = llmFilter;
-  if (!Array.isArray(filter)) return llmFilter;
-  return { ...llmFilter, filter: filter.map((each) => (typeof each === "string" ? { capability: each } : each)) };
-}
-
-function dependencyResolution(registry: Registry, functionName: string, dependency: Dependency) {
+function dependencyResolution(registry: Registry, { functionName, dependency, provider }: ResolvedDependency) {
   const { capability } = dependency;
   const tags = dependency.tags.filter((tag) => typeof tag === "string");
   const declared = { function_name: functionName, capability, ...(tags.length === 0 ? {} : { tags }) };
-  const provider = registry.resolve(dependency);
-  if (provider === null) return { ...declared, status: "unresolved" as const };
-  return {
-    ...declared,
-    mcp_tool: provider.functionName,
-    provider_agent_id: provider.id,
-    endpoint: provider.endpoint,
-    status: "available" as const,
-  };
+  if (provider !== null) return { ...declared, ...shownProvider(provider), status: "available" as const };
+  const missed = findUnavailable(registry, dependency);
+  if (missed === undefined) return { ...declared, status: "unresolved" as const };
+  return { ...declared, ...shownProvider(missed), status: "unavailable" as const };
+}
+
+function shownProvider({ functionName, id, endpoint }: FoundAgent) {
+  return { mcp_tool: functionName, provider_agent_id: id, endpoint };
+}
+
+/** Who would provide the dependency, if it could: it is registered here, and the reason lies with it. */
+function findUnavailable(registry: Registry, { capability, tags, version }: ResolvedDependency["dependency"]) {
+  const { agents } = registry.lookupHere({ capability, tags, version, health: "any", limit: 1 });
+  return agents.find((found) => {
+    const agent = registry.get(found.id);
+    const offered = agent?.record.capabilities.find(
+      (each) => each.name === capability && each.functionName === found.functionName,
+    );
+    return agent !== undefined && offered !== undefined && registry.unavailableReason(agent, offered) !== undefined;
+  });
 }

@@ -1,40 +1,44 @@
 /**
  * `GET /agents`: the list that meshctl and meshui start from (contract A5).
  *
- * With `capability=` (singular), which no real client sends, it answers in the seed form instead: an array.
+ * With `capability=` (singular), which no real client sends, it answers in the seed form instead: an array. With `cursor`,
+ * which none sends either, it answers in pages.
  */
 
 import { Type } from "typebox";
-import type { ListedAgent, Registry } from "../../registry/interface.ts";
+import type { AgentFilter, ListedAgent, Registry } from "../../registry/interface.ts";
 import { rfc3339 } from "../../util/clock.ts";
 import { invalidField } from "../api-error.ts";
+import { decodeNameCursor, encodeNameCursor } from "../cursor.ts";
 import { listAll } from "../list-all.ts";
 import type { Face } from "../modules.ts";
 import { oneOrMany } from "../query.ts";
-import { Count, Timestamp } from "../schemas.ts";
+import { Count, LIMIT_DEFAULT, LIMIT_MAX, Timestamp } from "../schemas.ts";
 import { findSeedAgents, SeedAgent } from "../seed-agents.ts";
 import { AgentInfo, agentInfo, nullIfEmpty } from "./agent-info.ts";
 import { MESH_ERROR_RESPONSES } from "./errors.ts";
+import { type MeshQuery, meshQuery } from "./query.ts";
 
-/** Anything goes: values that match nothing give an empty list, and unknown parameters are ignored. */
-const Parameter = { type: ["string", "array"], items: { type: "string" } };
-const PARAMETERS = ["status", "namespace", "type", "capabilities", "fuzzy", "capability"] as const;
-type AgentsQuery = { readonly [Name in (typeof PARAMETERS)[number]]?: string | readonly string[] };
+const PARAMETERS = ["status", "namespace", "type", "capabilities", "fuzzy", "capability", "cursor", "limit"] as const;
+type AgentsQuery = MeshQuery<(typeof PARAMETERS)[number]>;
+
+interface Page {
+  readonly agents: readonly ListedAgent[];
+  readonly nextCursor?: string;
+}
 
 const AgentList = Type.Object({
   agents: Type.Unsafe<unknown>({ type: ["array", "null"], items: AgentInfo }),
   count: Count,
   timestamp: Timestamp,
+  next_cursor: Type.Optional(Type.String({ description: "Hand it back as cursor; absent on the last page." })),
 });
 
 export const agentsRoute: Face = async (app, { registry, metrics, clock }) => {
   const schema = {
     tags: ["mcp-mesh"],
     summary: "List the agents of this region; with capability=, find agents in the seed form",
-    querystring: Type.Unsafe<AgentsQuery>({
-      type: "object",
-      properties: Object.fromEntries(PARAMETERS.map((name) => [name, Parameter])),
-    }),
+    querystring: meshQuery(PARAMETERS),
     response: {
       // One schema of two types: the serializer switches on the type, where it would try the branches of an `anyOf`.
       200: Type.Unsafe<object>({ ...AgentList, type: ["array", "object"], items: SeedAgent }),
@@ -46,29 +50,59 @@ export const agentsRoute: Face = async (app, { registry, metrics, clock }) => {
     if (seedCapability !== undefined) return findSeedAgents({ registry, metrics }, seedCapability, reply);
     const fuzzy = parseGoBool(firstOf(query.fuzzy) ?? "false");
     if (fuzzy === undefined) throw invalidField("fuzzy", "must be true or false");
+    const filter = toFilter(query, fuzzy);
+    const readPage = pageReader(query);
     await registry.read("stale");
-    const agents = find(registry, query, fuzzy);
+    const { agents, nextCursor } = filter === undefined ? NO_AGENTS : readPage(registry, filter);
     return {
       agents: nullIfEmpty(agents.map((agent) => agentInfo(registry, agent))),
       count: agents.length,
       timestamp: rfc3339(clock.wallTime()),
+      ...(nextCursor === undefined ? {} : { next_cursor: nextCursor }),
     };
   });
 };
 
-function find(registry: Registry, query: AgentsQuery, fuzzy: boolean): ListedAgent[] {
+const NO_AGENTS: Page = { agents: [] };
+
+/** Undefined when no agent can fit. */
+function toFilter(query: AgentsQuery, fuzzy: boolean): AgentFilter | undefined {
   const status = firstOf(query.status);
-  if (status !== undefined && status !== "healthy" && status !== "unhealthy") return [];
+  if (status !== undefined && status !== "healthy" && status !== "unhealthy") return undefined;
   const namespace = firstOf(query.namespace);
   const type = firstOf(query.type);
   const capabilities = oneOrMany(query.capabilities ?? []);
-  return listAll(registry, {
+  return {
     fuzzy,
     ...(status === undefined ? {} : { health: status }),
     ...(namespace === undefined ? {} : { namespace }),
     ...(type === undefined ? {} : { type }),
     ...(capabilities.length === 0 ? {} : { capabilities }),
-  });
+  };
+}
+
+/**
+ * Everything at once, as the real registry answers whatever `limit` says; or one page when `cursor` is there, which is empty
+ * for the first one.
+ *
+ * @throws ApiError INVALID_FIELD
+ */
+function pageReader({ cursor, limit }: AgentsQuery): (registry: Registry, filter: AgentFilter) => Page {
+  if (cursor === undefined) return (registry, filter) => ({ agents: listAll(registry, filter) });
+  const size = parseLimit(firstOf(limit) ?? String(LIMIT_DEFAULT));
+  const place = firstOf(cursor);
+  const page = { limit: size, ...(place === undefined ? {} : { after: decodeNameCursor(place) }) };
+  return (registry, filter) => {
+    const { agents, hasMore } = registry.list(filter, page);
+    const last = agents.at(-1);
+    return { agents, ...(hasMore && last !== undefined ? { nextCursor: encodeNameCursor(last.id) } : {}) };
+  };
+}
+
+function parseLimit(text: string): number {
+  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > LIMIT_MAX) throw invalidField("limit", `must be a whole number from 1 to ${LIMIT_MAX}`);
+  return limit;
 }
 
 /** An empty parameter is as good as none. */
