@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -109,6 +109,17 @@ describe("atoll start", () => {
     assert.doesNotMatch(JSON.stringify(node.lines), /dev-token/);
   });
 
+  it("serves operators on the admin port alone when there is one", async () => {
+    const adminPort = await freePort();
+    const flags = ["--port", "0", "--data-dir", join(parent, "admin")];
+    const node = begin(flags, { MCP_MESH_ADMIN_PORT: String(adminPort) });
+    const { http } = await node.logged("NODE_STARTED");
+    await node.logged("RAFT_LEADER");
+    const drained = await fetch(`http://127.0.0.1:${adminPort}/admin/drain`, { method: "POST" });
+    assert.deepEqual([drained.status, await drained.json()], [200, { draining: true, live_claims: 0 }]);
+    assert.equal((await fetch(`${http}/admin/drain`)).status, 404);
+  });
+
   it("exits 78 on a wrong configuration", async () => {
     const node = begin(["--port", "0"], { ATOLL_RAFT_HEARTBEAT_MS: "never" });
     assert.equal(await node.exitCode(), 78);
@@ -124,7 +135,7 @@ describe("atoll start", () => {
     before(async () => {
       taken.listen(0, "127.0.0.1");
       await once(taken, "listening");
-      port = (taken.address() as { port: number }).port;
+      port = (taken.address() as AddressInfo).port;
     });
     after(() => void taken.close());
 
@@ -162,3 +173,12 @@ describe("atoll start", () => {
     });
   });
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
