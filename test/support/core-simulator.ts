@@ -211,9 +211,12 @@ class CoreSimulator implements NodeHost {
     // Bytes cross, not objects: nothing that one member changes shows on another.
     const bytes = packr.pack(this.#withoutHeld(message));
     const deliverAfter = (delay: number) => this.#queue.schedule(delay, () => this.#arrive(bytes));
+    // A connection ends with its process: of one that is gone for good nothing comes up seconds later.
+    const sender = this.#byId.get(message.from)!;
+    const deliverLate = (delay: number) => this.#queue.schedule(delay, () => sender.isGone || this.#arrive(bytes));
     const delay = () => delayMs - (jitterMs === 0 || this.#isHealed ? 0 : jitterMs * Math.log(1 - next()));
     if (!this.#isHealed) {
-      if (limbo > 0 && next() < limbo) deliverAfter(LIMBO_MS * next());
+      if (limbo > 0 && next() < limbo) deliverLate(LIMBO_MS * next());
       if (loss > 0 && next() < loss) return;
       if (duplicates > 0 && next() < duplicates) deliverAfter(delay());
     }
