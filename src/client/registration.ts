@@ -1,0 +1,390 @@
+/**
+ * An agent's registration: keeps its lease until it is closed, whatever happens to nodes and regions.
+ *
+ * It renews when the node says, at the node that holds the lease. When that one fails, the other nodes of the region are
+ * asked at once, and those of other regions when all of them failed. A region that has no leader, or too much to do, is
+ * given half of the lease to recover: all its agents see the same, and must not fall upon their neighbours for an election
+ * (F19). A lease that the region does not know any more is registered anew, never revived (F21).
+ *
+ * No request lasts longer than a third of what is left of the lease, so one that hangs can not cost it.
+ */
+
+import { waitMs } from "./backoff.ts";
+import { AtollClientError, asClientError } from "./client-error.ts";
+import { type Environment, sleep } from "./environment.ts";
+import type { Failover } from "./failover.ts";
+import type { KnownNode, NodePool } from "./node-pool.ts";
+import type { RegistrationEvent, RegistrationListener } from "./registration-event.ts";
+import type { Request } from "./transport.ts";
+import type { AgentDescription, LeaseAnswer, NodeView } from "./wire.ts";
+
+const LEASE_MS_DEFAULT = 30_000;
+export const WAIT_MS_DEFAULT = 30_000;
+/** Agents that registered together were told the same: each comes up to this share earlier. */
+const RENEWAL_JITTER = 0.15;
+const TRY_TIMEOUT_MS_MIN = 100;
+const WAIT_MS_MIN = 250;
+/** Who belongs to the region changes rarely; a client that knows last minute's nodes finds one of them. */
+const LEARN_INTERVAL_MS = 60_000;
+/** Of a try to take leave of a region that is left already: its lease ends there by itself. */
+const LEAVE_TIMEOUT_MS = 1_000;
+export const CLOSE_TIMEOUT_MS = 5_000;
+
+export interface RegistrationParts {
+  readonly pool: NodePool;
+  readonly failover: Failover;
+  readonly environment: Environment;
+  readonly tryTimeoutMs: number;
+  readonly onEvent: RegistrationListener;
+}
+
+/** Where the lease is held. */
+interface Place {
+  readonly url: string;
+  readonly region: string;
+  readonly incarnation: number;
+  readonly leaseMs: number;
+}
+
+export interface WaitOptions {
+  /** Of all tries together, in milliseconds. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export class Registration {
+  readonly id: string;
+  readonly #parts: RegistrationParts;
+  #description: AgentDescription;
+  #place: Place | undefined;
+  /** The record changed, or the region lost it: a renewal would not do. */
+  #mustRegister = true;
+  #renewInMs = 0;
+  #acknowledgedAt: number;
+  #lostAt: number | undefined;
+  #learnedAt = Number.NEGATIVE_INFINITY;
+  /** Regions that may still hold an older lease of this agent. */
+  readonly #left = new Set<string>();
+  readonly #closing = new AbortController();
+  #keeping: Promise<void> = Promise.resolve();
+  /** One change of the lease at a time. */
+  #holding: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  /** Made by `AtollClient.register`. */
+  constructor(description: AgentDescription, parts: RegistrationParts) {
+    this.id = description.id;
+    this.#description = description;
+    this.#parts = parts;
+    this.#acknowledgedAt = parts.environment.clock.now();
+  }
+
+  /** Address of the node that holds the lease. */
+  get node(): string {
+    return this.#held.url;
+  }
+
+  get region(): string {
+    return this.#held.region;
+  }
+
+  /** Names this lease within its region. */
+  get incarnation(): number {
+    return this.#held.incarnation;
+  }
+
+  get isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /**
+   * Registers, and keeps the lease from then on. Called once, by `AtollClient.register`.
+   *
+   * @throws AtollClientError what a node refused it with, or NO_ANSWER when the time was up
+   */
+  async open({ timeoutMs = WAIT_MS_DEFAULT, signal }: WaitOptions = {}): Promise<void> {
+    await this.#parts.pool.measure(signal);
+    await this.#hold(timeoutMs, signal);
+    this.#keeping = this.#keep();
+    if (!signal?.aborted) return;
+    await this.close();
+    throw signal.reason;
+  }
+
+  /**
+   * Replaces what the agent says of itself. Resolves when its region has acknowledged it.
+   *
+   * @throws AtollClientError what a node refused it with, and what was registered before stays so; NO_ANSWER when the time
+   *   was up, and it is tried again with the next renewal
+   */
+  async update(
+    description: Omit<AgentDescription, "id">,
+    { timeoutMs = WAIT_MS_DEFAULT, signal }: WaitOptions = {},
+  ): Promise<void> {
+    if (this.isClosed) throw closed(this.id);
+    await this.#oneAtATime(async () => {
+      const before = { description: this.#description, mustRegister: this.#mustRegister };
+      this.#description = { ...description, id: this.id };
+      this.#mustRegister = true;
+      const isOver = AbortSignal.any([this.#closing.signal, ...(signal === undefined ? [] : [signal])]);
+      try {
+        await this.#hold(timeoutMs, isOver);
+      } catch (error) {
+        if (error instanceof AtollClientError && error.kind === "refused") {
+          this.#description = before.description;
+          this.#mustRegister = before.mustRegister;
+        }
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Ends the registration: the agent is not found any more once this resolved. Calling it again gives the same promise.
+   *
+   * @throws AtollClientError NO_ANSWER when no node of its region took it; the lease then ends by itself
+   */
+  close({ timeoutMs = CLOSE_TIMEOUT_MS, signal }: WaitOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(timeoutMs, signal);
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Callers get a registration only once it has a place. */
+  get #held(): Place {
+    return this.#place!;
+  }
+
+  get #leaseMs(): number {
+    return this.#place?.leaseMs ?? this.#description.leaseMs ?? LEASE_MS_DEFAULT;
+  }
+
+  get #sinceAcknowledgedMs(): number {
+    return this.#parts.environment.clock.now() - this.#acknowledgedAt;
+  }
+
+  /** A third of what is left of the lease; once it has run out, of a whole one. */
+  get #shareOfLeaseMs(): number {
+    const leftMs = this.#leaseMs - this.#sinceAcknowledgedMs;
+    return (leftMs > 0 ? leftMs : this.#leaseMs) / 3;
+  }
+
+  async #keep(): Promise<void> {
+    const { clock } = this.#parts.environment;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        await this.#learnNodes(signal);
+        await sleep(clock, this.#renewInMs, signal);
+        await this.#oneAtATime(() => this.#hold(Number.POSITIVE_INFINITY, signal));
+      } catch (error) {
+        if (signal.aborted) return;
+        // Every node would say so now, but nobody else keeps this lease: a token that was replaced may be put back.
+        if (asClientError(error).kind !== "refused") throw error;
+      }
+    }
+  }
+
+  #oneAtATime<Result>(run: () => Promise<Result>): Promise<Result> {
+    const result = this.#holding.then(run, run);
+    this.#holding = result.catch(() => {});
+    return result;
+  }
+
+  /** Has the lease acknowledged, round after round. */
+  async #hold(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { clock, random } = this.#parts.environment;
+    const deadline = clock.now() + timeoutMs;
+    for (let round = 0; ; round++) {
+      const failure = await this.#holdSomewhere(signal);
+      if (failure === undefined) return;
+      if (failure.kind === "refused") throw failure;
+      this.#noticeExpiry();
+      const pauseMs = waitMs(random, round, failure.retryAfterMs ?? 0, Math.max(WAIT_MS_MIN, this.#shareOfLeaseMs));
+      if (clock.now() + pauseMs >= deadline) throw noAnswer(this.id, timeoutMs, failure);
+      await sleep(clock, pauseMs, signal);
+    }
+  }
+
+  /** One round: each node at most once. @returns why none of them did it */
+  async #holdSomewhere(signal: AbortSignal | undefined): Promise<AtollClientError | undefined> {
+    const tried = new Set<string>();
+    const full = new Set<string>();
+    let last: AtollClientError | undefined;
+    for (;;) {
+      signal?.throwIfAborted();
+      const node = await this.#next(tried, full, signal);
+      if (node === undefined) return last ?? noNode(this.id);
+      tried.add(node.url);
+      try {
+        await this.#holdAt(node, signal);
+        return undefined;
+      } catch (error) {
+        last = asClientError(error);
+        this.#tell({ type: "failed", node: node.url, error: last });
+        if (last.kind === "refused") return last;
+        if (last.kind === "full" && node.region !== undefined) full.add(node.region);
+        if (last.kind === "later" && this.#isWorthWaiting()) return last;
+      }
+    }
+  }
+
+  /** The node of the lease, then its neighbours, then those abroad, measured anew. */
+  async #next(
+    tried: ReadonlySet<string>,
+    full: ReadonlySet<string>,
+    signal: AbortSignal | undefined,
+  ): Promise<KnownNode | undefined> {
+    const { pool } = this.#parts;
+    const place = this.#place;
+    const isOpen = ({ url, region }: KnownNode) => !tried.has(url) && !(region !== undefined && full.has(region));
+    if (place === undefined) return pool.ranked().find(isOpen);
+    const home = pool.ranked().filter(({ region }) => region === place.region);
+    const atHome = [...home.filter(({ url, failures }) => url === place.url && failures === 0), ...home].find(isOpen);
+    if (atHome !== undefined) return atHome;
+    const isFirstAbroad = [...tried].every((url) => pool.get(url)?.region === place.region);
+    if (isFirstAbroad) await pool.measure(signal);
+    return pool.ranked().find(isOpen);
+  }
+
+  /** A region with a hiccup is waited for while the lease has time; an agent that has none yet goes where it is taken. */
+  #isWorthWaiting(): boolean {
+    return this.#place !== undefined && this.#sinceAcknowledgedMs < this.#leaseMs / 2;
+  }
+
+  async #holdAt(node: KnownNode, signal: AbortSignal | undefined): Promise<void> {
+    const place = this.#place;
+    if (place !== undefined && place.region === node.region && !this.#mustRegister) {
+      try {
+        return this.#acknowledge(node, await this.#renew(node, place.incarnation, signal));
+      } catch (error) {
+        if (asClientError(error).kind !== "gone") throw error;
+        this.#mustRegister = true;
+        this.#lose("refused");
+      }
+    }
+    const answer = await this.#register(node);
+    this.#mustRegister = false;
+    this.#acknowledge(node, answer);
+  }
+
+  #renew(node: KnownNode, incarnation: number, signal: AbortSignal | undefined): Promise<LeaseAnswer> {
+    const request = { method: "POST", path: `${pathOf(this.id)}/renew`, body: { incarnation } } as const;
+    return this.#ask(request, node, signal);
+  }
+
+  /** Never cut short: what was sent could be done after the deregistration that follows. */
+  #register(node: KnownNode): Promise<LeaseAnswer> {
+    const { id, ...description } = this.#description;
+    const body = { runtime: "typescript", ...description };
+    return this.#ask({ method: "PUT", path: pathOf(id), body }, node, undefined);
+  }
+
+  async #ask(request: Request, node: KnownNode, signal: AbortSignal | undefined): Promise<LeaseAnswer> {
+    const timeoutMs = Math.max(TRY_TIMEOUT_MS_MIN, Math.min(this.#parts.tryTimeoutMs, this.#shareOfLeaseMs));
+    const { body } = await this.#parts.failover.askNode<LeaseAnswer>(node, request, { timeoutMs, signal });
+    return body;
+  }
+
+  #acknowledge(node: KnownNode, { region, incarnation, leaseMs, renewInMs }: LeaseAnswer): void {
+    const { clock, random } = this.#parts.environment;
+    const before = this.#place;
+    const place = { url: node.url, region, incarnation, leaseMs };
+    const lostAt = this.#lostAt;
+    node.region = region;
+    this.#place = place;
+    this.#renewInMs = Math.max(1, Math.min(renewInMs, leaseMs / 2) * (1 - RENEWAL_JITTER * random.next()));
+    this.#acknowledgedAt = clock.now();
+    this.#lostAt = undefined;
+    this.#left.delete(region);
+    const isNewLease = before?.region !== region || before.incarnation !== incarnation;
+    if (isNewLease) this.#tell({ type: "registered", node: node.url, region, incarnation });
+    else this.#tell({ type: "renewed", node: node.url, region, renewInMs: this.#renewInMs });
+    if (before !== undefined && before.url !== node.url) {
+      if (before.region !== region) this.#left.add(before.region);
+      this.#tell({ type: "moved", from: before.url, fromRegion: before.region, node: node.url, region });
+      this.#learnedAt = Number.NEGATIVE_INFINITY;
+    }
+    if (lostAt !== undefined) {
+      this.#tell({ type: "recovered", node: node.url, region, lostForMs: clock.now() - lostAt });
+    }
+  }
+
+  #noticeExpiry(): void {
+    if (this.#place !== undefined && this.#sinceAcknowledgedMs >= this.#leaseMs) this.#lose("expired");
+  }
+
+  #lose(reason: "refused" | "expired"): void {
+    if (this.#lostAt !== undefined) return;
+    this.#lostAt = this.#parts.environment.clock.now();
+    this.#tell({ type: "lost", reason });
+  }
+
+  /** Asks who else there is, now and then. A failure costs nothing but older knowledge, and is told. */
+  async #learnNodes(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#parts.environment;
+    const { pool, failover } = this.#parts;
+    const node = pool.get(this.node);
+    if (!pool.isCurious || node === undefined || clock.now() - this.#learnedAt < LEARN_INTERVAL_MS) return;
+    try {
+      const request = { method: "GET", path: "/v1/nodes" } as const;
+      const limits = { timeoutMs: Math.min(this.#parts.tryTimeoutMs, this.#renewInMs), signal };
+      const { body } = await failover.askNode<{ readonly nodes: readonly NodeView[] }>(node, request, limits);
+      for (const { http, region } of body.nodes) pool.learn(http, region);
+      // A fleet that began together does not ask together.
+      this.#learnedAt = clock.now() + random.next() * LEARN_INTERVAL_MS;
+    } catch (error) {
+      this.#tell({ type: "failed", node: node.url, error: asClientError(error) });
+    }
+  }
+
+  async #close(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#closing.abort();
+    await this.#keeping;
+    await this.#holding;
+    const request = { method: "DELETE", path: pathOf(this.id) } as const;
+    const { failover, tryTimeoutMs } = this.#parts;
+    const deregister = (region: string, timeoutMs: number) =>
+      failover.ask(request, { timeoutMs, tryTimeoutMs, region, signal }).catch((error) => {
+        if (asClientError(error).kind !== "gone") throw error;
+      });
+    const leaving = [...this.#left].map((region) => deregister(region, Math.min(timeoutMs, LEAVE_TIMEOUT_MS)));
+    const left = await Promise.allSettled(leaving);
+    for (const { reason } of left.filter((result) => result.status === "rejected")) {
+      this.#tell({ type: "failed", node: this.node, error: asClientError(reason) });
+    }
+    await deregister(this.region, timeoutMs);
+    this.#tell({ type: "closed" });
+  }
+
+  /** What a listener throws is its own affair: it reaches the process, not the lease. */
+  #tell(event: RegistrationEvent): void {
+    try {
+      this.#parts.onEvent(event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+function pathOf(id: string): string {
+  return `/v1/agents/${encodeURIComponent(id)}`;
+}
+
+function closed(id: string): AtollClientError {
+  return new AtollClientError({ code: "CLOSED", message: `the registration of ${id} was closed. Register it again` });
+}
+
+function noNode(id: string): AtollClientError {
+  return new AtollClientError({ code: "UNREACHABLE", message: `no node is left that could take ${id}` });
+}
+
+function noAnswer(id: string, timeoutMs: number, cause: AtollClientError): AtollClientError {
+  const message = `No node took ${id} within ${timeoutMs} ms; the last try: ${cause.message}`;
+  return new AtollClientError({ code: "NO_ANSWER", message }, { cause });
+}
