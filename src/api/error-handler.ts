@@ -7,6 +7,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { InvariantViolation, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
+import { evenlySpread, type Random } from "../util/random.ts";
 import type { ClusterView } from "./ports.ts";
 import { type Problem, problemOf } from "./problem.ts";
 
@@ -17,23 +18,33 @@ export interface ErrorHandlerOptions {
 
 export type ErrorHandler = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => void;
 
+/** Those who are refused in the same moment are told to come again at different ones, up to so much of the pause earlier (F19). */
+const RETRY_SPREAD = 0.5;
+
 /** @param send - puts a problem into the body of the face; status and headers are set already */
 export function createErrorHandler(
   { logger }: ErrorHandlerOptions,
   send: (problem: Problem, request: FastifyRequest, reply: FastifyReply) => void,
 ): ErrorHandler {
+  const spread = evenlySpread();
   return (thrown, request, reply) => {
     // Nothing can be answered for in a state that nobody thought of: out of every handler's reach, so that the process ends.
     if (thrown instanceof InvariantViolation)
       queueMicrotask(() => {
         throw thrown;
       });
-    const problem = problemOf(thrown, { bodyBytesMax: request.routeOptions.bodyLimit });
+    const problem = spreadRetries(problemOf(thrown, { bodyBytesMax: request.routeOptions.bodyLimit }), spread);
     if (problem.status === 500) logBug(logger, thrown, request);
     reply.code(problem.status);
     if (problem.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(problem.retryAfterMs / 1000));
     send(problem, request, reply);
   };
+}
+
+function spreadRetries(problem: Problem, spread: Random): Problem {
+  const { retryAfterMs } = problem;
+  if (retryAfterMs === undefined) return problem;
+  return { ...problem, retryAfterMs: Math.round(retryAfterMs * (1 - RETRY_SPREAD * spread.next())) };
 }
 
 /** The native face's errors: one shape, a stable code, the field, and where else to go. */

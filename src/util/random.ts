@@ -32,6 +32,18 @@ export function seededRandom(seed: number): Random {
   return { next };
 }
 
+/** Not chance, but its opposite: numbers that lie as far from all before them as they can (multiples of the golden ratio). */
+export function evenlySpread(): Random {
+  const step = (Math.sqrt(5) - 1) / 2;
+  let last = 0;
+  return {
+    next() {
+      last = (last + step) % 1;
+      return last;
+    },
+  };
+}
+
 /** An integer in [min, max], both included. */
 export function randomInteger(random: Random, min: number, max: number): number {
   return min + Math.floor(random.next() * (max - min + 1));

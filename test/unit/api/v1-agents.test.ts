@@ -84,10 +84,26 @@ describe("PUT /v1/agents/{id}", () => {
     const answer = await put("weather-1", WEATHER);
     assert.equal(answer.statusCode, 503);
     assert.equal(answer.headers["retry-after"], "1");
-    const { code, retryAfterMs, otherRegions } = answer.json().error;
-    assert.deepEqual([code, retryAfterMs, otherRegions], ["NO_LEADER", 1_000, [OTHER_REGION_HTTP]]);
+    const { code, otherRegions } = answer.json().error;
+    assert.deepEqual([code, otherRegions], ["NO_LEADER", [OTHER_REGION_HTTP]]);
     test.region.region.elect(test.node.group);
     assert.equal((await test.send({ url: "/v1/agents/weather-1" })).statusCode, 404);
+  });
+
+  it("F19: tells those whom it refuses at once to come again at different times", async () => {
+    test.region.region.elect(null);
+    const pauses: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      const answer = await test.send({ method: "POST", url: "/v1/agents/weather-1/renew", payload: {} });
+      pauses.push(answer.json().error.retryAfterMs);
+    }
+    assert.ok(
+      pauses.every((pause) => pause >= 500 && pause <= 1_000),
+      `${pauses}`,
+    );
+    const sorted = pauses.toSorted((a, b) => a - b);
+    const gaps = sorted.slice(1).map((pause, i) => pause - sorted[i]!);
+    assert.ok(Math.max(...gaps) < 75, `${sorted}`);
   });
 
   it("answers 503 when nobody knows what became of a write", async () => {

@@ -104,10 +104,8 @@ describe("refused changes of the members", () => {
       assert.match(error.message, message);
       assert.deepEqual({ ...error, ...detail }, error, "the facts");
       const isRetried = worthAnotherTry.includes(code);
-      assert.deepEqual(
-        [answer.headers["retry-after"], error.retryAfterMs],
-        isRetried ? ["1", 1_000] : [undefined, undefined],
-      );
+      assert.equal(answer.headers["retry-after"], isRetried ? "1" : undefined);
+      assert.equal("retryAfterMs" in error, isRetried);
       assert.ok(!("otherRegions" in error), "no other region can change the members of this one");
       assert.deepEqual(test.errors, []);
     });
