@@ -7,7 +7,7 @@
  * data may hold, is unavailable rather than endless. Nothing recurses, and the work between two changes is bounded.
  */
 
-import type { Dependency } from "../../types/agent.ts";
+import type { Capability, Dependency } from "../../types/agent.ts";
 import type { Offer } from "./resolve.ts";
 import { type StepBudget, schemaTest } from "./schema-compatibility.ts";
 import { scoreTags } from "./tags.ts";
@@ -28,7 +28,7 @@ export interface AvailabilityOptions {
 export class Availability {
   readonly #offersOf: (capability: string) => readonly Offer[];
   readonly #isOfferedElsewhere: (dependency: Dependency) => boolean;
-  readonly #claims = new Map<Offer, Claim>();
+  readonly #claims = new Map<Capability, Claim>();
   readonly #needs = new Map<string | Dependency, Need>();
   readonly #budget: StepBudget = { stepsLeft: JUDGING_STEPS_MAX };
 
@@ -55,21 +55,22 @@ export class Availability {
    */
   reasonOf(offer: Offer): string | undefined {
     if (offer.agent.health !== "healthy") return "agent unhealthy";
-    if (!requiresAnything(offer)) return undefined;
-    const claim = this.#claims.get(offer) ?? this.#judge(offer);
+    const { capability } = offer;
+    if (!requiresAnything(capability)) return undefined;
+    const claim = this.#claims.get(capability) ?? this.#judge(capability);
     if (claim.isAvailable) return undefined;
-    const broken = requirementsOf(offer).find((dependency) => this.#needs.get(keyOf(dependency))?.isMet !== true);
+    const broken = requirementsOf(capability).find((dependency) => this.#needs.get(keyOf(dependency))?.isMet !== true);
     return (broken === undefined ? undefined : this.#describe(broken)) ?? NOT_JUDGED;
   }
 
-  /** Collects what `offer` depends on, however indirectly, as far as it is not known yet, and then what follows from it. */
-  #judge(offer: Offer): Claim {
-    const claim = this.#claim(offer);
+  /** Collects what the capability depends on, however indirectly, as far as it is not known yet, and then what follows. */
+  #judge(capability: Capability): Claim {
+    const claim = this.#claim(capability);
     const collected = [claim];
     const available: Claim[] = [];
     // Grows while it is walked.
     for (const next of collected) {
-      for (const dependency of requirementsOf(next.offer)) {
+      for (const dependency of requirementsOf(next.capability)) {
         const need = this.#needOf(dependency, collected);
         if (need?.isMet === true) continue;
         next.unmet++;
@@ -101,18 +102,18 @@ export class Availability {
       if (!this.#spend(1)) return false;
       if (candidate.agent.health !== "healthy" || !matches(candidate)) continue;
       if (fits?.(candidate.capability) === false) continue;
-      const held = this.#claims.get(candidate);
-      if (!requiresAnything(candidate) || held?.isAvailable === true) return true;
-      const claim = held ?? this.#claim(candidate);
+      const held = this.#claims.get(candidate.capability);
+      if (!requiresAnything(candidate.capability) || held?.isAvailable === true) return true;
+      const claim = held ?? this.#claim(candidate.capability);
       if (held === undefined) collected.push(claim);
       claim.candidateFor.push(need);
     }
     return false;
   }
 
-  #claim(offer: Offer): Claim {
-    const claim: Claim = { offer, isAvailable: false, unmet: 0, candidateFor: [] };
-    this.#claims.set(offer, claim);
+  #claim(capability: Capability): Claim {
+    const claim: Claim = { capability, isAvailable: false, unmet: 0, candidateFor: [] };
+    this.#claims.set(capability, claim);
     return claim;
   }
 
@@ -149,9 +150,9 @@ export class Availability {
   }
 }
 
-/** An offer that requires something, and so has to prove that it is available. */
+/** A healthy agent's capability that requires something, and so has to prove that it is available. */
 interface Claim {
-  readonly offer: Offer;
+  readonly capability: Capability;
   isAvailable: boolean;
   /** Its requirements that nobody is known to meet. */
   unmet: number;
@@ -183,12 +184,12 @@ function settle(available: Claim[]): void {
   }
 }
 
-function requiresAnything({ capability }: Offer): boolean {
-  return capability.dependencies.some(({ required }) => required);
+function requiresAnything({ dependencies }: Capability): boolean {
+  return dependencies.some(({ required }) => required);
 }
 
-function requirementsOf({ capability }: Offer): readonly Dependency[] {
-  return capability.dependencies.filter(({ required }) => required);
+function requirementsOf({ dependencies }: Capability): readonly Dependency[] {
+  return dependencies.filter(({ required }) => required);
 }
 
 /** Equal for requirements that are met by the same offers. A schema is too long to be part of a text, so it stands alone. */

@@ -122,6 +122,17 @@ describe("Availability (contract A8)", () => {
     assert.deepEqual(asked, ["B"]);
   });
 
+  it("judges a capability once, however many times an offer is made of it", () => {
+    const a = anOffer("a", "A", needing("B"));
+    let looks = 0;
+    const availability = new Availability(() => {
+      looks++;
+      return [];
+    });
+    for (let i = 0; i < 3; i++) assert.equal(availability.reasonOf({ ...a }), "required dep 'B' unresolved");
+    assert.equal(looks, 2, "to find out, and to say why");
+  });
+
   it("remembers until it is told to forget", () => {
     const book = new OfferBook([]);
     const availability = new Availability(book.offersOf);
