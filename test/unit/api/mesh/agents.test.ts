@@ -115,6 +115,15 @@ describe("GET /agents, what agents need", () => {
     assert.deepEqual(resolution, { function_name: "use", capability: "date", tags: ["cet"], status: "unresolved" });
   });
 
+  it("A5: a provider whose schema does not fit is there, but no provider that went", async () => {
+    await beat({ ...provider, tools: [date] });
+    const expected = { expectedSchemaCanonical: { type: "string" }, expectedSchemaHash: `sha256:${"a".repeat(64)}` };
+    const dependencies = [{ capability: "date", matchMode: "strict", ...expected }];
+    await beat({ agent_id: "c", tools: [{ function_name: "use", capability: "use", dependencies }] });
+    const [resolution] = (await agent("c")).dependency_resolutions;
+    assert.deepEqual(resolution, { function_name: "use", capability: "date", status: "unresolved" });
+  });
+
   it("A5: shows the tools and the language model that a function gets", async () => {
     await beat({ ...provider, tools: [date, { ...date, function_name: "ask", capability: "llm" }] });
     const llm_filter = { filter: [{ capability: "date", tags: ["utc"] }], filter_mode: "all" };
