@@ -27,7 +27,11 @@ const ARROWS: Record<string, readonly string[]> = {
   metrics: [],
   types: [],
   util: [],
+  client: [],
 };
+/** Programs elsewhere import it, browsers too: it has files of its own only, and in one of them what Node alone has. */
+const CLIENT = "client/";
+const CLIENT_FOR_NODE = "client/node.ts";
 
 /** Only these folders know the library. */
 const OWNERS: Record<string, string> = {
@@ -60,7 +64,7 @@ const IMPURE = [
 /** The state machine is refilled from a stream of records; nothing else in it waits. */
 const MAY_WAIT = "registry/registry-state-machine.ts";
 /** Where real time and chance enter. */
-const TIMELESS_EXCEPTIONS = ["util/clock.ts", "util/random.ts", "cli/"];
+const TIMELESS_EXCEPTIONS = ["util/clock.ts", "util/random.ts", "client/environment.ts", "cli/"];
 
 interface Line {
   readonly file: string;
@@ -114,6 +118,19 @@ describe("architecture", () => {
         return isAllowed ? [] : [`${at(line)} imports ${target}, but ${from} may import only ${allowed.join(", ")}`];
       }),
     );
+    assert.deepEqual(broken, []);
+  });
+
+  it("lets the client stand alone", () => {
+    const broken = files
+      .filter((file) => file.startsWith(CLIENT))
+      .flatMap((file) =>
+        imports(file).flatMap((line) => {
+          const isOwn = line.target.startsWith("./");
+          const isOfNode = file === CLIENT_FOR_NODE && line.target.startsWith("node:");
+          return isOwn || isOfNode ? [] : [`${at(line)} imports ${line.target}`];
+        }),
+      );
     assert.deepEqual(broken, []);
   });
 
