@@ -2,10 +2,14 @@
 
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { ChangeFeed } from "../registry/change-feed.ts";
 import type { Registry } from "../registry/interface.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
+import type { Random } from "../util/random.ts";
+import { type CallAgent, callAgent } from "./mesh/call-agent.ts";
 import type { ClusterAdmin, ClusterView } from "./ports.ts";
+import type { WatchLimits } from "./v1/watchers.ts";
 
 export interface FaceOptions {
   readonly registry: Registry;
@@ -16,6 +20,9 @@ export interface FaceOptions {
   readonly clock: Clock;
   readonly limits: HttpLimits;
   readonly leases: DefaultLeases;
+  readonly mesh: MeshOptions;
+  readonly proxy: ProxyOptions;
+  readonly watch: WatchOptions;
   /** True from the moment the node was told to stop. */
   readonly isShuttingDown: () => boolean;
 }
@@ -32,6 +39,38 @@ export interface DefaultLeases {
   readonly meshMs: number;
   readonly seedMs: number;
   readonly nativeMs: number;
+}
+
+/** What the MCP Mesh face is told by configuration. */
+export interface MeshOptions {
+  /** `/admin` is served on a port of its own, and not on this one. */
+  readonly isAdminApart: boolean;
+  /** What the paths of A2A surfaces are put behind, without a slash at its end; empty when they are not published. */
+  readonly publicUrlPrefix: string;
+}
+
+export const MESH_DEFAULTS: MeshOptions = { isAdminApart: false, publicUrlPrefix: "" };
+
+/** How calls to agents are forwarded. */
+export interface ProxyOptions {
+  /** What a call has that names no time of its own, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Request headers that are forwarded beside those of the contract; a name that ends with `*` is a prefix. */
+  readonly propagateHeaders: readonly string[];
+  /** Most calls at one time; beyond, callers are told to retry. */
+  readonly callsMax: number;
+  readonly callAgent: CallAgent;
+}
+
+export const PROXY_DEFAULTS: ProxyOptions = { timeoutMs: 60_000, propagateHeaders: [], callsMax: 512, callAgent };
+
+/** What `/v1/watch` tells, and to how many. */
+export interface WatchOptions {
+  readonly feed: ChangeFeed;
+  /** Id of the cluster that the feed's revisions are of; empty until the region is founded. */
+  readonly cluster: () => string;
+  readonly random: Random;
+  readonly limits?: Partial<WatchLimits>;
 }
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = { bodyBytesMax: 1024 * 1024, meshBodyBytesMax: 10 * 1024 * 1024 };

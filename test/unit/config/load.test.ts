@@ -151,6 +151,8 @@ describe("names in the environment", () => {
     ["METRICS_PORT", "9090", "http.metricsPort", 9090],
     ["MCP_MESH_ADMIN_PORT", "8101", "http.adminPort", 8101],
     ["MCP_MESH_PUBLIC_URL_PREFIX", "https://agents.example/a2a", "http.publicUrlPrefix", "https://agents.example/a2a"],
+    ["MCP_MESH_PROXY_TIMEOUT", "90", "http.proxyTimeoutMs", 90_000],
+    ["MCP_MESH_PROPAGATE_HEADERS", "x-audit-id, x-tenant*", "http.propagateHeaders", ["x-audit-id", "x-tenant*"]],
     ["MCP_MESH_PUBLIC_URL", "http://registry:8000", "http.publicUrl", "http://registry:8000"],
     ["PEER_REGISTRIES", "registry-west.global", "network.peers", [{ host: "registry-west.global", port: 4001 }]],
     ["ENCRYPTION_KEY", KEY, "network.encryptionKey", KEY],
@@ -242,6 +244,13 @@ describe("a refusal", () => {
     assert.deepEqual(problemsOf({ file: "raft: { preset: moon }" }), [
       'raft.preset: "moon" is not one of lan, wan (file atoll.yaml)',
     ]);
+  });
+
+  it("is given to a prefix of nothing, which would let credentials through to agents", () => {
+    assert.match(
+      problemsOf({ env: { MCP_MESH_PROPAGATE_HEADERS: "x-audit-id,*" } })[0] ?? "",
+      /^http\.propagateHeaders/,
+    );
   });
 
   it("tells every problem at once", () => {
