@@ -94,7 +94,7 @@ export function agentInfo(registry: Registry, agent: ListedAgent) {
 }
 
 /** How the contract writes an empty list. */
-export function nullIfEmpty<Item>(items: readonly Item[]): readonly Item[] | null {
+function nullIfEmpty<Item>(items: readonly Item[]): readonly Item[] | null {
   return items.length === 0 ? null : items;
 }
 
