@@ -54,6 +54,10 @@ function problemOfRequest(detail: ApiErrorDetail): Problem {
       return { status: 415, code, field: detail.field, message: detail.reason };
     case "NOT_FOUND":
       return { status: 404, code, message: `There is nothing at ${detail.path}; see /docs for what there is` };
+    case "OVERLOADED": {
+      const message = `This node serves all the ${detail.watchersMax} watchers that it may. Watch another node, or retry later`;
+      return { ...retry(503, detail, message), canGoElsewhere: true };
+    }
     case "METHOD_NOT_ALLOWED": {
       const message = `${detail.method} is not possible here; use ${detail.allow}`;
       return { status: 405, code, message };
@@ -81,6 +85,10 @@ function problemOfRegistry(detail: RegistryErrorDetail): Problem {
       return refuse(413, detail, `${detail.field} has ${detail.bytes} bytes; the limit is ${detail.bytesMax}`);
     case "INVALID_RECORD":
       return refuse(400, detail, `${detail.field} ${detail.reason}`);
+    case "DEPENDENCY_CYCLE": {
+      const cycle = detail.cycle.join(" \u2192 ");
+      return refuse(409, detail, `The required dependencies would close a cycle: ${cycle}. Make one of them optional`);
+    }
     case "TOO_MANY_AGENTS":
       return refuse(507, detail, `This region is full: ${detail.agents} of ${detail.agentsMax} agents`);
     case "UNKNOWN_REGION":

@@ -317,6 +317,24 @@ const RegistryOptions = group({
     maximum: 30 * 24 * HOUR,
     aliases: [inSeconds("MCP_MESH_RETENTION")],
   }),
+  eventsMax: integer({
+    description: "Newest events that the region keeps, such as agents that came and went; 0 keeps none.",
+    default: 10_000,
+    minimum: 0,
+    maximum: 1_000_000,
+    aliases: ["MCP_MESH_EVENT_MAX_ROWS"],
+  }),
+  namespaces: choice({
+    description: "Whether agents are told of providers in all namespaces, or only in their own.",
+    default: "shared",
+    values: ["shared", "isolated"],
+  }),
+  handBackMs: duration({
+    description: "A provider that came back takes its consumers over from one abroad when it has lasted this long.",
+    default: 10 * SECOND,
+    minimum: 0,
+    maximum: HOUR,
+  }),
   agentsMax: integer({
     description: "Most agents of the region. Beyond, new ones are refused.",
     default: 1_000_000,

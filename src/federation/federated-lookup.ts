@@ -11,8 +11,9 @@
 
 import { NetworkError } from "../network/interface.ts";
 import type { RegionId } from "../types/ids.ts";
-import type { RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { Clock } from "../util/clock.ts";
+import { compareText } from "../util/compare.ts";
 import { AtollError } from "../util/errors.ts";
 import type { FederationConfig, RemoteLookup } from "./interface.ts";
 import { type CachedAnswer, LookupCache } from "./lookup-cache.ts";
@@ -33,6 +34,7 @@ type LookupOptions = Parameters<RemoteLookup["lookup"]>[1];
 export class FederatedLookup implements RemoteLookup {
   readonly #options: FederatedLookupOptions;
   readonly #cache: LookupCache;
+  #keptChanges = 0;
 
   constructor(options: FederatedLookupOptions) {
     this.#options = options;
@@ -46,6 +48,30 @@ export class FederatedLookup implements RemoteLookup {
   lookup(query: RegionQuery, options: LookupOptions): Promise<readonly RegionAnswer[]> {
     const regions = this.#options.regions().filter((region) => options.only === undefined || region === options.only);
     return Promise.all(regions.map((region) => this.#lookupIn(region, query, options)));
+  }
+
+  known(query: RegionQuery): readonly KnownAnswer[] {
+    const { regions, clientOf } = this.#options;
+    const distanceOf = (region: RegionId) => clientOf(region).roundTripMs() ?? Number.POSITIVE_INFINITY;
+    return regions()
+      .map((region) => ({ region, distance: distanceOf(region), agents: this.#knownIn(region, query) }))
+      .sort((a, b) => (a.distance === b.distance ? compareText(a.region, b.region) : a.distance - b.distance))
+      .map(({ region, agents }) => ({ region, agents }));
+  }
+
+  changes(): number {
+    return this.#options.table.changes + this.#keptChanges;
+  }
+
+  /** As far as the summary goes, however old: what it rules out is not asked for, and what it shows no change of is kept. */
+  #knownIn(region: RegionId, query: RegionQuery): KnownAnswer["agents"] {
+    const { table, clientOf } = this.#options;
+    if (table.isCertain(region, query.capability) && !table.mayMatch(region, query)) return [];
+    const client = clientOf(region);
+    const isAway = client.linked().length === 0 || client.breaker === "open";
+    const kept = this.#cache.get(this.#sourceOf(region), query);
+    if (kept !== undefined && (isAway || this.#isCurrent(region, query, kept))) return kept.agents;
+    return isAway ? [] : null;
   }
 
   async #lookupIn(region: RegionId, query: RegionQuery, options: LookupOptions): Promise<RegionAnswer> {
@@ -78,6 +104,7 @@ export class FederatedLookup implements RemoteLookup {
     try {
       const live = await this.#options.clientOf(region).ask({ query, consistency }, maxStalenessMs);
       const { revision, hasMore, agents, stalenessMs, arrivedAtMs } = live;
+      this.#keptChanges++;
       this.#cache.put(this.#sourceOf(region), query, { revision, hasMore, agents, asOfMs: arrivedAtMs - stalenessMs });
       return { region, source: "live", revision, stalenessMs, agents, hasMore };
     } catch (error) {

@@ -7,7 +7,7 @@
 import type { PeerDirectory, RequestHandler, RequestResponse, SummaryChannel } from "../network/interface.ts";
 import type { NodeFacts } from "../storage/interface.ts";
 import { asRegionId, type ClusterId, type FederationId, type RegionId } from "../types/ids.ts";
-import type { RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { SummaryHeader } from "../types/summary.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
@@ -68,6 +68,7 @@ export class Federation implements RemoteLookup {
   readonly #clients = new Map<RegionId, RegionClient>();
   readonly #budgets: PeerBudgets;
   readonly #stops: (() => void)[] = [];
+  #linkChanges = 0;
   #isRunning = false;
 
   constructor(options: FederationOptions) {
@@ -103,6 +104,7 @@ export class Federation implements RemoteLookup {
       this.#summary.start(),
       summaries.subscribe((message) => this.#table.onGossip(message)),
       directory.onChange(({ type, peer }) => {
+        this.#linkChanges++;
         if (type === "up") this.#clients.get(peer.region)?.onLinked();
         else this.#budgets.forget(peer.nodeId);
       }),
@@ -123,6 +125,14 @@ export class Federation implements RemoteLookup {
 
   knows(region: RegionId): boolean {
     return this.#lookup.knows(region);
+  }
+
+  known(query: RegionQuery): readonly KnownAnswer[] {
+    return this.#lookup.known(query);
+  }
+
+  changes(): number {
+    return this.#lookup.changes() + this.#linkChanges;
   }
 
   /** The newest signed header of another region, or this region's own. */

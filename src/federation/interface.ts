@@ -1,7 +1,7 @@
 /** The federation as the node sees it, and what it needs of its own region. */
 
 import type { RegionId } from "../types/ids.ts";
-import type { RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { SummaryEntry, SummaryNode } from "../types/summary.ts";
 
 /**
@@ -70,6 +70,10 @@ export interface RemoteLookup {
   ): Promise<readonly RegionAnswer[]>;
   /** True for every region that may hold agents: pinned, configured, or linked now. */
   knows(region: RegionId): boolean;
+  /** What is known of every other region without asking, nearest first. Of one that is away, what it last answered. */
+  known(query: RegionQuery): readonly KnownAnswer[];
+  /** Grows whenever `known` may answer otherwise than before. */
+  changes(): number;
 }
 
 /** The options this folder reads; all times in milliseconds. */

@@ -71,6 +71,7 @@ export class SummaryTable {
   readonly #startedAtMs: number;
   readonly #regions = new Map<RegionId, RemoteSummary>();
   readonly #gapListeners = new Set<(region: RegionId) => void>();
+  #changes = 0;
 
   constructor(options: SummaryTableOptions) {
     this.#options = options;
@@ -81,6 +82,11 @@ export class SummaryTable {
   onGap(listener: (region: RegionId) => void): () => void {
     this.#gapListeners.add(listener);
     return () => this.#gapListeners.delete(listener);
+  }
+
+  /** Grows whenever an entry may have changed. */
+  get changes(): number {
+    return this.#changes;
   }
 
   regions(): RegionId[] {
@@ -147,6 +153,7 @@ export class SummaryTable {
     const held = this.#held(header);
     this.#options.metrics.fetched(buckets.length);
     for (const { bucket, entries } of buckets) held.replica.replaceBucket(bucket, entries, header.revision);
+    this.#changes += buckets.length;
     const toFetch = held.replica.reconcile(digests, header.revision);
     if (header.revision >= held.header.revision) {
       held.provenAtMs = Math.max(held.provenAtMs, provenAtMs);
@@ -200,6 +207,7 @@ export class SummaryTable {
     const held = this.#held(header);
     if (held.replica.size + entries.length > CAPABILITIES_MAX) return this.#refused("too-many", "ignore");
     for (const entry of entries) held.replica.merge(entry);
+    this.#changes += entries.length;
     if (isLater(header.term, sequence, held)) {
       held.term = header.term;
       held.sequence = sequence;

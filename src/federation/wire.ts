@@ -133,6 +133,13 @@ const LookupRequest = Type.Object({
     tags: Type.Array(TagConstraint, { maxItems: 128 }),
     version: text(512),
     namespace: Type.Optional(text(512)),
+    schema: Type.Optional(
+      Type.Object({
+        matchMode: Type.Union([Type.Literal("subset"), Type.Literal("strict")]),
+        hash: Type.Optional(text(512)),
+        canonical: Type.Optional(json),
+      }),
+    ),
     health: Type.Union([Type.Literal("healthy"), Type.Literal("any")]),
     limit: Type.Integer({ minimum: 1, maximum: 1_000 }),
     after: Type.Optional(

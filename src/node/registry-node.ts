@@ -9,8 +9,9 @@
  */
 
 import { join } from "node:path";
-import { DEFAULT_HTTP_LIMITS } from "../api/modules.ts";
-import { buildMetricsServer, buildServer } from "../api/server.ts";
+import { DEFAULT_HTTP_LIMITS, PROXY_DEFAULTS } from "../api/modules.ts";
+import { buildAdminServer, buildMetricsServer, buildServer, type ServerOptions } from "../api/server.ts";
+import { frameRenderer } from "../api/v1/watch-frames.ts";
 import { formatAddress } from "../config/format-value.ts";
 import type { Config } from "../config/schema.ts";
 import { Federation } from "../federation/federation.ts";
@@ -22,6 +23,7 @@ import { createNetwork, type Network } from "../network/network.ts";
 import { Admission } from "../raft/admission.ts";
 import { type Founding, readFounding } from "../raft/bootstrap.ts";
 import { RAFT_DEFAULTS, RaftGroup, type RaftGroupOptions } from "../raft/raft-group.ts";
+import { ChangeFeed } from "../registry/change-feed.ts";
 import type { RemoteRegions } from "../registry/interface.ts";
 import { LeaseKeeper, RENEWALS_METHOD } from "../registry/lease-keeper.ts";
 import { RegistryService } from "../registry/registry-service.ts";
@@ -81,6 +83,7 @@ export class RegistryNode {
   readonly #key: Uint8Array;
   readonly #groupInWaiting: GroupInWaiting;
   readonly #stateMachine: RegistryStateMachine;
+  readonly #feed: ChangeFeed;
   readonly #keeper: LeaseKeeper;
   readonly #registry: RegistryService;
   readonly #admin: RegionAdmin;
@@ -146,6 +149,13 @@ export class RegistryNode {
     this.#groupInWaiting = group;
     this.#stateMachine = new RegistryStateMachine(region);
     this.#stateMachine.observe(this.#counters.registry);
+    this.#feed = new ChangeFeed({
+      revision: () => this.#group?.status().appliedIndex ?? null,
+      renderer: frameRenderer(region, () => this.#cluster()),
+      abroad: { list: () => [] },
+      clock: this.#clock,
+    });
+    this.#stateMachine.observe(this.#feed);
     const parts = { group, stateMachine: this.#stateMachine, clock: this.#clock };
     this.#keeper = new LeaseKeeper({
       ...parts,
@@ -159,11 +169,14 @@ export class RegistryNode {
         livePathMs: this.#livePathMs,
         retentionMs: config.registry.retentionMs,
         brakeShare: config.registry.brakeShare,
+        eventsMax: config.registry.eventsMax,
       },
     });
     const remote: RemoteRegions = {
       lookup: async (query, asked) => (await this.#federation?.lookup(query, asked)) ?? [],
       knows: (other) => this.#federation?.knows(other) ?? false,
+      known: (query) => this.#federation?.known(query) ?? [],
+      changes: () => this.#federation?.changes() ?? 0,
     };
     this.#registry = new RegistryService({
       ...parts,
@@ -177,6 +190,12 @@ export class RegistryNode {
         agentsMax: config.registry.agentsMax,
       },
       timeouts: { writeMs: config.raft.proposeTimeoutMs, livePathMs: this.#livePathMs },
+      options: {
+        eventsMax: config.registry.eventsMax,
+        isolatesNamespaces: config.registry.namespaces === "isolated",
+        handBackMs: config.registry.handBackMs,
+      },
+      logger,
     });
     this.#admin = new RegionAdmin({
       region,
@@ -274,6 +293,7 @@ export class RegistryNode {
     this.#founding = founding;
     group.onStatusChange((status) => this.#counters.follow(status));
     this.#groupInWaiting.attach(group);
+    this.#feed.settle();
     this.#admission = new Admission({
       region: this.#region().region,
       cluster: founding.cluster,
@@ -348,8 +368,8 @@ export class RegistryNode {
       node: { region: config.node.region, name: config.node.name, version },
       includeProcess: true,
     });
-    const { host, port, metricsPort, publicUrl, bodyBytesMax } = config.http;
-    const server = await buildServer({
+    const { host, port, metricsPort, adminPort, publicUrl, publicUrlPrefix = "", bodyBytesMax } = config.http;
+    const options: ServerOptions = {
       registry: this.#registry,
       view,
       admin: this.#admin,
@@ -362,18 +382,29 @@ export class RegistryNode {
         seedMs: config.registry.seedLeaseMs,
         nativeMs: config.registry.nativeLeaseMs,
       },
+      mesh: { isAdminApart: adminPort !== 0, publicUrlPrefix: publicUrlPrefix.replace(/\/+$/, "") },
+      proxy: {
+        ...PROXY_DEFAULTS,
+        timeoutMs: config.http.proxyTimeoutMs,
+        propagateHeaders: config.http.propagateHeaders ?? [],
+        callsMax: config.http.proxyCallsMax,
+      },
+      watch: { feed: this.#feed, cluster: () => this.#cluster(), random: this.#random },
       isShuttingDown: () => this.#stopping.signal.aborted,
-    });
-    this.#http.push(server);
-    await server.listen({ host, port });
+    };
+    const server = await buildServer(options);
+    await this.#listen(server, port);
     this.#address = {
       ...this.#address,
       http: publicUrl ?? `http://${formatAddress({ host, port: boundPort(server) })}`,
     };
-    if (metricsPort === 0) return;
-    const metricsServer = await buildMetricsServer(metrics);
-    this.#http.push(metricsServer);
-    await metricsServer.listen({ host, port: metricsPort });
+    if (metricsPort !== 0) await this.#listen(await buildMetricsServer(metrics), metricsPort);
+    if (adminPort !== 0) await this.#listen(await buildAdminServer(options), adminPort);
+  }
+
+  async #listen(server: HttpServer, port: number): Promise<void> {
+    this.#http.push(server);
+    await server.listen({ host: this.#options.config.http.host, port });
   }
 
   #connect(): Promise<Network> {
@@ -439,6 +470,11 @@ export class RegistryNode {
 
   #memberNodes(): readonly SummaryNode[] {
     return this.#members?.nodes() ?? [this.#address];
+  }
+
+  /** Empty until the region is founded. */
+  #cluster(): string {
+    return this.#founding?.cluster ?? "";
   }
 
   #psk(): Uint8Array {

@@ -5,12 +5,15 @@
  * stand in the order of an answer, and what other regions are told about it (`CapabilityCount`) is counted, not computed.
  */
 
-import type { FoundAgent, StoredAgent } from "../types/agent.ts";
+import type { Capability, FoundAgent, StoredAgent } from "../types/agent.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import { compareText } from "../util/compare.ts";
+import { DependencyIndex } from "./dependency-index.ts";
+import { hostAndPortOf } from "./endpoint.ts";
 import type { AgentFilter, CapabilityCount } from "./interface.ts";
 import { compareOffers, type Offer } from "./matching/resolve.ts";
 import { parseVersion } from "./matching/version-constraint.ts";
+import { SchemaIndex } from "./schema-index.ts";
 import { insertSorted, lowerBound, removeSorted } from "./sorted-array.ts";
 
 /** A stored agent as this folder keeps it. */
@@ -22,17 +25,31 @@ export interface KeptAgent extends StoredAgent {
   readonly incarnatedAtMs: number;
 }
 
+/** Names that nobody offers any more, remembered for agents that wait for them; beyond this the oldest are forgotten. */
+const DEPARTED_MAX = 100_000;
+
 export class AgentIndex {
-  readonly #region: RegionId;
+  /** Who can not work without whom. */
+  readonly dependencies = new DependencyIndex();
+  readonly schemas = new SchemaIndex();
+  /** By `host:port`: the endpoint that was registered last, and how many agents are there. */
+  readonly #endpoints = new Map<string, { readonly endpoint: string; readonly agents: number }>();
+  readonly region: RegionId;
   readonly #agents = new Map<AgentId, KeptAgent>();
   readonly #ids: string[] = [];
   readonly #idsByNamespace = new Map<string, string[]>();
   readonly #capabilities = new Map<string, CapabilityEntry>();
+  /** The keys of `#capabilities`, in order. */
+  readonly #names: string[] = [];
+  /** When the last offer of a name left, by name, oldest first. */
+  readonly #departed = new Map<string, number>();
+  /** Offers of names that are neither here nor among the departed may have left up to this revision. */
+  #departedFloor = 0;
   #healthy = 0;
 
   /** @param region - named in every `FoundAgent` */
   constructor(region: RegionId) {
-    this.#region = region;
+    this.region = region;
   }
 
   get size(): number {
@@ -67,6 +84,7 @@ export class AgentIndex {
     else this.#withdraw(before, revision);
     this.#agents.set(agent.id, agent);
     this.#offer(agent, revision);
+    if (before !== undefined) this.#noteDeparted(before, revision);
   }
 
   remove(id: AgentId, revision: number): void {
@@ -75,6 +93,25 @@ export class AgentIndex {
     this.#withdraw(before, revision);
     removeSorted(this.#ids, id as string, compareText);
     this.#agents.delete(id);
+    this.#noteDeparted(before, revision);
+  }
+
+  /**
+   * The endpoint that `host:port` means, of an agent of any health; in place of the host may stand its id or its name.
+   * Looking for a name takes a walk over all agents.
+   */
+  endpointAt(hostAndPort: string): string | undefined {
+    const there = this.#endpoints.get(hostAndPort);
+    if (there !== undefined) return there.endpoint;
+    const end = hostAndPort.lastIndexOf(":");
+    const [who, port] = [hostAndPort.slice(0, end), hostAndPort.slice(end)];
+    const isMeant = (agent: KeptAgent | undefined) => agent && hostAndPortOf(agent.record.endpoint)?.endsWith(port);
+    const named = this.#agents.get(who as AgentId);
+    if (named !== undefined && isMeant(named)) return named.record.endpoint;
+    for (const agent of this.#agents.values()) {
+      if (agent.record.name === who && isMeant(agent)) return agent.record.endpoint;
+    }
+    return undefined;
   }
 
   /** All offers of a capability, in the order of `compareOffers`. */
@@ -87,13 +124,28 @@ export class AgentIndex {
     return this.#capabilities.get(name)?.count();
   }
 
+  /** Everything that somebody offers, ascending. */
+  names(): Iterable<string> {
+    return this.#names;
+  }
+
   *capabilities(): Iterable<CapabilityCount> {
     for (const entry of this.#capabilities.values()) yield entry.count();
   }
 
-  /** Sets what only history knows: agents that left changed the capability too. */
-  setCapabilityRevision(name: string, revision: number): void {
+  /** Notes that what is answered about a capability changed, whoever did it: agents that left, or one that its agents need. */
+  touch(name: string, revision: number): void {
     this.#capabilities.get(name)?.touch(revision);
+  }
+
+  /** The revision since which an answer about the capability is the same; an upper bound for one that nobody offers. */
+  changedAt(name: string): number {
+    return this.#capabilities.get(name)?.revision ?? this.#departed.get(name) ?? this.#departedFloor;
+  }
+
+  /** A state that was read from elsewhere does not know when names departed that are not in it; not after this. */
+  setDepartedFloor(revision: number): void {
+    this.#departedFloor = revision;
   }
 
   /** In order of agent id, at most `limit`, beginning after `after`. */
@@ -125,8 +177,33 @@ export class AgentIndex {
     return namespace === undefined ? this.#ids : (this.#idsByNamespace.get(namespace) ?? []);
   }
 
+  #countEndpoint(endpoint: string, by: 1 | -1): void {
+    const key = hostAndPortOf(endpoint);
+    if (key === undefined) return;
+    const held = this.#endpoints.get(key);
+    const agents = (held?.agents ?? 0) + by;
+    if (agents === 0) this.#endpoints.delete(key);
+    else this.#endpoints.set(key, { endpoint: by > 0 || held === undefined ? endpoint : held.endpoint, agents });
+  }
+
+  #noteDeparted({ record }: KeptAgent, revision: number): void {
+    for (const { name } of record.capabilities) {
+      if (this.#capabilities.has(name)) continue;
+      this.#departed.delete(name);
+      this.#departed.set(name, revision);
+    }
+    for (const [name, departedAt] of this.#departed) {
+      if (this.#departed.size <= DEPARTED_MAX) break;
+      this.#departed.delete(name);
+      this.#departedFloor = Math.max(this.#departedFloor, departedAt);
+    }
+  }
+
   #offer(agent: KeptAgent, revision: number): void {
     const { id, record, health } = agent;
+    this.dependencies.add(record);
+    this.schemas.add(agent);
+    this.#countEndpoint(record.endpoint, 1);
     if (health === "healthy") this.#healthy++;
     let ids = this.#idsByNamespace.get(record.namespace);
     if (ids === undefined) {
@@ -134,12 +211,14 @@ export class AgentIndex {
       this.#idsByNamespace.set(record.namespace, ids);
     }
     insertSorted(ids, id as string, compareText);
-    for (const offer of offersOf(agent, this.#region)) {
+    for (const offer of offersOf(agent, this.region)) {
       const { name } = offer.capability;
       let entry = this.#capabilities.get(name);
       if (entry === undefined) {
         entry = new CapabilityEntry(name);
         this.#capabilities.set(name, entry);
+        insertSorted(this.#names, name, compareText);
+        this.#departed.delete(name);
       }
       entry.add(offer);
       entry.touch(revision);
@@ -148,18 +227,23 @@ export class AgentIndex {
 
   #withdraw(agent: KeptAgent, revision: number): void {
     const { id, record, health } = agent;
+    this.dependencies.remove(record);
+    this.schemas.remove(agent);
+    this.#countEndpoint(record.endpoint, -1);
     if (health === "healthy") this.#healthy--;
     const ids = this.#idsByNamespace.get(record.namespace);
     if (ids !== undefined) {
       removeSorted(ids, id as string, compareText);
       if (ids.length === 0) this.#idsByNamespace.delete(record.namespace);
     }
-    for (const offer of offersOf(agent, this.#region)) {
+    for (const offer of offersOf(agent, this.region)) {
       const entry = this.#capabilities.get(offer.capability.name);
       if (entry === undefined) continue;
       entry.remove(offer);
       entry.touch(revision);
-      if (entry.offers.length === 0) this.#capabilities.delete(entry.name);
+      if (entry.offers.length > 0) continue;
+      this.#capabilities.delete(entry.name);
+      removeSorted(this.#names, entry.name, compareText);
     }
   }
 }
@@ -203,6 +287,10 @@ class CapabilityEntry {
     if (others === 0 && agent.health === "healthy") this.#healthy--;
     this.#versions.remove(capability.version);
     for (const tag of capability.tags) this.#tags.remove(tag);
+  }
+
+  get revision(): number {
+    return this.#revision;
   }
 
   touch(revision: number): void {
@@ -250,12 +338,17 @@ class CountedTexts {
 }
 
 function offersOf(agent: KeptAgent, region: RegionId): Offer[] {
-  return agent.record.capabilities.map((capability) => ({
+  return agent.record.capabilities.map((capability) => offerOf(agent, capability, region));
+}
+
+/** One capability as the index holds it. */
+export function offerOf(agent: KeptAgent, capability: Capability, region: RegionId): Offer {
+  return {
     agent,
     capability,
     version: parseVersion(capability.version),
     found: toFound(agent, capability, region),
-  }));
+  };
 }
 
 function toFound(agent: KeptAgent, capability: Offer["capability"], region: RegionId): FoundAgent {

@@ -6,7 +6,7 @@
  * each node took from its own configuration would make replicas differ.
  */
 
-import type { AgentRecord } from "../types/agent.ts";
+import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import type { AgentId } from "../types/ids.ts";
 import { decode, encode } from "./codec.ts";
 
@@ -19,6 +19,7 @@ export type Command =
       readonly atMs: number;
       /** A new agent is refused when the region holds this many. */
       readonly agentsMax: number;
+      readonly eventsMax: number;
     }
   | {
       readonly kind: "deregister";
@@ -27,12 +28,14 @@ export type Command =
       /** Only this lease; null means whichever is current. */
       readonly incarnation: number | null;
       readonly atMs: number;
+      readonly eventsMax: number;
     }
   | {
       readonly kind: "expire";
       /** A lease that is no longer current is left alone (F21). */
       readonly leases: readonly (readonly [id: AgentId, incarnation: number])[];
       readonly atMs: number;
+      readonly eventsMax: number;
     }
   | {
       readonly kind: "purge";
@@ -41,7 +44,27 @@ export type Command =
       readonly atMs: number;
     }
   /** The key this region signs with, wrapped by its proposer. The first one stays. */
-  | { readonly kind: "setRegionKey"; readonly wrapped: Uint8Array };
+  | { readonly kind: "setRegionKey"; readonly wrapped: Uint8Array }
+  /** Every agent is to ask for its dependencies anew. */
+  | { readonly kind: "rotate"; readonly entityId: string | null; readonly atMs: number; readonly eventsMax: number }
+  | { readonly kind: "setDraining"; readonly isDraining: boolean }
+  /** What an agent's dependencies came to, and why; nothing when its lease is another one by now. */
+  | {
+      readonly kind: "audit";
+      readonly id: AgentId;
+      readonly incarnation: number;
+      readonly entries: readonly AuditEntry[];
+      readonly atMs: number;
+      readonly eventsMax: number;
+    };
+
+export interface AuditEntry {
+  readonly functionName: string;
+  /** Place among the function's dependencies. */
+  readonly position: number;
+  readonly type: "dependency_resolved" | "dependency_unresolved";
+  readonly data: JsonObject;
+}
 
 export type RegisterResult =
   | {
@@ -49,7 +72,9 @@ export type RegisterResult =
       readonly incarnation: number;
       readonly registeredAtMs: number;
     }
-  | { readonly refused: "too-many-agents"; readonly agents: number; readonly agentsMax: number };
+  | { readonly refused: "too-many-agents"; readonly agents: number; readonly agentsMax: number }
+  /** Capabilities that would each need the next one, the first and the last being the same (contract A8). */
+  | { readonly refused: "dependency-cycle"; readonly cycle: readonly string[] };
 
 /** Whether the agent was there. */
 export type DeregisterResult = { readonly existed: boolean };
@@ -57,10 +82,33 @@ export type DeregisterResult = { readonly existed: boolean };
 export type BatchResult = { readonly changed: number };
 /** False when the region had a key already. */
 export type RegionKeyResult = { readonly isSet: boolean };
+export type RotateResult = { readonly affectedAgents: number };
+export type DrainResult = { readonly isDraining: boolean };
+export type AuditResult = { readonly written: number };
 export type UnknownResult = { readonly refused: "unknown-command" };
-export type CommandResult = RegisterResult | DeregisterResult | BatchResult | RegionKeyResult | UnknownResult;
+export type CommandResult =
+  | RegisterResult
+  | DeregisterResult
+  | BatchResult
+  | RegionKeyResult
+  | RotateResult
+  | DrainResult
+  | AuditResult
+  | UnknownResult;
 
-const KIND = { register: 1, deregister: 2, expire: 3, purge: 4, setRegionKey: 5 } as const;
+/** Of commands written before events were kept. */
+const EVENTS_MAX_BEFORE = 0;
+
+const KIND = {
+  register: 1,
+  deregister: 2,
+  expire: 3,
+  purge: 4,
+  setRegionKey: 5,
+  rotate: 6,
+  setDraining: 7,
+  audit: 8,
+} as const;
 const MODE = { keep: 0, purge: 1 } as const;
 
 export function encodeCommand(command: Command): Uint8Array {
@@ -71,15 +119,28 @@ function fieldsOf(command: Command): readonly unknown[] {
   const kind = KIND[command.kind];
   switch (command.kind) {
     case "register":
-      return [kind, command.id, command.record, command.atMs, command.agentsMax];
+      return [kind, command.id, command.record, command.atMs, command.agentsMax, command.eventsMax];
     case "deregister":
-      return [kind, command.id, MODE[command.mode], command.incarnation, command.atMs];
+      return [kind, command.id, MODE[command.mode], command.incarnation, command.atMs, command.eventsMax];
     case "expire":
-      return [kind, command.leases, command.atMs];
+      return [kind, command.leases, command.atMs, command.eventsMax];
     case "purge":
       return [kind, command.agents, command.atMs];
     case "setRegionKey":
       return [kind, command.wrapped];
+    case "rotate":
+      return [kind, command.entityId, command.atMs, command.eventsMax];
+    case "setDraining":
+      return [kind, command.isDraining];
+    case "audit": {
+      const entries = command.entries.map(({ functionName, position, type, data }) => [
+        functionName,
+        position,
+        type === "dependency_resolved",
+        data,
+      ]);
+      return [kind, command.id, command.incarnation, entries, command.atMs, command.eventsMax];
+    }
   }
 }
 
@@ -104,33 +165,72 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
     case KIND.deregister:
       return readDeregister(rest);
     case KIND.expire:
-      return readBatch(rest, (leases, atMs) => ({ kind: "expire", leases, atMs }));
+      return readExpire(rest);
     case KIND.purge:
-      return readBatch(rest, (agents, atMs) => ({ kind: "purge", agents, atMs }));
+      return readPurge(rest);
     case KIND.setRegionKey:
       // A copy: the bytes given are a window into something larger.
       return rest[0] instanceof Uint8Array ? { kind: "setRegionKey", wrapped: Uint8Array.from(rest[0]) } : null;
+    case KIND.rotate:
+      return readRotate(rest);
+    case KIND.setDraining:
+      return typeof rest[0] === "boolean" ? { kind: "setDraining", isDraining: rest[0] } : null;
+    case KIND.audit:
+      return readAudit(rest);
     default:
       return null;
   }
 }
 
-function readRegister([id, record, atMs, agentsMax]: readonly unknown[]): Command | null {
-  if (!isAgentId(id) || !isRecord(record) || !isNumber(atMs) || !isNumber(agentsMax)) return null;
-  return { kind: "register", id, record, atMs, agentsMax };
+function readRegister(fields: readonly unknown[]): Command | null {
+  const [id, record, atMs, agentsMax, eventsMax = EVENTS_MAX_BEFORE] = fields;
+  if (!isAgentId(id) || !isRecord(record) || !isNumber(atMs) || !isNumber(agentsMax) || !isNumber(eventsMax))
+    return null;
+  return { kind: "register", id, record, atMs, agentsMax, eventsMax };
 }
 
-function readDeregister([id, mode, incarnation, atMs]: readonly unknown[]): Command | null {
+function readDeregister(fields: readonly unknown[]): Command | null {
+  const [id, mode, incarnation, atMs, eventsMax = EVENTS_MAX_BEFORE] = fields;
+  if (!isNumber(eventsMax)) return null;
   if (!isAgentId(id) || !isNumber(atMs) || (incarnation !== null && !isNumber(incarnation))) return null;
   if (mode !== MODE.keep && mode !== MODE.purge) return null;
-  return { kind: "deregister", id, mode: mode === MODE.keep ? "keep" : "purge", incarnation, atMs };
+  return { kind: "deregister", id, mode: mode === MODE.keep ? "keep" : "purge", incarnation, atMs, eventsMax };
 }
 
-function readBatch(
-  [pairs, atMs]: readonly unknown[],
-  make: (pairs: readonly (readonly [AgentId, number])[], atMs: number) => Command,
-): Command | null {
-  return Array.isArray(pairs) && pairs.every(isPair) && isNumber(atMs) ? make(pairs, atMs) : null;
+function readExpire([leases, atMs, eventsMax = EVENTS_MAX_BEFORE]: readonly unknown[]): Command | null {
+  if (!isPairs(leases) || !isNumber(atMs) || !isNumber(eventsMax)) return null;
+  return { kind: "expire", leases, atMs, eventsMax };
+}
+
+function readPurge([agents, atMs]: readonly unknown[]): Command | null {
+  return isPairs(agents) && isNumber(atMs) ? { kind: "purge", agents, atMs } : null;
+}
+
+function readRotate([entityId, atMs, eventsMax]: readonly unknown[]): Command | null {
+  if ((entityId !== null && typeof entityId !== "string") || !isNumber(atMs) || !isNumber(eventsMax)) return null;
+  return { kind: "rotate", entityId, atMs, eventsMax };
+}
+
+function readAudit([id, incarnation, entries, atMs, eventsMax]: readonly unknown[]): Command | null {
+  if (!isAgentId(id) || !isNumber(incarnation) || !isNumber(atMs) || !isNumber(eventsMax)) return null;
+  if (!Array.isArray(entries)) return null;
+  const read = entries.map(readAuditEntry);
+  return read.every((entry) => entry !== null)
+    ? { kind: "audit", id, incarnation, entries: read, atMs, eventsMax }
+    : null;
+}
+
+function readAuditEntry(entry: unknown): AuditEntry | null {
+  if (!Array.isArray(entry)) return null;
+  const [functionName, position, isResolved, data] = entry as unknown[];
+  if (typeof functionName !== "string" || !isNumber(position) || typeof isResolved !== "boolean") return null;
+  if (typeof data !== "object" || data === null || Array.isArray(data)) return null;
+  const type = isResolved ? "dependency_resolved" : "dependency_unresolved";
+  return { functionName, position, type, data: data as JsonObject };
+}
+
+function isPairs(value: unknown): value is readonly (readonly [AgentId, number])[] {
+  return Array.isArray(value) && value.every(isPair);
 }
 
 function isPair(value: unknown): value is readonly [AgentId, number] {

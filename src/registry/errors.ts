@@ -17,6 +17,8 @@ export type RegistryErrorDetail =
   | { readonly code: "RECORD_TOO_LARGE"; readonly field: string; readonly bytes: number; readonly bytesMax: number }
   /** A field is over a limit that only the registry knows, or does not fit another field. */
   | { readonly code: "INVALID_RECORD"; readonly field: string; readonly reason: string }
+  /** Each of these capabilities would need the next one to work; the first and the last are the same (contract A8). */
+  | { readonly code: "DEPENDENCY_CYCLE"; readonly cycle: readonly string[] }
   | { readonly code: "TOO_MANY_AGENTS"; readonly agents: number; readonly agentsMax: number }
   | { readonly code: "UNKNOWN_REGION"; readonly region: RegionId }
   /** `max_staleness_ms` can not be kept, or a linearizable answer can not be had, for this node's own region. */

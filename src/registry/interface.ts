@@ -1,8 +1,17 @@
 /** The registry as the HTTP faces see it, and what it needs of other regions. `registry-service.ts` implements it. */
 
-import type { AgentRecord, Dependency, FoundAgent, Health, StoredAgent } from "../types/agent.ts";
+import type {
+  AgentRecord,
+  Capability,
+  Dependency,
+  FoundAgent,
+  Health,
+  JsonObject,
+  StoredAgent,
+} from "../types/agent.ts";
+import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
-import type { LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { KnownAnswer, LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { SummaryEntry } from "../types/summary.ts";
 
 /** What this node's applied state shows, and how old it may be. */
@@ -38,8 +47,54 @@ export interface ListedAgent extends StoredAgent {
 /** What the region offers under one name; what other regions are told of it is the same. */
 export type CapabilityCount = SummaryEntry;
 
-/** The provider chosen for one dependency, or null when none fits (contract A6). */
-export type Resolution = FoundAgent | null;
+/** What one declared dependency comes to. */
+export interface ResolvedDependency {
+  readonly functionName: string;
+  readonly dependency: Dependency;
+  /** Of this region or, when it has none, of the nearest one that has; null when none fits anywhere that is known (contract A6). */
+  readonly provider: FoundAgent | null;
+}
+
+/** The tools that a function's LLM filter admits, of this region (contract A7). */
+export interface ResolvedTools {
+  readonly functionName: string;
+  readonly llmFilter: JsonObject;
+  readonly tools: readonly LlmTool[];
+}
+
+export interface LlmTool {
+  readonly tool: FoundAgent;
+  readonly inputSchema: JsonObject;
+}
+
+/** The LLM provider chosen for a function (contract A7). */
+export interface ResolvedLlmProvider {
+  readonly functionName: string;
+  readonly llmProvider: JsonObject;
+  readonly provider: FoundAgent | null;
+}
+
+/** All that an agent is told of others, in the order in which it declared what it needs. */
+export interface Resolutions {
+  readonly dependencies: readonly ResolvedDependency[];
+  readonly tools: readonly ResolvedTools[];
+  readonly llmProviders: readonly ResolvedLlmProvider[];
+}
+
+export interface EventFilter {
+  readonly type?: string;
+  readonly agentId?: string;
+  readonly functionName?: string;
+}
+
+/** A schema that agents registered with, by its hash (contract C). */
+export interface KnownSchema {
+  readonly hash: string;
+  readonly canonical: JsonObject;
+  readonly runtimeOrigin: string;
+  /** Wall time of the first registration of the agent that brought it. */
+  readonly createdAtMs: number;
+}
 
 export interface Registry {
   readonly region: RegionId;
@@ -73,14 +128,12 @@ export interface Registry {
   renew(id: AgentId, incarnation: number | null): Promise<{ agent: StoredAgent; leaseMs: number; renewInMs: number }>;
 
   /**
-   * Renews a lease and says whether agents came or went since this one was last told of them by `markInformed`
-   * (contract A3). After a restart of this node it says so once too often rather than once too seldom.
+   * Renews a lease and says whether what `inform` last told the agent may have changed since (contract A3). After a
+   * restart of this node it says so once too often rather than once too seldom.
    *
    * @throws RegistryError UNKNOWN_AGENT, LEASE_LOST, NO_LEADER
    */
   renewAndCompare(id: AgentId): Promise<{ topologyChanged: boolean }>;
-  /** Notes that `agent` was given everything up to `revision`; shared with the region's other nodes by the next batch. */
-  markInformed(agent: StoredAgent, revision: number): void;
 
   /** Reads this region's applied state. With `linearizable` it first makes sure to see every write acknowledged before (P2). */
   read(consistency: "stale" | "linearizable"): Promise<View>;
@@ -90,8 +143,39 @@ export interface Registry {
   capabilities(): Iterable<CapabilityCount>;
   countAgents(): { healthy: number; unhealthy: number; capabilities: number };
 
-  /** The best provider in this region for a dependency (contract A6), of this node's applied state. */
-  resolve(dependency: Dependency): Resolution;
+  /**
+   * What the agent needs of others, found now: in this region and, where that has nothing, abroad. Its audit is written to
+   * the log where it says something new, and `renewAndCompare` tells from now on whether any of it changed.
+   *
+   * Never fails because another region does, or because the audit could not be written.
+   */
+  inform(agent: StoredAgent): Promise<Resolutions>;
+  /** The same as far as this node knows without asking anybody. */
+  resolutionsOf(agent: StoredAgent): Resolutions;
+  /** Why nobody is given this capability now although it is registered; undefined when it is available (contract A8). */
+  unavailableReason(agent: StoredAgent, capability: Capability): string | undefined;
+
+  /** Newest first, at most `limit`. */
+  events(filter: EventFilter, limit: number): readonly RegistryEvent[];
+  /**
+   * Tells every agent to ask for its dependencies anew.
+   *
+   * @returns how many healthy agents there are
+   * @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING
+   */
+  rotate(entityId: string | null): Promise<{ readonly affectedAgents: number }>;
+  /** Whether the region gives out no new work; a property of the region, whichever node is asked. */
+  isDraining(): boolean;
+  /** @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING */
+  setDraining(isDraining: boolean): Promise<void>;
+  /** Newest first (contract C), at most `limit`. */
+  schemas(limit: number): readonly KnownSchema[];
+  schema(hash: string): KnownSchema | undefined;
+  /**
+   * The endpoint that `host:port` means: of an agent registered here, or of another region that this node told somebody of;
+   * in place of the host may stand the id or the name of an agent registered here. Undefined when it is nobody's.
+   */
+  endpointAt(hostAndPort: string): string | undefined;
 
   /**
    * Finds agents in this region and, by `scope`, in others. Never fails because another region does; that region's part
@@ -118,4 +202,8 @@ export interface RemoteRegions {
     options: { only?: RegionId; consistency: "stale" | "linearizable"; maxStalenessMs?: number },
   ): Promise<readonly RegionAnswer[]>;
   knows(region: RegionId): boolean;
+  /** What is known of every other region without asking, nearest first. Of one that is away, what it last answered. */
+  known(query: RegionQuery): readonly KnownAnswer[];
+  /** Grows whenever `known` may answer otherwise than before. */
+  changes(): number;
 }

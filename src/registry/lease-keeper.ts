@@ -58,6 +58,8 @@ export interface LeaseOptions {
   readonly brakeLeasesMin: number;
   readonly brakeRatePerSecond: number;
   readonly brakeMaxMs: number;
+  /** Newest events that the region keeps. */
+  readonly eventsMax: number;
 }
 
 export const LEASE_DEFAULTS: LeaseOptions = {
@@ -75,6 +77,7 @@ export const LEASE_DEFAULTS: LeaseOptions = {
   brakeLeasesMin: 20,
   brakeRatePerSecond: 10,
   brakeMaxMs: 60_000,
+  eventsMax: 10_000,
 };
 
 /** Renewals are counted over this long: shorter than any sensible interval between two of one agent. */
@@ -321,6 +324,7 @@ export class LeaseKeeper {
       kind: "expire",
       leases: leases.map(({ id, incarnation }) => [id, incarnation]),
       atMs: this.#clock.wallTime(),
+      eventsMax: this.#options.eventsMax,
     });
     await this.#group.propose(command, { timeoutMs: this.#options.proposeTimeoutMs });
     this.#logger.info({ code: "LEASES_EXPIRED", agents: leases.length }, "agents stopped renewing");

@@ -5,7 +5,7 @@
  * as the id pattern of MCP Mesh, are that face's to check.
  */
 
-import type { AgentRecord, Capability, Dependency } from "../types/agent.ts";
+import type { AgentRecord, Capability, Dependency, Surface } from "../types/agent.ts";
 import type { AgentId } from "../types/ids.ts";
 import { encode } from "./codec.ts";
 import { RegistryError } from "./errors.ts";
@@ -23,6 +23,7 @@ export interface RecordLimits {
   /** Tools are described to language models, at length. */
   readonly capabilityDescriptionLengthMax: number;
   readonly capabilitiesMax: number;
+  readonly surfacesMax: number;
   readonly tagsPerCapabilityMax: number;
   readonly tagLengthMax: number;
   readonly dependenciesPerCapabilityMax: number;
@@ -45,6 +46,7 @@ export const LIMIT_DEFAULTS: RecordLimits = {
   descriptionLengthMax: 1_024,
   capabilityDescriptionLengthMax: 8_192,
   capabilitiesMax: 256,
+  surfacesMax: 64,
   tagsPerCapabilityMax: 64,
   tagLengthMax: 256,
   dependenciesPerCapabilityMax: 64,
@@ -87,9 +89,25 @@ class RecordCheck {
     this.#list("capabilities", record.capabilities, this.#limits.capabilitiesMax, (path, capability) =>
       this.#capability(path, capability),
     );
+    this.#list("surfaces", record.surfaces ?? [], this.#limits.surfacesMax, (path, surface) =>
+      this.#surface(path, surface),
+    );
     // Last, so that a field over its own limit is named rather than the whole.
     this.#bytes("metadata", record.metadata, metadataBytesMax);
     this.#bytes("record", record, recordBytesMax);
+  }
+
+  #surface(path: string, { path: where, skillId, name, description, ...lists }: Surface): void {
+    const { endpointLengthMax, nameLengthMax, descriptionLengthMax, tagsPerCapabilityMax, tagLengthMax } = this.#limits;
+    this.#name(`${path}.path`, where, endpointLengthMax);
+    this.#name(`${path}.skillId`, skillId, nameLengthMax);
+    this.#text(`${path}.name`, name, nameLengthMax);
+    this.#text(`${path}.description`, description, descriptionLengthMax);
+    for (const [field, items = []] of Object.entries(lists)) {
+      this.#list(`${path}.${field}`, items, tagsPerCapabilityMax, (itemPath, item) =>
+        this.#text(itemPath, item, tagLengthMax),
+      );
+    }
   }
 
   #capability(path: string, capability: Capability): void {

@@ -9,39 +9,49 @@
  */
 
 import { type ConsensusGroup, RaftError } from "../raft/index.ts";
-import type { AgentRecord, Dependency, FoundAgent, StoredAgent } from "../types/agent.ts";
+import type { AgentRecord, Capability, FoundAgent, StoredAgent } from "../types/agent.ts";
+import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { Clock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
+import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import type { KeptAgent } from "./agent-index.ts";
 import {
+  type AuditResult,
   type Command,
   type CommandResult,
   type DeregisterResult,
+  type DrainResult,
   encodeCommand,
   type RegionKeyResult,
   type RegisterResult,
+  type RotateResult,
 } from "./commands.ts";
+import { auditOf } from "./dependency-audit.ts";
 import { equalData } from "./equal-data.ts";
 import { RegistryError } from "./errors.ts";
 import type {
   AgentFilter,
   CapabilityCount,
+  EventFilter,
+  KnownSchema,
   ListedAgent,
   RegisterOutcome,
   Registry,
   RemoteRegions,
-  Resolution,
+  Resolutions,
   View,
 } from "./interface.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import { checkAgent, LIMIT_DEFAULTS, type RecordLimits } from "./limits.ts";
 import { awayAfter, homeAfter, mergeAnswers } from "./lookup-merge.ts";
-import { chooseProvider, findMatches } from "./matching/resolve.ts";
+import { findMatches } from "./matching/resolve.ts";
+import { schemaTest } from "./matching/schema-compatibility.ts";
 import type { RegistryStateMachine } from "./registry-state-machine.ts";
 import { adviseRenewal } from "./renewal-advice.ts";
+import { Resolver } from "./resolver.ts";
 
 export interface ServiceTimeouts {
   /** How long a write waits for a leader and its commit. */
@@ -56,6 +66,17 @@ export const TIMEOUT_DEFAULTS: ServiceTimeouts = { writeMs: 5_000, barrierMs: 2_
 
 const ANSWER_AGENTS_MAX = 1_000;
 
+export interface ServiceOptions {
+  /** Newest events that the region keeps; 0 keeps none. */
+  readonly eventsMax: number;
+  /** Agents resolve their dependencies within their own namespace only. */
+  readonly isolatesNamespaces: boolean;
+  /** A provider that returned takes over from one abroad after this long. */
+  readonly handBackMs: number;
+}
+
+export const SERVICE_DEFAULTS: ServiceOptions = { eventsMax: 10_000, isolatesNamespaces: false, handBackMs: 10_000 };
+
 export interface RegistryServiceParts {
   readonly region: RegionId;
   readonly group: ConsensusGroup;
@@ -66,6 +87,8 @@ export interface RegistryServiceParts {
   readonly random: Random;
   readonly limits?: Partial<RecordLimits>;
   readonly timeouts?: Partial<ServiceTimeouts>;
+  readonly options?: Partial<ServiceOptions>;
+  readonly logger: Logger;
 }
 
 export class RegistryService implements Registry {
@@ -78,6 +101,9 @@ export class RegistryService implements Registry {
   readonly #random: Random;
   readonly #limits: RecordLimits;
   readonly #timeouts: ServiceTimeouts;
+  readonly #options: ServiceOptions;
+  readonly #logger: Logger;
+  readonly #resolver: Resolver;
   #isStopping = false;
 
   constructor(parts: RegistryServiceParts) {
@@ -90,6 +116,9 @@ export class RegistryService implements Registry {
     this.#random = parts.random;
     this.#limits = { ...LIMIT_DEFAULTS, ...parts.limits };
     this.#timeouts = { ...TIMEOUT_DEFAULTS, ...parts.timeouts };
+    this.#options = { ...SERVICE_DEFAULTS, ...parts.options };
+    this.#logger = parts.logger;
+    this.#resolver = new Resolver({ ...parts, ...this.#options });
   }
 
   /** Refuses writes and renewals from now on with STOPPING; reads go on. */
@@ -111,11 +140,16 @@ export class RegistryService implements Registry {
     checkAgent(id, record, this.#limits);
     const atMs = this.#clock.wallTime();
     const { agentsMax } = this.#limits;
-    const { index, result } = await this.#propose<RegisterResult>({ kind: "register", id, record, atMs, agentsMax });
-    if ("refused" in result) {
-      const { agents, agentsMax } = result;
-      throw new RegistryError(`the region holds ${agents} agents`, { code: "TOO_MANY_AGENTS", agents, agentsMax });
-    }
+    const { eventsMax } = this.#options;
+    const { index, result } = await this.#propose<RegisterResult>({
+      kind: "register",
+      id,
+      record,
+      atMs,
+      agentsMax,
+      eventsMax,
+    });
+    if ("refused" in result) throw refusedRegistration(result);
     const { change, incarnation, registeredAtMs } = result;
     const agent: StoredAgent = {
       id,
@@ -136,7 +170,8 @@ export class RegistryService implements Registry {
       if (this.#stateMachine.index.get(id) === undefined) return false;
     }
     const atMs = this.#clock.wallTime();
-    const command = { kind: "deregister", id, mode, incarnation: null, atMs } as const;
+    const { eventsMax } = this.#options;
+    const command = { kind: "deregister", id, mode, incarnation: null, atMs, eventsMax } as const;
     const { result } = await this.#propose<DeregisterResult>(command);
     return result.existed;
   }
@@ -153,11 +188,59 @@ export class RegistryService implements Registry {
   async renewAndCompare(id: AgentId): Promise<{ topologyChanged: boolean }> {
     const agent = this.#renewHere(id, null) ?? (await this.#renewForCertain(id, null));
     const informed = this.#keeper.informedRevision(agent.incarnation);
-    return { topologyChanged: informed === null || informed < this.#stateMachine.topologyRevision };
+    return { topologyChanged: informed === null || this.#resolver.hasNews(agent, informed) };
   }
 
-  markInformed(agent: StoredAgent, revision: number): void {
+  async inform(agent: StoredAgent): Promise<Resolutions> {
+    // Read first: the agent may be told of a change twice, never too seldom.
+    const { revision } = this.#view();
+    const resolutions = await this.#resolver.resolve(agent);
+    const informed = this.#keeper.informedRevision(agent.incarnation);
+    const isNews = informed === null || informed < agent.revision || this.#resolver.hasNews(agent, informed);
+    this.#resolver.markTold(agent, revision);
     this.#keeper.markInformed(agent.incarnation, revision);
+    if (isNews) await this.#audit(agent, resolutions);
+    return resolutions;
+  }
+
+  resolutionsOf(agent: StoredAgent): Resolutions {
+    return this.#resolver.view(agent);
+  }
+
+  unavailableReason(agent: StoredAgent, capability: Capability): string | undefined {
+    return this.#resolver.unavailableReason(agent, capability);
+  }
+
+  events(filter: EventFilter, limit: number): readonly RegistryEvent[] {
+    return this.#stateMachine.events.find(filter, limit);
+  }
+
+  async rotate(entityId: string | null): Promise<{ readonly affectedAgents: number }> {
+    this.#refuseWhenStopping();
+    const { eventsMax } = this.#options;
+    const command = { kind: "rotate", entityId, atMs: this.#clock.wallTime(), eventsMax } as const;
+    return (await this.#propose<RotateResult>(command)).result;
+  }
+
+  isDraining(): boolean {
+    return this.#stateMachine.isDraining;
+  }
+
+  async setDraining(isDraining: boolean): Promise<void> {
+    this.#refuseWhenStopping();
+    await this.#propose<DrainResult>({ kind: "setDraining", isDraining });
+  }
+
+  schemas(limit: number): readonly KnownSchema[] {
+    return this.#stateMachine.index.schemas.list(limit);
+  }
+
+  schema(hash: string): KnownSchema | undefined {
+    return this.#stateMachine.index.schemas.get(hash);
+  }
+
+  endpointAt(hostAndPort: string): string | undefined {
+    return this.#stateMachine.index.endpointAt(hostAndPort) ?? this.#resolver.endpointTold(hostAndPort);
   }
 
   async read(consistency: "stale" | "linearizable"): Promise<View> {
@@ -185,10 +268,6 @@ export class RegistryService implements Registry {
     return { healthy, unhealthy: size - healthy, capabilities: capabilityCount };
   }
 
-  resolve(dependency: Dependency): Resolution {
-    return chooseProvider(this.#stateMachine.index.offers(dependency.capability), dependency);
-  }
-
   async lookup(query: LookupQuery): Promise<LookupAnswer> {
     this.#refuseWhenUnfounded();
     const only = query.region;
@@ -212,7 +291,10 @@ export class RegistryService implements Registry {
     const { revision, stalenessMs } = this.#view();
     const limit = boundedLimit(query.limit);
     const offers = this.#stateMachine.index.offers(query.capability);
-    const { agents, hasMore } = findMatches(offers, limit === query.limit ? query : { ...query, limit });
+    const { agents, hasMore } = findMatches(offers, limit === query.limit ? query : { ...query, limit }, {
+      isAvailable: this.#resolver.isAvailable,
+      fits: query.schema && schemaTest(query.schema),
+    });
     return { region: this.region, source: "local", revision, stalenessMs, agents, hasMore };
   }
 
@@ -239,6 +321,25 @@ export class RegistryService implements Registry {
     const key = this.regionKey();
     invariant(key !== undefined, "a region key that was set is there");
     return key;
+  }
+
+  /** Writes what there is to tell of the agent's dependencies; without a leader that is not told. */
+  async #audit(agent: StoredAgent, resolutions: Resolutions): Promise<void> {
+    const { eventsMax, isolatesNamespaces } = this.#options;
+    if (eventsMax === 0) return;
+    const entries = auditOf(agent, resolutions, this.#stateMachine.auditsOf(agent.id), this.#stateMachine.index, {
+      reasonOf: this.#resolver.reasonOf,
+      ...(isolatesNamespaces && { namespace: agent.record.namespace }),
+    });
+    if (entries.length === 0) return;
+    const { id, incarnation } = agent;
+    const atMs = this.#clock.wallTime();
+    try {
+      await this.#propose<AuditResult>({ kind: "audit", id, incarnation, entries, atMs, eventsMax });
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      this.#logger.warn({ code: "AUDIT_NOT_WRITTEN", agent: id, reason: error.detail.code }, "an audit was lost");
+    }
   }
 
   #answerHome(query: LookupQuery): RegionAnswer {
@@ -407,6 +508,16 @@ export class RegistryService implements Registry {
         return new RegistryError("this node is shutting down", { code: "STOPPING", region }, { cause: error });
     }
   }
+}
+
+function refusedRegistration(refusal: Extract<RegisterResult, { refused: string }>): RegistryError {
+  if (refusal.refused === "dependency-cycle") {
+    const { cycle } = refusal;
+    const message = `required dependency cycle: ${cycle.join(" \u2192 ")}`;
+    return new RegistryError(message, { code: "DEPENDENCY_CYCLE", cycle });
+  }
+  const { agents, agentsMax } = refusal;
+  return new RegistryError(`the region holds ${agents} agents`, { code: "TOO_MANY_AGENTS", agents, agentsMax });
 }
 
 function isNoLeader(error: unknown): boolean {

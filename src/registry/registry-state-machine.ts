@@ -4,7 +4,8 @@
  * Pure: the same commands in the same order give the same state on every replica, and `stateHash` says whether they did
  * (R58, F6). Time is what the proposer stamped and is only kept for people to read.
  *
- * Records: `agent/<id>` (KeptAgent), `capability/<name>` (its revision), `meta/topology` (a log index), `region/key`.
+ * Records: `agent/<id>` (KeptAgent), `capability/<name>` (its revision), `event/<sequence>`, `audit/<id>` (the newest audit of
+ * each of the agent's dependencies), `meta/topology` and `meta/rotated` (log indices), `region/key`, `region/draining`.
  *
  * Elsewhere: who is proposed for expiry (`lease-keeper.ts`), how commands look (`commands.ts`), what is found
  * (`agent-index.ts`, `matching/`).
@@ -12,20 +13,28 @@
 
 import type { StateMachine } from "../raft/index.ts";
 import type { StateRecord, StateWrite } from "../storage/interface.ts";
-import type { AgentRecord } from "../types/agent.ts";
+import type { AgentRecord, JsonObject } from "../types/agent.ts";
+import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import { AgentIndex, type KeptAgent } from "./agent-index.ts";
 import {
+  type AuditResult,
   type BatchResult,
   type Command,
   type CommandResult,
   type DeregisterResult,
+  type DrainResult,
   decodeCommand,
   type RegionKeyResult,
   type RegisterResult,
+  type RotateResult,
 } from "./commands.ts";
 import { ContentHash } from "./content-hash.ts";
+import { type DependencyIndex, requiredEdges } from "./dependency-index.ts";
 import { equalData } from "./equal-data.ts";
+import { EventLog } from "./event-log.ts";
+import { fellSilent, registered, rotated, unregistered } from "./event-records.ts";
+import { findRequiredCycle } from "./matching/required-cycle.ts";
 
 /** Follows the state as it changes. Called while a command is applied: it must be quick and must not throw. */
 export interface StateObserver {
@@ -39,15 +48,34 @@ export interface StateObserver {
 
 const AGENT_PREFIX = "agent/";
 const CAPABILITY_PREFIX = "capability/";
+const EVENT_PREFIX = "event/";
+const AUDIT_PREFIX = "audit/";
 const TOPOLOGY_KEY = "meta/topology";
+const ROTATED_KEY = "meta/rotated";
 const REGION_KEY = "region/key";
+const DRAINING_KEY = "region/draining";
+
+/** Events of one command are counted within its log index: what orders them needs no counter of its own. */
+const EVENTS_PER_COMMAND = 2 ** 20;
+const SEQUENCE_DIGITS = 16;
+
+/** The newest audit of each dependency of an agent, by `slotOf`. */
+export type Audits = Readonly<Record<string, JsonObject>>;
+
+export function slotOf(functionName: string, position: number): string {
+  return `${position} ${functionName}`;
+}
 
 /** All that is replicated, so that a restore can build the next one beside the one being read. */
 class State {
   readonly index: AgentIndex;
   readonly hash = new ContentHash();
+  readonly events = new EventLog();
+  readonly audits = new Map<AgentId, Audits>();
   topologyRevision = 0;
+  rotatedRevision = 0;
   regionKey: Uint8Array | undefined = undefined;
+  isDraining = false;
 
   constructor(region: RegionId) {
     this.index = new AgentIndex(region);
@@ -75,6 +103,25 @@ export class RegistryStateMachine implements StateMachine {
    */
   get topologyRevision(): number {
     return this.#state.topologyRevision;
+  }
+
+  /** Log index at which an operator last had every agent ask anew; 0 before the first time. */
+  get rotatedRevision(): number {
+    return this.#state.rotatedRevision;
+  }
+
+  /** The newest events. Not to be kept: a restore replaces it. */
+  get events(): EventLog {
+    return this.#state.events;
+  }
+
+  /** What was last said of an agent's dependencies. */
+  auditsOf(id: AgentId): Audits {
+    return this.#state.audits.get(id) ?? {};
+  }
+
+  get isDraining(): boolean {
+    return this.#state.isDraining;
   }
 
   /** The region's wrapped signing key, undefined until one was set. */
@@ -105,6 +152,7 @@ export class RegistryStateMachine implements StateMachine {
     for await (const page of records) {
       for (const [key, value] of page) load(next, key, value);
     }
+    next.index.setDepartedFloor(next.topologyRevision);
     const capabilities = new Set<string>();
     for (const { index } of [this.#state, next]) {
       for (const { name } of index.capabilities()) capabilities.add(name);
@@ -120,9 +168,17 @@ function load(state: State, key: string, value: unknown): void {
     const agent = value as KeptAgent;
     state.index.put(agent, agent.revision);
   } else if (key.startsWith(CAPABILITY_PREFIX)) {
-    state.index.setCapabilityRevision(key.slice(CAPABILITY_PREFIX.length), value as number);
+    state.index.touch(key.slice(CAPABILITY_PREFIX.length), value as number);
+  } else if (key.startsWith(EVENT_PREFIX)) {
+    state.events.add(value as RegistryEvent);
+  } else if (key.startsWith(AUDIT_PREFIX)) {
+    state.audits.set(key.slice(AUDIT_PREFIX.length) as AgentId, value as Audits);
   } else if (key === TOPOLOGY_KEY) {
     state.topologyRevision = value as number;
+  } else if (key === ROTATED_KEY) {
+    state.rotatedRevision = value as number;
+  } else if (key === DRAINING_KEY) {
+    state.isDraining = value as boolean;
   } else if (key === REGION_KEY) {
     state.regionKey = Uint8Array.from(value as Uint8Array);
   } else {
@@ -138,6 +194,7 @@ class Change {
   readonly #observers: ReadonlySet<StateObserver>;
   readonly #writes: StateWrite[] = [];
   readonly #capabilities = new Set<string>();
+  #events = 0;
   #hasChanged = false;
 
   constructor(state: State, index: number, observers: ReadonlySet<StateObserver>) {
@@ -148,6 +205,10 @@ class Change {
 
   get agentCount(): number {
     return this.#state.index.size;
+  }
+
+  get agents(): AgentIndex {
+    return this.#state.index;
   }
 
   agent(id: AgentId): KeptAgent | undefined {
@@ -164,7 +225,37 @@ class Change {
   remove(before: KeptAgent): void {
     this.#state.index.remove(before.id, this.index);
     this.#write(`${AGENT_PREFIX}${before.id}`, undefined);
+    if (this.#state.audits.delete(before.id)) this.#write(`${AUDIT_PREFIX}${before.id}`, undefined);
+    for (const sequence of this.#state.events.forget(before.id)) this.#write(eventKey(sequence), undefined);
     this.#touch(before, undefined);
+  }
+
+  /** Adds to the region's events, of which it keeps the newest `eventsMax`. */
+  addEvent(event: Omit<RegistryEvent, "sequence" | "revision">, eventsMax: number): void {
+    if (eventsMax <= 0 || this.#events === EVENTS_PER_COMMAND) return;
+    const sequence = this.index * EVENTS_PER_COMMAND + this.#events++;
+    const kept = { sequence, revision: this.index, ...event };
+    this.#state.events.add(kept);
+    this.#write(eventKey(sequence), kept);
+    for (const old of this.#state.events.trim(eventsMax)) this.#write(eventKey(old), undefined);
+  }
+
+  setAudits(id: AgentId, changed: Audits): void {
+    const audits = { ...this.#state.audits.get(id), ...changed };
+    this.#state.audits.set(id, audits);
+    this.#write(`${AUDIT_PREFIX}${id}`, audits);
+  }
+
+  /** Has every agent ask anew. */
+  markRotated(): void {
+    this.#state.rotatedRevision = this.index;
+    this.#write(ROTATED_KEY, this.index);
+  }
+
+  setDraining(isDraining: boolean): void {
+    if (this.#state.isDraining === isDraining) return;
+    this.#state.isDraining = isDraining;
+    this.#write(DRAINING_KEY, isDraining ? true : undefined);
   }
 
   /** Notes that who can be found, or where, is no longer what agents were told. */
@@ -183,11 +274,14 @@ class Change {
   }
 
   commit(): readonly StateWrite[] {
-    for (const name of this.#capabilities) {
+    // Whoever can not work without what changed is found, or not, with it.
+    const affected = this.#state.index.dependencies.closureOf(this.#capabilities);
+    for (const name of affected) {
+      if (!this.#capabilities.has(name)) this.#state.index.touch(name, this.index);
       this.#write(`${CAPABILITY_PREFIX}${name}`, this.#state.index.capability(name)?.revision);
     }
     if (this.#hasChanged) {
-      for (const observer of this.#observers) observer.applied?.(this.#capabilities, this.index);
+      for (const observer of this.#observers) observer.applied?.(affected, this.index);
     }
     return this.#writes;
   }
@@ -217,17 +311,26 @@ function perform(change: Change, command: Command): CommandResult {
       return purge(change, command);
     case "setRegionKey":
       return { isSet: change.setRegionKey(command.wrapped) } satisfies RegionKeyResult;
+    case "rotate":
+      return rotate(change, command);
+    case "setDraining":
+      change.setDraining(command.isDraining);
+      return { isDraining: command.isDraining } satisfies DrainResult;
+    case "audit":
+      return audit(change, command);
   }
 }
 
 function register(
   change: Change,
-  { id, record, atMs, agentsMax }: Extract<Command, { kind: "register" }>,
+  { id, record, atMs, agentsMax, eventsMax }: Extract<Command, { kind: "register" }>,
 ): RegisterResult {
   const held = change.agent(id);
   if (held === undefined && change.agentCount >= agentsMax) {
     return { refused: "too-many-agents", agents: change.agentCount, agentsMax };
   }
+  const cycle = findCycle(change.agents.dependencies, record, held?.record);
+  if (cycle !== null) return { refused: "dependency-cycle", cycle };
   const kind = held === undefined ? "created" : held.health === "unhealthy" ? "recovered" : "updated";
   const hasMoved = held !== undefined && held.record.endpoint !== record.endpoint;
   const isSameLease = held !== undefined && kind === "updated" && !hasMoved;
@@ -244,29 +347,34 @@ function register(
   change.put(agent);
   const isVisible = isSeen(record) || (held !== undefined && isSeen(held.record));
   if (isVisible && (!isSameLease || offersOtherwise(held.record, record))) change.markTopology();
+  if (kind !== "updated" && isSeen(record)) change.addEvent(registered(agent, kind, atMs), eventsMax);
   return { change: kind, incarnation: agent.incarnation, registeredAtMs: agent.registeredAtMs };
 }
 
 function deregister(
   change: Change,
-  { id, mode, incarnation, atMs }: Extract<Command, { kind: "deregister" }>,
+  { id, mode, incarnation, atMs, eventsMax }: Extract<Command, { kind: "deregister" }>,
 ): DeregisterResult {
   const held = change.agent(id);
   if (held === undefined || (incarnation !== null && held.incarnation !== incarnation)) return { existed: false };
   if (mode === "purge") change.remove(held);
   else if (held.health === "healthy") change.put(unhealthy(held, "deregistered", change.index, atMs));
-  if (held.health === "healthy" && isSeen(held.record)) change.markTopology();
+  if (held.health !== "healthy" || !isSeen(held.record)) return { existed: true };
+  change.markTopology();
+  if (mode === "keep") change.addEvent(unregistered(held, atMs), eventsMax);
   return { existed: true };
 }
 
-function expire(change: Change, { leases, atMs }: Extract<Command, { kind: "expire" }>): BatchResult {
+function expire(change: Change, { leases, atMs, eventsMax }: Extract<Command, { kind: "expire" }>): BatchResult {
   let changed = 0;
   for (const [id, incarnation] of leases) {
     const held = change.agent(id);
     if (held === undefined || held.health !== "healthy" || held.incarnation !== incarnation) continue;
     change.put(unhealthy(held, "lease-expired", change.index, atMs));
-    if (isSeen(held.record)) change.markTopology();
     changed++;
+    if (!isSeen(held.record)) continue;
+    change.markTopology();
+    change.addEvent(fellSilent(held, atMs), eventsMax);
   }
   return { changed };
 }
@@ -280,6 +388,51 @@ function purge(change: Change, { agents }: Extract<Command, { kind: "purge" }>):
     changed++;
   }
   return { changed };
+}
+
+function rotate(change: Change, { entityId, atMs, eventsMax }: Extract<Command, { kind: "rotate" }>): RotateResult {
+  // No agent belongs to an entity as long as nothing proves that it does.
+  if (entityId !== null) return { affectedAgents: 0 };
+  let affectedAgents = 0;
+  for (const agent of change.agents.agents()) {
+    if (agent.health !== "healthy") continue;
+    affectedAgents++;
+    change.addEvent(rotated(agent, atMs), eventsMax);
+  }
+  change.markRotated();
+  return { affectedAgents };
+}
+
+function audit(
+  change: Change,
+  { id, incarnation, entries, atMs, eventsMax }: Extract<Command, { kind: "audit" }>,
+): AuditResult {
+  const held = change.agent(id);
+  if (held === undefined || held.incarnation !== incarnation || entries.length === 0) return { written: 0 };
+  for (const { functionName, type, data } of entries) {
+    change.addEvent({ type, agentId: id, agentName: held.record.name, functionName, atMs, data }, eventsMax);
+  }
+  const newest = entries.map(({ functionName, position, data }) => [slotOf(functionName, position), data] as const);
+  change.setAudits(id, Object.fromEntries(newest));
+  return { written: entries.length };
+}
+
+/** The cycle that the record's required dependencies would close, not counting those of the record it replaces. */
+function findCycle(
+  dependencies: DependencyIndex,
+  record: AgentRecord,
+  replaced: AgentRecord | undefined,
+): readonly string[] | null {
+  const edges = [...requiredEdges(record)];
+  if (edges.length === 0) return null;
+  if (replaced !== undefined) dependencies.remove(replaced);
+  const cycle = findRequiredCycle(edges, (name) => dependencies.requiredBy(name));
+  if (replaced !== undefined) dependencies.add(replaced);
+  return cycle;
+}
+
+function eventKey(sequence: number): string {
+  return `${EVENT_PREFIX}${`${sequence}`.padStart(SEQUENCE_DIGITS, "0")}`;
 }
 
 function unhealthy(

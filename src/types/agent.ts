@@ -49,6 +49,17 @@ export interface Capability {
   readonly kwargs?: JsonObject;
 }
 
+/** A path under which an agent answers to the A2A protocol (contract C). */
+export interface Surface {
+  readonly path: string;
+  readonly skillId: string;
+  readonly name?: string;
+  readonly description?: string;
+  readonly inputModes?: readonly string[];
+  readonly outputModes?: readonly string[];
+  readonly tags?: readonly string[];
+}
+
 /** What a registration says about an agent; a later registration replaces it whole. */
 export interface AgentRecord {
   readonly name: string;
@@ -66,6 +77,7 @@ export interface AgentRecord {
   readonly leaseMs: number;
   readonly a2aProducer?: boolean;
   readonly a2aConsumer?: boolean;
+  readonly surfaces?: readonly Surface[];
 }
 
 /** `deregistered` agents stay listed until the retention ends (contract A4); native DELETE removes at once. */

@@ -1,6 +1,6 @@
 /** A question for agents, and what each region answered. */
 
-import type { FoundAgent, TagConstraint } from "./agent.ts";
+import type { FoundAgent, JsonObject, TagConstraint } from "./agent.ts";
 import type { RegionId } from "./ids.ts";
 
 /** What is asked of one region; the same on every node, so it is also what travels abroad. */
@@ -10,11 +10,19 @@ export interface RegionQuery {
   /** A version constraint in Masterminds syntax; empty means any. */
   readonly version: string;
   readonly namespace?: string;
+  /** What the schema of the capability must be compatible with (contract A9). */
+  readonly schema?: ExpectedSchema;
   readonly health: "healthy" | "any";
   /** Most agents to answer with, 1 to 1,000. */
   readonly limit: number;
   /** Continue after this agent in the order of `compareFound`. */
   readonly after?: SortKey;
+}
+
+export interface ExpectedSchema {
+  readonly matchMode: "subset" | "strict";
+  readonly hash?: string;
+  readonly canonical?: JsonObject;
 }
 
 /** The place of an agent in an answer: score descending, version descending, agent id, function name, region ascending. */
@@ -50,6 +58,13 @@ export interface RegionAnswer {
   readonly hasMore: boolean;
   /** Why this region's agents are missing. Absent together with `source: "none"` means its fresh summary shows no match. */
   readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** What can be said of a region without asking it. */
+export interface KnownAnswer {
+  readonly region: RegionId;
+  /** Its agents that match; null when it may have some and would have to be asked. */
+  readonly agents: readonly FoundAgent[] | null;
 }
 
 export interface LookupAnswer {

@@ -16,7 +16,15 @@ const capability = fc.record({
   functionName: fc.constantFrom("f", "g"),
   version: fc.constantFrom("1.0.0", "1.0", "2.0.0", "latest"),
   tags: fc.subarray(["p", "q", "r"]),
-  dependencies: fc.constant([]),
+  dependencies: fc.array(
+    fc.record({
+      capability: fc.constantFrom("x", "y", "z", "nobody's"),
+      tags: fc.constant([]),
+      version: fc.constant(""),
+      required: fc.boolean(),
+    }),
+    { maxLength: 2 },
+  ),
 });
 const record = fc.record({
   name: fc.constant("n"),
@@ -30,13 +38,28 @@ const record = fc.record({
   capabilities: fc.array(capability, { maxLength: 3 }),
   leaseMs: fc.constant(20_000),
 });
+const auditEntry = fc.record({
+  functionName: fc.constantFrom("f", "g"),
+  position: fc.constantFrom(0, 1),
+  type: fc.constantFrom("dependency_resolved" as const, "dependency_unresolved" as const),
+  data: fc.record({ chosen: fc.constantFrom("a", "b") }),
+});
 /** Small, so that commands often mean what is there, and often what is not any more. */
 const index = fc.integer({ min: 1, max: 12 });
 const atMs = fc.nat();
+/** So few that old ones go all the time. */
+const eventsMax = fc.constantFrom(0, 2, 5);
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 4,
-    arbitrary: fc.record({ kind: fc.constant("register" as const), id, record, atMs, agentsMax: fc.constant(3) }),
+    arbitrary: fc.record({
+      kind: fc.constant("register" as const),
+      id,
+      record,
+      atMs,
+      agentsMax: fc.constant(3),
+      eventsMax,
+    }),
   },
   fc.record({
     kind: fc.constant("deregister" as const),
@@ -44,8 +67,24 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     mode: fc.constantFrom("keep" as const, "purge" as const),
     incarnation: fc.option(index),
     atMs,
+    eventsMax,
   }),
-  fc.record({ kind: fc.constant("expire" as const), leases: fc.array(fc.tuple(id, index), { maxLength: 6 }), atMs }),
+  fc.record({
+    kind: fc.constant("expire" as const),
+    leases: fc.array(fc.tuple(id, index), { maxLength: 6 }),
+    atMs,
+    eventsMax,
+  }),
+  fc.record({ kind: fc.constant("rotate" as const), entityId: fc.option(fc.constant("e")), atMs, eventsMax }),
+  fc.record({ kind: fc.constant("setDraining" as const), isDraining: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("audit" as const),
+    id,
+    incarnation: index,
+    entries: fc.array(auditEntry, { maxLength: 2 }),
+    atMs,
+    eventsMax,
+  }),
   fc.record({ kind: fc.constant("purge" as const), agents: fc.array(fc.tuple(id, index), { maxLength: 6 }), atMs }),
   fc.record({ kind: fc.constant("setRegionKey" as const), wrapped: fc.uint8Array({ maxLength: 4 }) }),
 );

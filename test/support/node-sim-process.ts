@@ -157,8 +157,9 @@ export class NodeProcess {
       ...common,
       region: REGION,
       keeper: this.keeper,
-      remote: { lookup: async () => [], knows: () => false },
+      remote: { lookup: async () => [], knows: () => false, known: () => [], changes: () => 0 },
       random,
+      logger: silentLogger,
       timeouts: settings.timeouts,
     });
     const { electionMsMax } = settings.raft;

@@ -51,6 +51,16 @@ const ToolBody = Type.Object({
   kwargs: Obj,
 });
 
+const SurfaceBody = Type.Object({
+  path: Str,
+  skill_id: Str,
+  name: Str,
+  description: Str,
+  input_modes: Tags,
+  output_modes: Tags,
+  tags: Tags,
+});
+
 export const HeartbeatBody = Type.Object({
   agent_id: Type.String({ minLength: 1 }),
   name: Str,
@@ -63,12 +73,14 @@ export const HeartbeatBody = Type.Object({
   description: Str,
   a2a_producer: Flag,
   a2a_consumer: Flag,
+  surfaces: Type.Optional(Type.Array(SurfaceBody)),
   tools: Type.Optional(Type.Array(ToolBody)),
   timestamp: Type.Optional(Type.String({ format: "date-time" })),
 });
 
 export type Heartbeat = Static<typeof HeartbeatBody>;
 export type Tool = Static<typeof ToolBody>;
+export type SurfaceOfAgent = Static<typeof SurfaceBody>;
 export type ToolDependency = Static<typeof DependencyBody>;
 
 /**
@@ -77,6 +89,7 @@ export type ToolDependency = Static<typeof DependencyBody>;
  */
 export function dropNulls(body: unknown): void {
   dropNullFields(body);
+  for (const surface of itemsOf(body, "surfaces")) dropNullFields(surface);
   for (const tool of itemsOf(body, "tools")) {
     dropNullFields(tool);
     for (const dependency of itemsOf(tool, "dependencies")) dropNullFields(dependency);

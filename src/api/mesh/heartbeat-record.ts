@@ -4,8 +4,16 @@
  * Pure. What the contract calls a semantic refusal comes back as text, since it is answered with 200.
  */
 
-import type { AgentRecord, AgentRuntime, AgentType, Capability, Dependency, JsonObject } from "../../types/agent.ts";
-import type { Heartbeat, Tool, ToolDependency } from "./heartbeat-body.ts";
+import type {
+  AgentRecord,
+  AgentRuntime,
+  AgentType,
+  Capability,
+  Dependency,
+  JsonObject,
+  Surface,
+} from "../../types/agent.ts";
+import type { Heartbeat, SurfaceOfAgent, Tool, ToolDependency } from "./heartbeat-body.ts";
 
 /** A record to register, or why there is none. */
 export type Translation =
@@ -38,6 +46,7 @@ export function translate(heartbeat: Heartbeat, held: AgentRecord | undefined, l
   const { description, warnings } = shorten(heartbeat.description);
   const a2aProducer = heartbeat.a2a_producer ?? held?.a2aProducer;
   const a2aConsumer = heartbeat.a2a_consumer ?? held?.a2aConsumer;
+  const surfaces = heartbeat.surfaces?.flatMap(toSurface) ?? held?.surfaces;
   const shownDescription = description ?? held?.description;
   const record: AgentRecord = {
     name: unless(heartbeat.agent_id, heartbeat.name) ?? held?.name ?? heartbeat.agent_id,
@@ -55,6 +64,7 @@ export function translate(heartbeat: Heartbeat, held: AgentRecord | undefined, l
     ...(shownDescription === undefined ? {} : { description: shownDescription }),
     ...(a2aProducer === undefined ? {} : { a2aProducer }),
     ...(a2aConsumer === undefined ? {} : { a2aConsumer }),
+    ...(surfaces === undefined ? {} : { surfaces }),
   };
   return { record, warnings };
 }
@@ -151,6 +161,23 @@ function hostAndPort(endpoint: string | undefined): { host: string; port: number
   return { host: url.hostname, port: url.port === "" ? defaultPort : Number(url.port) };
 }
 
+/** A surface without a path or a skill can not be reached, and is left out. */
+function toSurface(surface: SurfaceOfAgent): Surface[] {
+  const { path, skill_id, name, description, input_modes, output_modes, tags } = surface;
+  if (!path || !skill_id) return [];
+  return [
+    {
+      path,
+      skillId: skill_id,
+      ...(name === undefined ? {} : { name }),
+      ...(description === undefined ? {} : { description }),
+      ...(input_modes === undefined ? {} : { inputModes: input_modes }),
+      ...(output_modes === undefined ? {} : { outputModes: output_modes }),
+      ...(tags === undefined ? {} : { tags }),
+    },
+  ];
+}
+
 /** A tool without a function name or a capability offers nothing that could be found, and is left out. */
 function toCapability(tool: Tool): Capability[] {
   const { function_name, capability, description, inputSchema, outputSchema, schemaWarnings } = tool;
@@ -175,32 +202,34 @@ function toCapability(tool: Tool): Capability[] {
   ];
 }
 
+/** What is expected of a provider's schema may be said by either half: the hash is enough for `strict`, the schema for `subset`. */
 function toDependency(dependency: ToolDependency): Dependency {
   const { capability = "", tags = [], version = "", required = false, matchMode } = dependency;
+  const { expectedSchemaCanonical, expectedSchemaHash } = dependency;
   return {
     capability,
     tags,
     version,
     required,
-    ...pair(
-      "expectedSchemaCanonical",
-      dependency.expectedSchemaCanonical,
-      "expectedSchemaHash",
-      dependency.expectedSchemaHash,
-    ),
+    ...(isJsonObject(expectedSchemaCanonical) ? { expectedSchemaCanonical } : {}),
+    ...(isSchemaHash(expectedSchemaHash) ? { expectedSchemaHash } : {}),
     ...(matchMode ? { matchMode: matchMode as "subset" | "strict" } : {}),
   };
 }
 
-/** A schema and its hash are worth something only together. */
+/** A provider's schema and its hash are worth something only together. */
 function pair<SchemaName extends string, HashName extends string>(
   schemaName: SchemaName,
   schema: unknown,
   hashName: HashName,
   hash: string | undefined,
 ): { [Name in SchemaName]?: JsonObject } & { [Name in HashName]?: string } {
-  const isPair = isJsonObject(schema) && hash !== undefined && SCHEMA_HASH.test(hash);
+  const isPair = isJsonObject(schema) && isSchemaHash(hash);
   return (isPair ? { [schemaName]: schema, [hashName]: hash } : {}) as ReturnType<typeof pair<SchemaName, HashName>>;
+}
+
+function isSchemaHash(hash: string | undefined): hash is string {
+  return hash !== undefined && SCHEMA_HASH.test(hash);
 }
 
 function isJsonObject(value: unknown): value is JsonObject {

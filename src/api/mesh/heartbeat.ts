@@ -3,25 +3,24 @@
 import { Type } from "typebox";
 import { RegistryError } from "../../registry/errors.ts";
 import type { Registry } from "../../registry/interface.ts";
-import type { AgentRecord, Dependency, JsonObject } from "../../types/agent.ts";
 import { asAgentId } from "../../types/ids.ts";
 import { rfc3339 } from "../../util/clock.ts";
 import type { Face } from "../modules.ts";
 import { AnyObject, isPossibleAgentId, Nothing, Strings, Timestamp } from "../schemas.ts";
+import { ShownSurface } from "./a2a.ts";
 import { MESH_ERROR_RESPONSES } from "./errors.ts";
+import {
+  ResolvedDependency,
+  type ShownDependency,
+  shownDependencies,
+  shownLlmProviders,
+  shownSurfaces,
+  shownTools,
+} from "./heartbeat-answer.ts";
 import { dropNulls, HeartbeatBody } from "./heartbeat-body.ts";
 import { translate } from "./heartbeat-record.ts";
 
 const tags = ["mcp-mesh"];
-
-const ResolvedDependency = Type.Object({
-  agent_id: Type.String(),
-  function_name: Type.String(),
-  endpoint: Type.String(),
-  capability: Type.String(),
-  status: Type.Unsafe<"available" | "unresolved">({ type: "string", enum: ["available", "unresolved"] }),
-  kwargs: Type.Optional(AnyObject),
-});
 
 /** Success and semantic refusal share the status 200; `status` tells them apart. */
 const HeartbeatAnswer = Type.Object({
@@ -36,19 +35,12 @@ const HeartbeatAnswer = Type.Object({
     }),
   ),
   llm_tools: Type.Optional(AnyObject),
+  llm_providers: Type.Optional(AnyObject),
+  surfaces: Type.Optional(Type.Array(ShownSurface)),
   warnings: Type.Optional(Strings),
 });
 
-interface ShownDependency {
-  readonly agent_id: string;
-  readonly function_name: string;
-  readonly endpoint: string;
-  readonly capability: string;
-  readonly status: "available" | "unresolved";
-  readonly kwargs?: JsonObject;
-}
-
-export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, limits, leases }) => {
+export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, limits, leases, mesh }) => {
   const heartbeat = {
     tags,
     summary: "Register, or send a full heartbeat",
@@ -69,22 +61,21 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
     try {
       const { agent, change } = await registry.register(id, record);
       metrics.registry.registration("mesh", change);
-      // Read before the dependencies are resolved: the agent may be told of a change twice, never too seldom.
-      const { revision } = await registry.read("stale");
-      const dependenciesResolved = resolveAll(registry, agent.record);
-      registry.markInformed(agent, revision);
+      const resolutions = await registry.inform(agent);
       return {
         status: "success" as const,
         message: change === "created" ? "Agent registered via heartbeat" : "Agent updated via heartbeat",
         ...answer,
-        dependencies_resolved: dependenciesResolved,
-        llm_tools: {},
+        dependencies_resolved: shownDependencies(resolutions),
+        llm_tools: shownTools(resolutions),
+        ...shownLlmProviders(resolutions),
+        ...shownSurfaces(agent.record, mesh.publicUrlPrefix),
         ...(warnings.length === 0 ? {} : { warnings }),
       };
     } catch (thrown) {
-      if (!(thrown instanceof RegistryError) || thrown.detail.code !== "INVALID_RECORD") throw thrown;
-      const { field, reason } = thrown.detail;
-      return { status: "error" as const, message: `validation failed: ${field}: ${reason}`, ...answer };
+      const refusal = thrown instanceof RegistryError ? softRefusal(thrown) : undefined;
+      if (refusal === undefined) throw thrown;
+      return { status: "error" as const, message: refusal, ...answer };
     }
   });
 
@@ -128,33 +119,8 @@ async function fastHeartbeat(registry: Registry, id: string): Promise<200 | 202 
   }
 }
 
-/**
- * For each function that declares dependencies: one entry per dependency, in their order, which is the SDK's order of
- * injection. A function that is offered by several tools has the entries of all of them.
- */
-function resolveAll(registry: Registry, { capabilities }: AgentRecord): Record<string, ShownDependency[]> {
-  const dependent = capabilities.filter(({ dependencies }) => dependencies.length > 0);
-  const byFunction = Map.groupBy(dependent, ({ functionName }) => functionName);
-  return Object.fromEntries(
-    [...byFunction].map(([functionName, tools]) => [
-      functionName,
-      tools.flatMap(({ dependencies }) => dependencies.map((each) => resolve(registry, each))),
-    ]),
-  );
-}
-
-function resolve(registry: Registry, dependency: Dependency): ShownDependency {
-  const provider = registry.resolve(dependency);
-  const { capability } = dependency;
-  if (provider === null) return { agent_id: "", function_name: "", endpoint: "", capability, status: "unresolved" };
-  const { id, functionName, endpoint, kwargs } = provider;
-  const hasKwargs = kwargs !== undefined && Object.keys(kwargs).length > 0;
-  return {
-    agent_id: id,
-    function_name: functionName,
-    endpoint,
-    capability,
-    status: "available",
-    ...(hasKwargs ? { kwargs } : {}),
-  };
+/** What the contract answers with 200 although nothing was stored. */
+function softRefusal({ detail, message }: RegistryError): string | undefined {
+  if (detail.code === "INVALID_RECORD") return `validation failed: ${detail.field}: ${detail.reason}`;
+  return detail.code === "DEPENDENCY_CYCLE" ? message : undefined;
 }

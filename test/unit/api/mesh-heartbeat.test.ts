@@ -292,28 +292,39 @@ describe("A3: HEAD /heartbeat/{id}", () => {
     assert.deepEqual([answer.statusCode, answer.body], [200, ""]);
   });
 
-  it("A3: answers 202 once another agent came, until the agent POSTs", async () => {
-    await beat({ agent_id: "a" });
-    await beat({ agent_id: "b" });
+  /** Needs what `b` offers. */
+  const consumer = { agent_id: "a", tools: [tool("report", { dependencies: [{ capability: "weather" }] })] };
+  const provider = { agent_id: "b", tools: [tool("weather")] };
+
+  it("A3: answers 202 once a provider came, until the agent POSTs", async () => {
+    await beat(consumer);
+    await beat(provider);
     assert.deepEqual([await head("a"), await head("a")], [202, 202]);
-    await beat({ agent_id: "a" });
+    await beat(consumer);
     assert.equal(await head("a"), 200);
   });
 
-  it("A3: answers 202 once another agent went", async () => {
-    await beat({ agent_id: "b" });
-    await beat({ agent_id: "a" });
+  it("A3: answers 202 once the provider went", async () => {
+    await beat(provider);
+    await beat(consumer);
     await test.send({ method: "DELETE", url: "/agents/b" });
     assert.equal(await head("a"), 202);
   });
 
-  it("A3: answers 202 once another agent moved or offers something new", async () => {
-    await beat({ agent_id: "b" });
-    for (const change of [{ http_host: "h", http_port: 1 }, { tools: [tool("new")] }]) {
-      await beat({ agent_id: "a" });
-      await beat({ agent_id: "b", ...change });
+  it("A3: answers 202 once the provider moved, or offers it in another way", async () => {
+    await beat(provider);
+    for (const change of [{ http_host: "h", http_port: 1 }, { tools: [tool("weather", { kwargs: { timeout: 1 } })] }]) {
+      await beat(consumer);
+      await beat({ ...provider, ...change });
       assert.equal(await head("a"), 202, JSON.stringify(change));
     }
+  });
+
+  it("A3: answers 200 still when agents come and go that it does not need", async () => {
+    await beat(consumer);
+    await beat({ agent_id: "c", tools: [tool("something else")] });
+    await test.send({ method: "DELETE", url: "/agents/c" });
+    assert.equal(await head("a"), 200);
   });
 
   it("A3: answers 200 still when agents of type api come and go", async () => {

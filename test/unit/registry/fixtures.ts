@@ -7,7 +7,7 @@ import { RegistryService } from "../../../src/registry/registry-service.ts";
 import { RegistryStateMachine } from "../../../src/registry/registry-state-machine.ts";
 import type { AgentRecord, Capability } from "../../../src/types/agent.ts";
 import { type AgentId, asAgentId, asRegionId } from "../../../src/types/ids.ts";
-import type { LookupQuery, RegionAnswer, RegionQuery } from "../../../src/types/lookup.ts";
+import type { KnownAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../../../src/types/lookup.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { seededRandom } from "../../../src/util/random.ts";
 import { type InstantGroup, InstantRegion } from "../../support/instant-group.ts";
@@ -55,7 +55,11 @@ export const agentId = (name: string | number): AgentId => asAgentId(`agent-${na
 export class ScriptedRegions implements RemoteRegions {
   answers: readonly RegionAnswer[] = [];
   asked: RegionQuery[] = [];
-  known: readonly string[] = [];
+  names: readonly string[] = [];
+  /** What is known without asking, whatever the question. */
+  knownAnswers: readonly KnownAnswer[] = [];
+  /** Counts what was told above. */
+  told = 0;
 
   async lookup(query: RegionQuery): Promise<readonly RegionAnswer[]> {
     this.asked.push(query);
@@ -63,7 +67,15 @@ export class ScriptedRegions implements RemoteRegions {
   }
 
   knows(region: string): boolean {
-    return this.known.includes(region);
+    return this.names.includes(region);
+  }
+
+  known(): readonly KnownAnswer[] {
+    return this.knownAnswers;
+  }
+
+  changes(): number {
+    return this.told;
   }
 }
 
@@ -133,6 +145,7 @@ export class TestRegion {
       remote,
       clock,
       random: seededRandom(1),
+      logger: silentLogger,
       ...(limits !== undefined && { limits }),
     });
     const node: TestNode = { group, stateMachine, keeper, service, remote, isCutOff: false };

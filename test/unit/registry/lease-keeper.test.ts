@@ -52,7 +52,14 @@ async function aLoneKeeper({ records = [] }: { records?: readonly StateRecord[] 
 
 async function registerHere({ group }: Awaited<ReturnType<typeof aLoneKeeper>>, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const command = { kind: "register", id: agentId(i), record: aRecord(), atMs: 0, agentsMax: 1e6 } as const;
+    const command = {
+      kind: "register",
+      id: agentId(i),
+      record: aRecord(),
+      atMs: 0,
+      agentsMax: 1e6,
+      eventsMax: 100,
+    } as const;
     await group.propose(encodeCommand(command));
   }
 }
@@ -404,7 +411,9 @@ describe("a failure that is no refusal of the group", () => {
       onFatal: (error) => failures.push(error),
     });
     keeper.start();
-    await group.propose(encodeCommand({ kind: "register", id: agentId(1), record: aRecord(), atMs: 0, agentsMax: 10 }));
+    await group.propose(
+      encodeCommand({ kind: "register", id: agentId(1), record: aRecord(), atMs: 0, agentsMax: 10, eventsMax: 100 }),
+    );
     const bug = new Error("not a RaftError");
     group.confirmLeadership = async () => {
       throw bug;

@@ -213,12 +213,15 @@ describe("renew", () => {
 describe("renewAndCompare (contract A3)", () => {
   const changed = async (node: TestNode, id = agentId(1)) => (await node.service.renewAndCompare(id)).topologyChanged;
 
+  const needsWeather = { capability: "weather", tags: [], version: "", required: false };
+  const consumer = aRecord({ capabilities: [aCapability("report", { dependencies: [needsWeather] })] });
+
   async function informed(node: TestNode): Promise<void> {
-    const { agent } = await node.service.register(agentId(1), aRecord());
-    node.service.markInformed(agent, (await node.service.read("stale")).revision);
+    const { agent } = await node.service.register(agentId(1), consumer);
+    await node.service.inform(agent);
   }
 
-  it("is quiet until an agent comes or goes, then says so until the agent is told", async () => {
+  it("is quiet until a provider comes or goes, then says so until the agent is told", async () => {
     await informed(leader);
     assert.equal(await changed(leader), false);
     await leader.service.register(agentId(2), aRecord());
@@ -226,6 +229,44 @@ describe("renewAndCompare (contract A3)", () => {
     assert.equal(await changed(leader), true);
     await informed(leader);
     assert.equal(await changed(leader), false);
+    await leader.service.deregister(agentId(2), "keep");
+    assert.equal(await changed(leader), true);
+  });
+
+  it("is quiet when agents come and go that the agent does not need", async () => {
+    await informed(leader);
+    await leader.service.register(agentId(2), aRecord({ capabilities: [aCapability("something else")] }));
+    assert.equal(await changed(leader), false);
+  });
+
+  it("is quiet when another provider comes that is not chosen", async () => {
+    await leader.service.register(agentId(2), aRecord());
+    await informed(leader);
+    await leader.service.register(agentId(3), aRecord());
+    assert.equal(await changed(leader), false);
+  });
+
+  it("says so when the provider moved, or offers another version instead", async () => {
+    await leader.service.register(agentId(2), aRecord());
+    await informed(leader);
+    await leader.service.register(agentId(2), aRecord({ endpoint: "http://elsewhere:1" }));
+    assert.equal(await changed(leader), true);
+  });
+
+  it("says so to everybody when an operator rotates", async () => {
+    await informed(leader);
+    assert.deepEqual(await leader.service.rotate(null), { affectedAgents: 1 });
+    assert.equal(await changed(leader), true);
+    await informed(leader);
+    assert.deepEqual(await leader.service.rotate("an entity that nobody belongs to"), { affectedAgents: 0 });
+    assert.equal(await changed(leader), false);
+  });
+
+  it("notes a change also on a node that did not tell the agent", async () => {
+    await informed(leader);
+    await region.clock.advance(25);
+    await leader.service.register(agentId(2), aRecord());
+    assert.equal(await changed(follower), true);
   });
 
   it("is quiet on every node of the region after the next batch", async () => {
@@ -302,8 +343,13 @@ describe("reading", () => {
     await leader.service.register(agentId(1), aRecord());
     await leader.service.register(agentId(2), aRecord({ capabilities: [fast] }));
     const dependency = { capability: "weather", tags: ["+fast"], version: "", required: true };
-    assert.equal(follower.service.resolve(dependency)?.id, agentId(2));
-    assert.equal(follower.service.resolve({ ...dependency, capability: "nothing" }), null);
+    const capability = aCapability("report", { dependencies: [dependency, { ...dependency, capability: "nothing" }] });
+    const { agent } = await leader.service.register(agentId(3), aRecord({ capabilities: [capability] }));
+    const { dependencies } = follower.service.resolutionsOf(agent);
+    assert.deepEqual(
+      dependencies.map(({ provider }) => provider?.id ?? null),
+      [agentId(2), null],
+    );
   });
 
   it("tells of changes as they are applied", async () => {
@@ -389,7 +435,7 @@ describe("lookup", () => {
 
   it("asks one region alone, and refuses one that it does not know", async () => {
     await leader.service.register(agentId("b"), aRecord());
-    leader.remote.known = [AWAY];
+    leader.remote.names = [AWAY];
     leader.remote.answers = [answer([found("a")])];
     const { agents } = await leader.service.lookup(aQuery({ region: AWAY }));
     assert.deepEqual(

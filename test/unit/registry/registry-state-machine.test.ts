@@ -24,15 +24,22 @@ class Replica {
   }
 
   register(name: string | number, fields: Partial<AgentRecord> = {}, atMs = 1_000): unknown {
-    return this.apply({ kind: "register", id: agentId(name), record: aRecord(fields), atMs, agentsMax: 100 });
+    return this.apply({
+      kind: "register",
+      id: agentId(name),
+      record: aRecord(fields),
+      atMs,
+      agentsMax: 100,
+      eventsMax: 100,
+    });
   }
 
   deregister(name: string | number, mode: "keep" | "purge" = "keep", incarnation: number | null = null): unknown {
-    return this.apply({ kind: "deregister", id: agentId(name), mode, incarnation, atMs: 2_000 });
+    return this.apply({ kind: "deregister", id: agentId(name), mode, incarnation, atMs: 2_000, eventsMax: 100 });
   }
 
   expire(name: string | number, incarnation: number): unknown {
-    return this.apply({ kind: "expire", leases: [[agentId(name), incarnation]], atMs: 2_000 });
+    return this.apply({ kind: "expire", leases: [[agentId(name), incarnation]], atMs: 2_000, eventsMax: 100 });
   }
 
   purge(name: string | number, revision: number): unknown {
@@ -79,7 +86,7 @@ describe("registering", () => {
   it("refuses a new agent over the limit that the command carries, and still takes a known one", () => {
     replica.register("a");
     const register = (name: string) =>
-      replica.apply({ kind: "register", id: agentId(name), record: aRecord(), atMs: 1, agentsMax: 1 });
+      replica.apply({ kind: "register", id: agentId(name), record: aRecord(), atMs: 1, agentsMax: 1, eventsMax: 100 });
     assert.deepEqual(register("b"), { refused: "too-many-agents", agents: 1, agentsMax: 1 });
     assert.equal(replica.get("b"), undefined);
     assert.equal((register("a") as { change: string }).change, "updated");

@@ -1,0 +1,331 @@
+/**
+ * What an agent is told of others, and whether that is still true.
+ *
+ * Dependencies resolve in this region first, then in the nearest one that has a provider. A provider abroad is kept for as
+ * long as it is there and nobody here can take over; one that returns here takes over once it has lasted, and the longer the
+ * more often it left lately, so that a provider that comes and goes does not take its consumers along.
+ *
+ * Whether something changed is judged from this node's state and from what is known of other regions without asking: a fast
+ * heartbeat costs no request and, as long as nothing changed that the agent needs, hardly a comparison.
+ *
+ * Elsewhere: how one provider is chosen (`matching/`), what other regions are known to offer (`RemoteRegions`).
+ */
+
+import type { Capability, Dependency, FoundAgent, JsonObject, StoredAgent } from "../types/agent.ts";
+import type { RegionId } from "../types/ids.ts";
+import type { RegionQuery } from "../types/lookup.ts";
+import type { Clock } from "../util/clock.ts";
+import { type KeptAgent, offerOf } from "./agent-index.ts";
+import { hostAndPortOf } from "./endpoint.ts";
+import type {
+  RemoteRegions,
+  Resolutions,
+  ResolvedDependency,
+  ResolvedLlmProvider,
+  ResolvedTools,
+} from "./interface.ts";
+import { Availability } from "./matching/availability.ts";
+import { chooseProvider, type Offer } from "./matching/resolve.ts";
+import { schemaTest } from "./matching/schema-compatibility.ts";
+import type { RegistryStateMachine } from "./registry-state-machine.ts";
+import { ReturnWatch } from "./return-watch.ts";
+
+/** Providers that one region is asked for: more than one, because the first may have moved here since. */
+const ABROAD_MAX = 4;
+const ENDPOINTS_MAX = 10_000;
+
+export interface ResolverParts {
+  readonly region: RegionId;
+  readonly stateMachine: RegistryStateMachine;
+  readonly remote: RemoteRegions;
+  readonly clock: Clock;
+  /** Consumers see only providers of their own namespace. */
+  readonly isolatesNamespaces: boolean;
+  /** A provider that returned here takes over after this long, in milliseconds. */
+  readonly handBackMs: number;
+}
+
+/** One thing an agent needs, and who was chosen for it. */
+interface Choice {
+  readonly provider: FoundAgent | null;
+  /** False when a region that may have one would have to be asked. */
+  readonly isCertain: boolean;
+  /** A provider of this region waits to take over: time alone changes the choice. */
+  readonly isHeldBack: boolean;
+}
+
+/** What an agent was last told by this node, in the order of its declarations. */
+interface Told {
+  keys: readonly string[];
+  /** Of this region's state, and of what was known of others. */
+  revision: number;
+  remoteChanges: number;
+  isHeldBack: boolean;
+}
+
+export class Resolver {
+  readonly #parts: ResolverParts;
+  readonly #availability: Availability;
+  readonly #returns: ReturnWatch;
+  /** By incarnation. */
+  readonly #told = new Map<number, Told>();
+  /** Endpoints abroad that somebody here was told of, by `host:port`, the latest last. */
+  readonly #endpointsTold = new Map<string, string>();
+  #remoteChanges = 0;
+
+  constructor(parts: ResolverParts) {
+    this.#parts = parts;
+    const { stateMachine, clock, handBackMs } = parts;
+    this.#returns = new ReturnWatch(clock, handBackMs);
+    this.#availability = new Availability((name) => stateMachine.index.offers(name), {
+      isOfferedElsewhere: (dependency) => this.#isOfferedAbroad(dependency),
+    });
+    stateMachine.observe({
+      agentChanged: (before, after) => this.#follow(before, after),
+      applied: () => this.#availability.forget(),
+      restored: () => {
+        this.#availability.forget();
+        this.#told.clear();
+      },
+    });
+  }
+
+  /** Why nobody is given an agent's capability now; undefined when it is available (contract A8). */
+  unavailableReason(agent: StoredAgent, capability: Capability): string | undefined {
+    const held = this.#parts.stateMachine.index.get(agent.id);
+    return held === undefined ? "agent unhealthy" : this.reasonOf(offerOf(held, capability, this.#parts.region));
+  }
+
+  /** The same of an offer of the index. */
+  readonly reasonOf = (offer: Offer): string | undefined => {
+    this.#forgetWhenOthersChanged();
+    return this.#availability.reasonOf(offer);
+  };
+
+  readonly isAvailable = (offer: Offer): boolean => this.reasonOf(offer) === undefined;
+
+  /** All that the agent needs, as far as is known without asking. */
+  view(agent: StoredAgent): Resolutions {
+    const told = this.#told.get(agent.incarnation);
+    let slot = 0;
+    return this.#resolve(agent, (dependency) => this.#choose(agent, dependency, told?.keys[slot++]).provider);
+  }
+
+  /** The same after every region was asked that may have something this one has not. Never rejects for a region. */
+  async resolve(agent: StoredAgent): Promise<Resolutions> {
+    const told = this.#told.get(agent.incarnation);
+    const needs = needsOf(agent);
+    const toAsk = needs.filter((dependency, slot) => !this.#choose(agent, dependency, told?.keys[slot]).isCertain);
+    const queries = new Map(toAsk.map((dependency) => [JSON.stringify(dependency), this.#queryOf(agent, dependency)]));
+    await Promise.all([...queries.values()].map((query) => this.#parts.remote.lookup(query, { consistency: "stale" })));
+    return this.view(agent);
+  }
+
+  /** Notes what `resolve` found as told to the agent, as of `revision` of this region. */
+  markTold(agent: StoredAgent, revision: number): void {
+    const needs = needsOf(agent);
+    if (needs.length === 0) return;
+    const keys = this.#told.get(agent.incarnation)?.keys;
+    const choices = needs.map((dependency, slot) => this.#choose(agent, dependency, keys?.[slot]));
+    this.#told.set(agent.incarnation, this.#toldOf(choices, revision));
+    for (const { provider } of choices) this.#noteEndpoint(provider);
+  }
+
+  /** The endpoint abroad that some agent here was told of at `host:port`. */
+  endpointTold(hostAndPort: string): string | undefined {
+    return this.#endpointsTold.get(hostAndPort);
+  }
+
+  #noteEndpoint(provider: FoundAgent | null): void {
+    if (provider === null || provider.region === this.#parts.region) return;
+    const where = hostAndPortOf(provider.endpoint);
+    if (where === undefined) return;
+    this.#endpointsTold.delete(where);
+    this.#endpointsTold.set(where, provider.endpoint);
+    const [oldest] = this.#endpointsTold.keys();
+    if (this.#endpointsTold.size > ENDPOINTS_MAX) this.#endpointsTold.delete(oldest!);
+  }
+
+  /**
+   * Whether the agent may be told something new.
+   *
+   * @param informedRevision - up to which some node of the region told it
+   */
+  hasNews(agent: StoredAgent, informedRevision: number): boolean {
+    const { stateMachine } = this.#parts;
+    if (informedRevision < stateMachine.rotatedRevision) return true;
+    if (this.#toolsChangedAt(agent) > informedRevision) return true;
+    const needs = needsOf(agent);
+    if (needs.length === 0) return false;
+    const told = this.#told.get(agent.incarnation);
+    if (told === undefined || told.revision < informedRevision)
+      return this.#mayHaveNews(agent, needs, informedRevision);
+    return this.#differs(agent, needs, told);
+  }
+
+  /** Another node told the agent: what exactly is not known here, only up to when. */
+  #mayHaveNews(agent: StoredAgent, needs: readonly Dependency[], informedRevision: number): boolean {
+    if (this.#changedAt(needs) > informedRevision) return true;
+    return needs.some((dependency) => {
+      const { provider, isCertain } = this.#choose(agent, dependency, undefined);
+      return !isCertain || (provider !== null && provider.region !== this.#parts.region);
+    });
+  }
+
+  #differs(agent: StoredAgent, needs: readonly Dependency[], told: Told): boolean {
+    const isSame = this.#changedAt(needs) <= told.revision && this.#parts.remote.changes() === told.remoteChanges;
+    if (isSame && !told.isHeldBack) return false;
+    const choices = needs.map((dependency, slot) => this.#choose(agent, dependency, told.keys[slot]));
+    if (choices.some(({ isCertain }) => !isCertain)) return true;
+    const now = this.#toldOf(choices, Math.max(told.revision, this.#changedAt(needs)));
+    if (now.keys.some((key, slot) => key !== told.keys[slot])) return true;
+    this.#told.set(agent.incarnation, now);
+    return false;
+  }
+
+  #toldOf(choices: readonly Choice[], revision: number): Told {
+    return {
+      keys: choices.map(({ provider }) => keyOf(provider)),
+      revision,
+      remoteChanges: this.#parts.remote.changes(),
+      isHeldBack: choices.some(({ isHeldBack }) => isHeldBack),
+    };
+  }
+
+  #choose(agent: StoredAgent, dependency: Dependency, told: string | undefined): Choice {
+    const { stateMachine, region, isolatesNamespaces } = this.#parts;
+    const here = chooseProvider(stateMachine.index.offers(dependency.capability), dependency, {
+      fits: schemaTest(dependency),
+      isAvailable: this.isAvailable,
+      ...(isolatesNamespaces && { namespace: agent.record.namespace }),
+    });
+    const mayWait = told !== undefined && told !== "" && !told.startsWith(`${region} `);
+    if (here !== null && !(mayWait && this.#returns.isYoung(here.id))) {
+      return { provider: here, isCertain: true, isHeldBack: false };
+    }
+    const { agents, isCertain } = this.#knownAbroad(this.#queryOf(agent, dependency));
+    const kept = agents.find((found) => keyOf(found) === told);
+    if (here !== null) return { provider: kept ?? here, isCertain: true, isHeldBack: kept !== undefined };
+    return { provider: kept ?? agents[0] ?? null, isCertain, isHeldBack: false };
+  }
+
+  /** The best provider of each region that is known to have one, nearest first. */
+  #knownAbroad(query: RegionQuery): { readonly agents: readonly FoundAgent[]; readonly isCertain: boolean } {
+    const known = this.#parts.remote.known(query);
+    const agents = known.flatMap(({ agents }) => agents?.find((found) => !this.#livesHere(found)) ?? []);
+    return { agents, isCertain: known.every(({ agents }) => agents !== null) };
+  }
+
+  #isOfferedAbroad(dependency: Dependency): boolean {
+    const known = this.#parts.remote.known(queryOf(dependency));
+    return known.some(({ agents }) => agents === null || agents.length > 0);
+  }
+
+  /** Whether an agent that another region still shows has registered here since. */
+  #livesHere({ id, registeredAtMs }: FoundAgent): boolean {
+    const held = this.#parts.stateMachine.index.get(id);
+    return held?.health === "healthy" && held.incarnatedAtMs > registeredAtMs;
+  }
+
+  #queryOf({ record }: StoredAgent, dependency: Dependency): RegionQuery {
+    return { ...queryOf(dependency), ...(this.#parts.isolatesNamespaces && { namespace: record.namespace }) };
+  }
+
+  #changedAt(needs: readonly Dependency[]): number {
+    const { index } = this.#parts.stateMachine;
+    return needs.reduce((latest, { capability }) => Math.max(latest, index.changedAt(capability)), 0);
+  }
+
+  /** Filters can admit any tool, so anything that came or went may have changed what they find. */
+  #toolsChangedAt({ record }: StoredAgent): number {
+    const hasFilter = record.capabilities.some(({ llmFilter }) => llmFilter !== undefined);
+    return hasFilter ? this.#parts.stateMachine.topologyRevision : 0;
+  }
+
+  #resolve(agent: StoredAgent, choose: (dependency: Dependency) => FoundAgent | null): Resolutions {
+    const dependencies: ResolvedDependency[] = [];
+    const llmProviders: ResolvedLlmProvider[] = [];
+    for (const capability of agent.record.capabilities) {
+      const { functionName, llmProvider } = capability;
+      for (const dependency of capability.dependencies) {
+        dependencies.push({ functionName, dependency, provider: choose(dependency) });
+      }
+      const asked = llmProvider === undefined ? undefined : llmDependency(llmProvider);
+      if (llmProvider !== undefined && asked !== undefined) {
+        llmProviders.push({ functionName, llmProvider, provider: choose(asked) });
+      }
+    }
+    return { dependencies, tools: this.#toolsOf(agent), llmProviders };
+  }
+
+  #toolsOf(agent: StoredAgent): readonly ResolvedTools[] {
+    return agent.record.capabilities.flatMap(({ functionName, llmFilter }) => {
+      if (llmFilter === undefined || !Array.isArray(llmFilter["filter"])) return [];
+      return [{ functionName, llmFilter, tools: [] }];
+    });
+  }
+
+  #follow(before: KeptAgent | undefined, after: KeptAgent | undefined): void {
+    if (before !== undefined && before.incarnation !== after?.incarnation) this.#told.delete(before.incarnation);
+    this.#returns.follow(before, after);
+  }
+
+  #forgetWhenOthersChanged(): void {
+    const changes = this.#parts.remote.changes();
+    if (changes === this.#remoteChanges) return;
+    this.#remoteChanges = changes;
+    this.#availability.forget();
+  }
+}
+
+/** Everything that is chosen one provider for, in the order of declaration: dependencies, and LLM providers among them. */
+function needsOf({ record }: StoredAgent): readonly Dependency[] {
+  return record.capabilities.flatMap(({ dependencies, llmProvider }: Capability) => {
+    const asked = llmProvider === undefined ? undefined : llmDependency(llmProvider);
+    return asked === undefined ? dependencies : [...dependencies, asked];
+  });
+}
+
+/** An LLM provider is asked for like any other dependency; undefined when the request names no capability. */
+function llmDependency({ capability, tags, version }: JsonObject): Dependency | undefined {
+  if (typeof capability !== "string" || capability === "") return undefined;
+  const isTag = (tag: unknown): tag is string => typeof tag === "string";
+  return {
+    capability,
+    tags: Array.isArray(tags) ? tags.filter(isTag) : [],
+    version: typeof version === "string" ? version : "",
+    required: false,
+  };
+}
+
+function queryOf({
+  capability,
+  tags,
+  version,
+  matchMode,
+  expectedSchemaHash,
+  expectedSchemaCanonical,
+}: Dependency): RegionQuery {
+  const hasSchema = matchMode !== undefined;
+  return {
+    capability,
+    tags,
+    version,
+    health: "healthy",
+    limit: ABROAD_MAX,
+    ...(hasSchema && {
+      schema: {
+        matchMode,
+        ...(expectedSchemaHash !== undefined && { hash: expectedSchemaHash }),
+        ...(expectedSchemaCanonical !== undefined && { canonical: expectedSchemaCanonical }),
+      },
+    }),
+  };
+}
+
+/** Names what an agent is told of a provider: another text, another answer. */
+function keyOf(provider: FoundAgent | null): string {
+  if (provider === null) return "";
+  const { region, id, functionName, endpoint, kwargs } = provider;
+  return `${region} ${id} ${functionName} ${endpoint} ${kwargs === undefined ? "" : JSON.stringify(kwargs)}`;
+}
