@@ -48,6 +48,17 @@ describe("findRequiredCycle (contract A8)", () => {
     }
   });
 
+  it("takes the one of the smallest names among equally short ones", () => {
+    for (const [own, others] of [
+      ["s>y s>x", "y>s x>s"],
+      ["s>x s>y", "x>s y>s"],
+    ] as const) {
+      assert.equal(cycle(own, others), "s → x → s");
+    }
+    assert.equal(cycle("d>c b>a", "c>d a>b"), "a → b → a");
+    assert.equal(cycle("b>a d>c", "a>b c>d"), "a → b → a");
+  });
+
   it("takes names for names, whatever the language thinks of them", () => {
     assert.equal(cycle("constructor>__proto__", "__proto__>constructor"), "__proto__ → constructor → __proto__");
   });
