@@ -78,6 +78,12 @@ describe("Availability (contract A8)", () => {
       "required dep 'B' unavailable (provider b2 unhealthy)",
     ],
     [
+      "several lack something: the one that would be chosen is told",
+      requires("B"),
+      [anOffer("b1", "B", { ...needing("nobody"), version: "2.0.0" }), anOffer("b2", "B", needing("nobody"))],
+      "required dep 'B' unavailable (provider b1 unavailable)",
+    ],
+    [
       "the provider that is down would not have matched",
       requires("B", { tags: ["t"], version: "^2" }),
       [
