@@ -20,6 +20,7 @@ import {
   type FeedListener,
   type FeedPosition,
   isAfter,
+  WHOLE_REVISION,
 } from "../../registry/change-feed.ts";
 import { RegistryError } from "../../registry/errors.ts";
 import type { ListedAgent, Registry } from "../../registry/interface.ts";
@@ -112,7 +113,7 @@ export class Watchers implements FeedListener {
   readonly #byCapability = new WatcherIndex();
   /** Those whom no name rules out. */
   readonly #others = new Set<Watcher>();
-  /** Who was listed more than the feed tells yet. */
+  /** Who has seen more than the feed tells yet. */
   readonly #ahead = new Set<Watcher>();
   /** Who may have something to be told, in the order in which they are served. */
   readonly #due = new Set<Watcher>();
@@ -244,7 +245,7 @@ export class Watchers implements FeedListener {
     const next = start === null ? feed.end : feed.sequenceAfter(start);
     if (next === null) return this.#restart(watcher, "expired", retry);
     const isListing = start === null && watcher.request.isInitial;
-    watcher.after = start;
+    watcher.after = start ?? this.#now();
     watcher.next = next;
     watcher.hasIds = !isListing;
     watcher.opening = this.#opening(watcher, { prelude: retry, isListing });
@@ -255,15 +256,15 @@ export class Watchers implements FeedListener {
   #restart(watcher: Watcher, reason: ResyncReason, retry = ""): void {
     const { feed, metrics } = this.#options;
     const { isInitial } = watcher.request;
-    const told = feed.told();
+    const now = this.#now();
     // Should the connection break while what there is is being listed, only a new list is of use.
-    const id = isInitial || told === null ? "" : this.#idOf(told);
-    watcher.after = null;
+    const id = isInitial ? "" : this.#idOf(now);
+    watcher.after = now;
     watcher.next = feed.end;
     watcher.listing = null;
     watcher.isReady = false;
     watcher.hasIds = !isInitial;
-    const prelude = `${retry}${resyncEvent(id, told?.revision ?? 0, reason)}`;
+    const prelude = `${retry}${resyncEvent(id, now.revision, reason)}`;
     watcher.opening = this.#opening(watcher, { prelude, isListing: isInitial });
     metrics.resync(reason);
     this.#makeDue(watcher);
@@ -364,7 +365,10 @@ export class Watchers implements FeedListener {
     }
     if (bytes === 0) return 0;
     const [only] = chunks;
-    watcher.push(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes), this.#now());
+    watcher.push(
+      chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes),
+      this.#options.clock.now(),
+    );
     if (!watcher.isBlocked && bytes >= this.#limits.bufferBytesMax) this.#due.add(watcher);
     return bytes;
   }
@@ -397,9 +401,9 @@ export class Watchers implements FeedListener {
   /** The watcher has been told everything that the feed holds. */
   #atEnd(watcher: Watcher): Uint8Array | null {
     const told = this.#options.feed.told();
-    // The list showed more than the feed tells yet: an id given now would have what follows told twice.
     if (told === null) return null;
-    if (watcher.listing !== null && !watcher.listing.isPast(told)) {
+    // It has seen more than the feed tells yet: an id given now would have what follows told twice.
+    if (isAfter(watcher.after, told) || watcher.listing?.isPast(told) === false) {
       this.#ahead.add(watcher);
       return null;
     }
@@ -417,7 +421,7 @@ export class Watchers implements FeedListener {
   }
 
   #beat(): void {
-    const stalledSince = this.#now() - this.#limits.stallMs;
+    const stalledSince = this.#options.clock.now() - this.#limits.stallMs;
     for (const watcher of this.#all) {
       if (watcher.isBlocked && watcher.blockedAtMs <= stalledSince) {
         watcher.stream.destroy();
@@ -432,8 +436,9 @@ export class Watchers implements FeedListener {
     return formatEventId(this.#options.cluster(), place);
   }
 
-  #now(): number {
-    return this.#options.clock.now();
+  /** Where the region's state stands: whoever begins here is told nothing of what was before. */
+  #now(): FeedPosition {
+    return { revision: this.#options.feed.revision() ?? 0, position: WHOLE_REVISION };
   }
 }
 
@@ -448,8 +453,8 @@ class Watcher {
   opening: Iterator<Uint8Array> | null = null;
   /** Sequence number of the next entry to look at; null while nothing in the feed is for it. */
   next: number | null = null;
-  /** It has seen everything up to here. */
-  after: FeedPosition | null = null;
+  /** It has seen everything up to here, or does not ask for it. */
+  after: FeedPosition = { revision: 0, position: WHOLE_REVISION };
   /** Entries of other regions before this one are older than what it was listed. */
   abroadFrom = 0;
   listing: Listing | null = null;
@@ -489,7 +494,7 @@ class Watcher {
     if (agent !== undefined && agent !== entry.agentId) return false;
     if (namespace !== undefined && !entry.namespaces.includes(namespace)) return false;
     if (type !== undefined && !entry.types.includes(type)) return false;
-    if (this.after !== null && !isAfter(entry, this.after)) return false;
+    if (!isAfter(entry, this.after)) return false;
     return this.listing === null || !this.listing.shows(entry.agentId, entry.revision);
   }
 }
@@ -512,7 +517,7 @@ class Listing {
   /** Whether nothing that follows `place` can be in it. */
   isPast(place: FeedPosition): boolean {
     const newest = this.#pages.at(-1)?.revision ?? 0;
-    return place.revision > newest || (place.revision === newest && place.position === Number.POSITIVE_INFINITY);
+    return place.revision > newest || (place.revision === newest && place.position === WHOLE_REVISION);
   }
 }
 

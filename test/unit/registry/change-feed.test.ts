@@ -162,6 +162,7 @@ describe("change feed", () => {
     const [node] = region.nodes;
     const { feed, told } = aFeed(region, node!, { eventsMax: 10 });
     for (let i = 1; i <= 30; i++) await node!.service.register(agentId(i), aRecord());
+    assert.equal(feed.told(), null, "while nobody was told of the loss");
     await region.clock.advance(1);
     assert.equal(told.resets, 1);
     assert.ok(feed.end - feed.first <= 10);
