@@ -10,7 +10,7 @@
 import type { Capability, Dependency } from "../../types/agent.ts";
 import type { Offer } from "./resolve.ts";
 import { type StepBudget, schemaTest } from "./schema-compatibility.ts";
-import { scoreTags } from "./tags.ts";
+import { compileTags } from "./tags.ts";
 import { compileConstraint } from "./version-constraint.ts";
 
 /** What may be spent between two changes: some tens of milliseconds, for 20,000 different requirements or a few with many offers. */
@@ -205,7 +205,8 @@ function keyOf(dependency: Dependency): string | Dependency {
 /** The tags and version stages. */
 function matcherOf({ tags, version }: Dependency): (offer: Offer) => boolean {
   const admits = compileConstraint(version);
-  return (offer) => scoreTags(tags, offer.capability.tags) !== null && admits(offer.version);
+  const scoreOf = compileTags(tags);
+  return (offer) => scoreOf(offer.capability.tags) !== null && admits(offer.version);
 }
 
 function unavailable(capability: string, { agent }: Offer, why: "unhealthy" | "unavailable"): string {

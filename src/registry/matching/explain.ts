@@ -13,7 +13,7 @@ import { compareText } from "../../util/compare.ts";
 import { equalData } from "../equal-data.ts";
 import type { Offer } from "./resolve.ts";
 import { explainSchema, schemaTest } from "./schema-compatibility.ts";
-import { scoreTags } from "./tags.ts";
+import { compileTags, scoreTags } from "./tags.ts";
 import { compileConstraint } from "./version-constraint.ts";
 
 /** Candidates listed of those that a stage kept, and of those that it dropped. */
@@ -132,15 +132,13 @@ function stagesOf(
 ): readonly (readonly [TraceStage["stage"], Judge])[] {
   const { tags, version } = dependency;
   const admits = compileConstraint(version);
+  const scoreOf = compileTags(tags);
   const fits = schemaTest(dependency);
   return [
     ["health", (offer) => judgeHealth(offer, reasonOf)],
     // What was looked up by name has it: the stage is there for those who read it.
     ["capability_match", () => undefined],
-    [
-      "tags",
-      ({ capability }) => (scoreTags(tags, capability.tags) === null ? judgeTags(tags, capability.tags) : undefined),
-    ],
+    ["tags", ({ capability }) => (scoreOf(capability.tags) === null ? judgeTags(tags, capability.tags) : undefined)],
     [
       "version",
       ({ version: given }) =>
@@ -222,8 +220,9 @@ function listKept(offers: readonly Offer[]): { kept: string[]; kept_left_out?: n
 /** Best score first; stable, so what was newest remains so among equals. */
 function rank(offers: readonly Offer[], tags: readonly TagConstraint[]): readonly Offer[] {
   if (tags.length === 0) return offers;
+  const scoreOf = compileTags(tags);
   return offers
-    .map((offer) => ({ offer, score: scoreTags(tags, offer.capability.tags) ?? 0 }))
+    .map((offer) => ({ offer, score: scoreOf(offer.capability.tags) ?? 0 }))
     .sort((a, b) => b.score - a.score)
     .map(({ offer }) => offer);
 }

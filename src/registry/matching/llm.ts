@@ -11,7 +11,7 @@
 
 import type { Capability, Dependency, FoundAgent, Json, JsonObject } from "../../types/agent.ts";
 import type { Offer } from "./resolve.ts";
-import { scoreTags } from "./tags.ts";
+import { compileTags } from "./tags.ts";
 import { compareVersions, compileConstraint } from "./version-constraint.ts";
 
 /** Tools that one filter admits at most: more than any model can be told of. */
@@ -117,9 +117,10 @@ class ToolSearch {
   *#admittedBy({ capability, tags, version }: FilterPart): Iterable<Offer> {
     if (tags.length > TAGS_MAX) return;
     const admits = compileConstraint(version);
+    const scoreOf = compileTags(tags);
     const scored: { offer: Offer; score: number }[] = [];
     for (const offer of this.#toolsOf(capability, 1 + tags.length)) {
-      const score = scoreTags(tags, offer.capability.tags);
+      const score = scoreOf(offer.capability.tags);
       if (score === null || !admits(offer.version)) continue;
       if (tags.length > 0) scored.push({ offer, score });
       else yield offer;

@@ -9,7 +9,7 @@
 import type { Capability, Dependency, FoundAgent, StoredAgent, TagConstraint } from "../../types/agent.ts";
 import type { RegionQuery, SortKey } from "../../types/lookup.ts";
 import { compareNames } from "./compare.ts";
-import { scoreTags } from "./tags.ts";
+import { compileTags } from "./tags.ts";
 import { compareVersions, compileConstraint, type ParsedVersion, parseVersion } from "./version-constraint.ts";
 
 /** One capability of one agent, with all that can be known before somebody asks. */
@@ -104,11 +104,12 @@ interface Match {
 /** Runs the stages that the offer itself decides: its score, or null when one of them drops it. */
 function scorerOf(need: Need): (offer: Offer) => number | null {
   const admits = compileConstraint(need.version);
+  const scoreOf = compileTags(need.tags);
   const mustBeHealthy = need.health === "healthy";
   return (offer) => {
     if (mustBeHealthy && offer.agent.health !== "healthy") return null;
     if (need.namespace !== undefined && offer.agent.record.namespace !== need.namespace) return null;
-    const score = scoreTags(need.tags, offer.capability.tags);
+    const score = scoreOf(offer.capability.tags);
     return score === null || !admits(offer.version) ? null : score;
   };
 }

@@ -1,7 +1,8 @@
 /**
  * Tag constraints (contract A6.2): who is excluded, and how well the others fit.
  *
- * Pure. Tags are compared as they are written: case-sensitive, no patterns.
+ * Pure. Tags are compared as they are written: case-sensitive, no patterns. Constraints are compiled once for all candidates,
+ * so that judging one of them costs a look at each of its tags, however many constraints there are.
  */
 
 import type { TagConstraint } from "../../types/agent.ts";
@@ -11,48 +12,73 @@ const REQUIRED_TAG_SCORE = 5;
 /** What a preferred tag (`+t`) that is present adds to the score. */
 const PREFERRED_TAG_SCORE = 10;
 
+/** Scores the tags of one candidate: 0 or more, or null when a constraint is not met. */
+export type TagScorer = (tags: readonly string[]) => number | null;
+
+/** What a tag does to a candidate that has it. */
+interface Role {
+  excludes: boolean;
+  /** To which constraints it counts, and how much. */
+  readonly grants: { readonly slot: number; readonly points: number }[];
+}
+
 /**
- * Scores `tags` against `constraints`.
+ * Compiles constraints.
  *
  * `t` must be present, `+t` is welcome, `-t` must be absent. A nested list is an OR group: one of its members has to be
  * present, the best one counts once, and a `-t` inside excludes without ever satisfying the group. An empty group and a
  * constraint without a name (`""`, `"+"`, `"-"`) say nothing.
- *
- * @returns 0 or more, or null when a constraint is not met
  */
-export function scoreTags(constraints: readonly TagConstraint[], tags: readonly string[]): number | null {
-  let score = 0;
-  for (const constraint of constraints) {
-    const part = typeof constraint === "string" ? scoreOne(constraint, tags) : scoreGroup(constraint, tags);
-    if (part === null) return null;
-    score += part;
-  }
-  return score;
-}
-
-function scoreOne(constraint: string, tags: readonly string[]): number | null {
-  switch (constraint[0]) {
-    case undefined:
-      return 0;
-    case "-":
-      return tags.includes(constraint.slice(1)) && constraint.length > 1 ? null : 0;
-    case "+":
-      return tags.includes(constraint.slice(1)) && constraint.length > 1 ? PREFERRED_TAG_SCORE : 0;
-    default:
-      return tags.includes(constraint) ? REQUIRED_TAG_SCORE : null;
-  }
-}
-
-function scoreGroup(group: readonly string[], tags: readonly string[]): number | null {
-  if (group.length === 0) return 0;
-  let best: number | null = null;
-  for (const member of group) {
-    const score = scoreOne(member, tags);
-    if (member[0] === "-") {
-      if (score === null) return null;
-    } else if (score !== null && score > 0 && (best === null || score > best)) {
-      best = score;
+export function compileTags(constraints: readonly TagConstraint[]): TagScorer {
+  if (constraints.length === 0) return () => 0;
+  const roles = new Map<string, Role>();
+  const isRequired = constraints.map((constraint, slot) => assignRoles(roles, constraint, slot));
+  const requiredCount = isRequired.filter(Boolean).length;
+  return (tags) => {
+    const points = new Uint8Array(constraints.length);
+    let unmet = requiredCount;
+    let score = 0;
+    for (const tag of tags) {
+      const role = roles.get(tag);
+      if (role === undefined) continue;
+      if (role.excludes) return null;
+      for (const { slot, points: granted } of role.grants) {
+        const held = points[slot]!;
+        if (granted <= held) continue;
+        if (held === 0 && isRequired[slot]) unmet--;
+        points[slot] = granted;
+        score += granted - held;
+      }
     }
+    return unmet > 0 ? null : score;
+  };
+}
+
+/** The score of `tags` by `constraints`, where it is asked for once. */
+export function scoreTags(constraints: readonly TagConstraint[], tags: readonly string[]): number | null {
+  return compileTags(constraints)(tags);
+}
+
+/** @returns whether a candidate must have one of the tags that count to this constraint */
+function assignRoles(roles: Map<string, Role>, constraint: TagConstraint, slot: number): boolean {
+  const members = typeof constraint === "string" ? [constraint] : constraint;
+  for (const member of members) {
+    const sign = member[0];
+    const tag = sign === "+" || sign === "-" ? member.slice(1) : member;
+    if (tag === "") continue;
+    const role = roleOf(roles, tag);
+    if (sign === "-") role.excludes = true;
+    else role.grants.push({ slot, points: sign === "+" ? PREFERRED_TAG_SCORE : REQUIRED_TAG_SCORE });
   }
-  return best;
+  if (typeof constraint !== "string") return constraint.length > 0;
+  return constraint !== "" && constraint[0] !== "+" && constraint[0] !== "-";
+}
+
+function roleOf(roles: Map<string, Role>, tag: string): Role {
+  let role = roles.get(tag);
+  if (role === undefined) {
+    role = { excludes: false, grants: [] };
+    roles.set(tag, role);
+  }
+  return role;
 }
