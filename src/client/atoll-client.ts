@@ -122,6 +122,7 @@ export class AtollClient {
       tryTimeoutMs: this.#tryTimeoutMs,
       onEvent,
     });
+    await this.#measure();
     await registration.open(wait);
     return registration;
   }

@@ -47,6 +47,11 @@ export class AtollClientError extends Error {
     this.field = detail.field;
   }
 
+  /** With its message, which JSON leaves out of errors. */
+  toJSON(): object {
+    return { ...this, message: this.message };
+  }
+
   get kind(): FailureKind {
     return KINDS[this.code] ?? kindOfStatus(this.status);
   }

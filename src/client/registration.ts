@@ -103,7 +103,6 @@ export class Registration {
    * @throws AtollClientError what a node refused it with, or NO_ANSWER when the time was up
    */
   async open({ timeoutMs = WAIT_MS_DEFAULT, signal }: WaitOptions = {}): Promise<void> {
-    await this.#parts.pool.measure(signal);
     await this.#hold(timeoutMs, signal);
     this.#keeping = this.#keep();
     if (!signal?.aborted) return;
