@@ -34,6 +34,15 @@ export function readJsonBodies(app: FastifyInstance, contentType: "application/j
   );
 }
 
+/** Makes the routes of `app` take any body, and have no use for it. */
+export function ignoreBodies(app: Pick<FastifyInstance, "removeAllContentTypeParsers" | "addContentTypeParser">): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, body, done) => {
+    body.resume();
+    done(null);
+  });
+}
+
 /** @throws ApiError INVALID_JSON, INVALID_FIELD */
 function parseJson(text: string): unknown {
   if (hasMoreValues(text, JSON_VALUES_MAX)) throw invalidField("body", `has more than ${JSON_VALUES_MAX} values`);

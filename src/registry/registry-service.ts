@@ -196,10 +196,15 @@ export class RegistryService implements Registry {
     const { revision } = this.#view();
     const resolutions = await this.#resolver.resolve(agent);
     const informed = this.#keeper.informedRevision(agent.incarnation);
-    const isNews = informed === null || informed < agent.revision || this.#resolver.hasNews(agent, informed);
+    const mayBeTold =
+      informed === null ||
+      informed < agent.revision ||
+      // Also when the same one is chosen: among whom is part of what an audit tells.
+      this.#resolver.hasOtherOffers(agent, informed) ||
+      this.#resolver.hasNews(agent, informed);
     this.#resolver.markTold(agent, revision);
     this.#keeper.markInformed(agent.incarnation, revision);
-    if (isNews) await this.#audit(agent, resolutions);
+    if (mayBeTold) await this.#audit(agent, resolutions);
     return resolutions;
   }
 

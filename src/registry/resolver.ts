@@ -11,7 +11,7 @@
  * Elsewhere: how one provider is chosen (`matching/`), what other regions are known to offer (`RemoteRegions`).
  */
 
-import type { Capability, Dependency, FoundAgent, JsonObject, StoredAgent } from "../types/agent.ts";
+import type { Capability, Dependency, FoundAgent, StoredAgent } from "../types/agent.ts";
 import type { RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
 import type { Clock } from "../util/clock.ts";
@@ -25,8 +25,9 @@ import type {
   ResolvedTools,
 } from "./interface.ts";
 import { Availability } from "./matching/availability.ts";
+import { findLlmTools, hasInputSchema, llmDependency } from "./matching/llm.ts";
 import { chooseProvider, type Offer } from "./matching/resolve.ts";
-import { schemaTest } from "./matching/schema-compatibility.ts";
+import { type SchemaTest, schemaTest } from "./matching/schema-compatibility.ts";
 import type { RegistryStateMachine } from "./registry-state-machine.ts";
 import { ReturnWatch } from "./return-watch.ts";
 
@@ -45,7 +46,13 @@ export interface ResolverParts {
   readonly handBackMs: number;
 }
 
-/** One thing an agent needs, and who was chosen for it. */
+/** One thing that an agent needs somebody for. */
+interface Need {
+  readonly dependency: Dependency;
+  readonly fits: SchemaTest | undefined;
+}
+
+/** Who was chosen for it. */
 interface Choice {
   readonly provider: FoundAgent | null;
   /** False when a region that may have one would have to be asked. */
@@ -108,15 +115,17 @@ export class Resolver {
   view(agent: StoredAgent): Resolutions {
     const told = this.#told.get(agent.incarnation);
     let slot = 0;
-    return this.#resolve(agent, (dependency) => this.#choose(agent, dependency, told?.keys[slot++]).provider);
+    return this.#resolve(agent, (need) => this.#choose(agent, need, told?.keys[slot++]).provider);
   }
 
   /** The same after every region was asked that may have something this one has not. Never rejects for a region. */
   async resolve(agent: StoredAgent): Promise<Resolutions> {
     const told = this.#told.get(agent.incarnation);
     const needs = needsOf(agent);
-    const toAsk = needs.filter((dependency, slot) => !this.#choose(agent, dependency, told?.keys[slot]).isCertain);
-    const queries = new Map(toAsk.map((dependency) => [JSON.stringify(dependency), this.#queryOf(agent, dependency)]));
+    const toAsk = needs.filter((need, slot) => !this.#choose(agent, need, told?.keys[slot]).isCertain);
+    const queries = new Map(
+      toAsk.map(({ dependency }) => [JSON.stringify(dependency), this.#queryOf(agent, dependency)]),
+    );
     await Promise.all([...queries.values()].map((query) => this.#parts.remote.lookup(query, { consistency: "stale" })));
     return this.view(agent);
   }
@@ -126,7 +135,7 @@ export class Resolver {
     const needs = needsOf(agent);
     if (needs.length === 0) return;
     const keys = this.#told.get(agent.incarnation)?.keys;
-    const choices = needs.map((dependency, slot) => this.#choose(agent, dependency, keys?.[slot]));
+    const choices = needs.map((need, slot) => this.#choose(agent, need, keys?.[slot]));
     this.#told.set(agent.incarnation, this.#toldOf(choices, revision));
     for (const { provider } of choices) this.#noteEndpoint(provider);
   }
@@ -163,19 +172,24 @@ export class Resolver {
     return this.#differs(agent, needs, told);
   }
 
+  /** Whether anything about those who offer what the agent needs, in this region, is newer than a revision. */
+  hasOtherOffers(agent: StoredAgent, sinceRevision: number): boolean {
+    return this.#changedAt(needsOf(agent)) > sinceRevision;
+  }
+
   /** Another node told the agent: what exactly is not known here, only up to when. */
-  #mayHaveNews(agent: StoredAgent, needs: readonly Dependency[], informedRevision: number): boolean {
+  #mayHaveNews(agent: StoredAgent, needs: readonly Need[], informedRevision: number): boolean {
     if (this.#changedAt(needs) > informedRevision) return true;
-    return needs.some((dependency) => {
-      const { provider, isCertain } = this.#choose(agent, dependency, undefined);
+    return needs.some((need) => {
+      const { provider, isCertain } = this.#choose(agent, need, undefined);
       return !isCertain || (provider !== null && provider.region !== this.#parts.region);
     });
   }
 
-  #differs(agent: StoredAgent, needs: readonly Dependency[], told: Told): boolean {
+  #differs(agent: StoredAgent, needs: readonly Need[], told: Told): boolean {
     const isSame = this.#changedAt(needs) <= told.revision && this.#parts.remote.changes() === told.remoteChanges;
     if (isSame && !told.isHeldBack) return false;
-    const choices = needs.map((dependency, slot) => this.#choose(agent, dependency, told.keys[slot]));
+    const choices = needs.map((need, slot) => this.#choose(agent, need, told.keys[slot]));
     if (choices.some(({ isCertain }) => !isCertain)) return true;
     const now = this.#toldOf(choices, Math.max(told.revision, this.#changedAt(needs)));
     if (now.keys.some((key, slot) => key !== told.keys[slot])) return true;
@@ -192,10 +206,10 @@ export class Resolver {
     };
   }
 
-  #choose(agent: StoredAgent, dependency: Dependency, told: string | undefined): Choice {
+  #choose(agent: StoredAgent, { dependency, fits }: Need, told: string | undefined): Choice {
     const { stateMachine, region, isolatesNamespaces } = this.#parts;
     const here = chooseProvider(stateMachine.index.offers(dependency.capability), dependency, {
-      fits: schemaTest(dependency),
+      fits,
       isAvailable: this.isAvailable,
       ...(isolatesNamespaces && { namespace: agent.record.namespace }),
     });
@@ -231,9 +245,9 @@ export class Resolver {
     return { ...queryOf(dependency), ...(this.#parts.isolatesNamespaces && { namespace: record.namespace }) };
   }
 
-  #changedAt(needs: readonly Dependency[]): number {
+  #changedAt(needs: readonly Need[]): number {
     const { index } = this.#parts.stateMachine;
-    return needs.reduce((latest, { capability }) => Math.max(latest, index.changedAt(capability)), 0);
+    return needs.reduce((latest, { dependency }) => Math.max(latest, index.changedAt(dependency.capability)), 0);
   }
 
   /** Filters can admit any tool, so anything that came or went may have changed what they find. */
@@ -242,26 +256,26 @@ export class Resolver {
     return hasFilter ? this.#parts.stateMachine.topologyRevision : 0;
   }
 
-  #resolve(agent: StoredAgent, choose: (dependency: Dependency) => FoundAgent | null): Resolutions {
+  #resolve(agent: StoredAgent, choose: (need: Need) => FoundAgent | null): Resolutions {
     const dependencies: ResolvedDependency[] = [];
     const llmProviders: ResolvedLlmProvider[] = [];
     for (const capability of agent.record.capabilities) {
       const { functionName, llmProvider } = capability;
-      for (const dependency of capability.dependencies) {
-        dependencies.push({ functionName, dependency, provider: choose(dependency) });
-      }
-      const asked = llmProvider === undefined ? undefined : llmDependency(llmProvider);
-      if (llmProvider !== undefined && asked !== undefined) {
-        llmProviders.push({ functionName, llmProvider, provider: choose(asked) });
+      for (const need of needsOfCapability(capability)) {
+        const { dependency } = need;
+        const provider = choose(need);
+        if (capability.dependencies.includes(dependency)) dependencies.push({ functionName, dependency, provider });
+        else llmProviders.push({ functionName, llmProvider: llmProvider!, provider });
       }
     }
     return { dependencies, tools: this.#toolsOf(agent), llmProviders };
   }
 
   #toolsOf(agent: StoredAgent): readonly ResolvedTools[] {
+    const { index } = this.#parts.stateMachine;
     return agent.record.capabilities.flatMap(({ functionName, llmFilter }) => {
-      if (llmFilter === undefined || !Array.isArray(llmFilter["filter"])) return [];
-      return [{ functionName, llmFilter, tools: [] }];
+      const tools = llmFilter && findLlmTools(llmFilter, { index, requester: agent.id });
+      return tools === undefined ? [] : [{ functionName, llmFilter: llmFilter!, tools }];
     });
   }
 
@@ -278,24 +292,16 @@ export class Resolver {
   }
 }
 
-/** Everything that is chosen one provider for, in the order of declaration: dependencies, and LLM providers among them. */
-function needsOf({ record }: StoredAgent): readonly Dependency[] {
-  return record.capabilities.flatMap(({ dependencies, llmProvider }: Capability) => {
-    const asked = llmProvider === undefined ? undefined : llmDependency(llmProvider);
-    return asked === undefined ? dependencies : [...dependencies, asked];
-  });
+/** Everything that is chosen one provider for, in the order of declaration. */
+function needsOf({ record }: StoredAgent): readonly Need[] {
+  return record.capabilities.flatMap((capability) => [...needsOfCapability(capability)]);
 }
 
-/** An LLM provider is asked for like any other dependency; undefined when the request names no capability. */
-function llmDependency({ capability, tags, version }: JsonObject): Dependency | undefined {
-  if (typeof capability !== "string" || capability === "") return undefined;
-  const isTag = (tag: unknown): tag is string => typeof tag === "string";
-  return {
-    capability,
-    tags: Array.isArray(tags) ? tags.filter(isTag) : [],
-    version: typeof version === "string" ? version : "",
-    required: false,
-  };
+/** The dependencies of a function, then its LLM provider. */
+function* needsOfCapability({ dependencies, llmProvider }: Capability): Iterable<Need> {
+  for (const dependency of dependencies) yield { dependency, fits: schemaTest(dependency) };
+  const dependency = llmProvider && llmDependency(llmProvider);
+  if (dependency !== undefined) yield { dependency, fits: hasInputSchema };
 }
 
 function queryOf({

@@ -4,8 +4,8 @@
  * On the main port, or on one of its own (`buildAdminServer`), so that agents can be kept from it.
  */
 
-import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
+import { ignoreBodies } from "../json-body.ts";
 import type { Face } from "../modules.ts";
 import { Count, Shown } from "../schemas.ts";
 import { MESH_ERROR_RESPONSES } from "./errors.ts";
@@ -27,6 +27,7 @@ const Entities = Type.Object({
 });
 
 export const adminRoutes: Face = async (app, { registry }) => {
+  // The real registry takes any.
   ignoreBodies(app);
   const drain = (summary: string) => ({ tags, summary, response: { 200: Drain, ...MESH_ERROR_RESPONSES } });
   const drainState = () => ({ draining: registry.isDraining(), live_claims: 0 });
@@ -64,12 +65,3 @@ export const adminRoutes: Face = async (app, { registry }) => {
   };
   app.get("/admin/entities", { schema: entities }, async () => ({ entities: [] }));
 };
-
-/** No route here has a use for a body, and the real registry takes any. */
-function ignoreBodies(app: Pick<FastifyInstance, "removeAllContentTypeParsers" | "addContentTypeParser">): void {
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (_request, body, done) => {
-    body.resume();
-    done(null);
-  });
-}

@@ -5,6 +5,7 @@ import { RegistryError } from "../../registry/errors.ts";
 import type { Registry } from "../../registry/interface.ts";
 import { asAgentId } from "../../types/ids.ts";
 import { rfc3339 } from "../../util/clock.ts";
+import { ignoreBodies } from "../json-body.ts";
 import type { Face } from "../modules.ts";
 import { AnyObject, isPossibleAgentId, Nothing, Strings, Timestamp } from "../schemas.ts";
 import { ShownSurface } from "./a2a.ts";
@@ -99,11 +100,14 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
     summary: "Unregister; the agent stays listed as unhealthy for a while",
     response: { 204: Nothing, ...MESH_ERROR_RESPONSES },
   };
-  app.delete<{ Params: { id: string } }>("/agents/:id", { schema: unregister }, async ({ params }, reply) => {
-    if (params.id === "") return reply.callNotFound();
-    const wasThere = isPossibleAgentId(params.id) && (await registry.deregister(asAgentId(params.id), "keep"));
-    if (wasThere) metrics.registry.deregistration("mesh");
-    return reply.code(204).send();
+  await app.register(async (bodiless) => {
+    ignoreBodies(bodiless);
+    bodiless.delete<{ Params: { id: string } }>("/agents/:id", { schema: unregister }, async ({ params }, reply) => {
+      if (params.id === "") return reply.callNotFound();
+      const wasThere = isPossibleAgentId(params.id) && (await registry.deregister(asAgentId(params.id), "keep"));
+      if (wasThere) metrics.registry.deregistration("mesh");
+      return reply.code(204).send();
+    });
   });
 };
 
@@ -120,7 +124,7 @@ async function fastHeartbeat(registry: Registry, id: string): Promise<200 | 202 
 }
 
 /** What the contract answers with 200 although nothing was stored. */
-function softRefusal({ detail, message }: RegistryError): string | undefined {
+function softRefusal({ detail }: RegistryError): string | undefined {
   if (detail.code === "INVALID_RECORD") return `validation failed: ${detail.field}: ${detail.reason}`;
-  return detail.code === "DEPENDENCY_CYCLE" ? message : undefined;
+  return detail.code === "DEPENDENCY_CYCLE" ? `required dependency cycle: ${detail.cycle.join(" → ")}` : undefined;
 }

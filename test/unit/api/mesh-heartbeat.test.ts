@@ -180,7 +180,33 @@ describe("A2: POST /heartbeat", () => {
   });
 });
 
+describe("B: what POST /heartbeat leaves in the audit", () => {
+  const told = async (id: string) => (await test.send({ url: `/events?agent_id=${id}` })).json().events;
+  const consumer = { agent_id: "c", agent_type: "api", tools: [tool("use", { dependencies: [{ capability: "d" }] })] };
+
+  it("B: a choice that has more to choose from is told, though the same one is chosen", async () => {
+    await beat({ agent_id: "a", tools: [tool("d", { version: "2.0.0" })] });
+    await beat(consumer);
+    assert.deepEqual(await told("c"), []);
+    await beat({ agent_id: "b", tools: [tool("d", { version: "1.0.0" })] });
+    await beat(consumer);
+    await beat(consumer);
+    const [event, ...others] = await told("c");
+    assert.deepEqual([event.event_type, event.data.chosen.agent_id, others], ["dependency_resolved", "a", []]);
+  });
+});
+
 describe("A2: what POST /heartbeat refuses", () => {
+  it("A8: a cycle of required dependencies, named in the contract's words", async () => {
+    const needing = (id: string, needed: string) => ({
+      agent_id: id,
+      tools: [tool(id, { dependencies: [{ capability: needed, required: true }] })],
+    });
+    await beat(needing("a", "b"));
+    const { status, message } = (await beat(needing("b", "a"))).json();
+    assert.deepEqual([status, message], ["error", "required dependency cycle: a → b → a"]);
+  });
+
   for (const [what, body, message] of [
     ["an upper case id", { agent_id: "Hello" }, /^validation failed: agent_id: /],
     ["an id that begins with a dash", { agent_id: "-a" }, /^validation failed: agent_id: /],
@@ -373,6 +399,12 @@ describe("A4: DELETE /agents/{id}", () => {
     const { statusCode, body } = await test.send({ method: "DELETE", url: `/agents/${id}` });
     return [statusCode, body];
   };
+
+  it("A4: takes no notice of a body", async () => {
+    await beat({ agent_id: "a" });
+    const answer = await test.send({ method: "DELETE", url: "/agents/a", payload: "{" });
+    assert.deepEqual([answer.statusCode, (await show("a")).health], [204, "unhealthy"]);
+  });
 
   it("A4: answers 204 and keeps the agent listed as unhealthy", async () => {
     await beat({ agent_id: "a" });
