@@ -74,3 +74,27 @@ describe("A2: a first heartbeat", () => {
     assert.equal(recordOf({ agent_id, name: "short" }).name, "short");
   });
 });
+
+describe("A9: what a dependency expects of a schema", () => {
+  const hash = `sha256:${"a".repeat(64)}`;
+  const schema = { type: "object" };
+  const expectedBy = (fields: object) => {
+    const dependencies = [{ capability: "d", ...fields }];
+    const [capability] = recordOf({
+      agent_id: "a",
+      tools: [{ function_name: "f", capability: "c", dependencies }],
+    }).capabilities;
+    const { expectedSchemaCanonical, expectedSchemaHash } = capability!.dependencies[0]!;
+    return [expectedSchemaCanonical, expectedSchemaHash];
+  };
+
+  it("A9: is kept when only one half of it is said", () => {
+    assert.deepEqual(expectedBy({ expectedSchemaCanonical: schema }), [schema, undefined]);
+    assert.deepEqual(expectedBy({ expectedSchemaHash: hash }), [undefined, hash]);
+  });
+
+  it("A9: is not kept when it is no schema, or no hash", () => {
+    assert.deepEqual(expectedBy({ expectedSchemaCanonical: "s", expectedSchemaHash: hash }), [undefined, hash]);
+    assert.deepEqual(expectedBy({ expectedSchemaCanonical: schema, expectedSchemaHash: "md5:1" }), [schema, undefined]);
+  });
+});
