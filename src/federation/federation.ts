@@ -8,7 +8,7 @@ import type { PeerDirectory, RequestHandler, RequestResponse, SummaryChannel } f
 import type { NodeFacts } from "../storage/interface.ts";
 import { asRegionId, type ClusterId, type FederationId, type RegionId } from "../types/ids.ts";
 import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
-import type { SummaryHeader } from "../types/summary.ts";
+import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
@@ -133,6 +133,19 @@ export class Federation implements RemoteLookup {
 
   changes(): number {
     return this.#lookup.changes() + this.#linkChanges;
+  }
+
+  /** What the other regions offer, as their summaries say: all of it, or what they offer under these names. */
+  *capabilities(names: readonly string[] | null): Iterable<readonly [RegionId, SummaryEntry]> {
+    for (const region of this.#table.regions()) {
+      const entries = names?.map((name) => this.#table.entry(region, name)) ?? this.#table.entries(region);
+      for (const entry of entries) if (entry !== undefined) yield [region, entry];
+    }
+  }
+
+  /** Calls back with each of them that came or changed, and one of `total` 0 for each that is gone. */
+  onCapability(listener: (region: RegionId, entry: SummaryEntry) => void): () => void {
+    return this.#table.onEntry(listener);
   }
 
   /** The newest signed header of another region, or this region's own. */

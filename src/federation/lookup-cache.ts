@@ -42,7 +42,7 @@ export class LookupCache {
 /** Equal for equal questions: fields in a fixed order, optional ones spelled out. */
 function keyOf(source: string, query: RegionQuery): string {
   const { capability, tags, version, namespace = null, schema, health, limit, after } = query;
-  const expected = schema && [schema.matchMode, schema.hash, schema.canonical];
+  const expected = schema && [schema.matchMode, schema.expectedSchemaHash, schema.expectedSchemaCanonical];
   const place = after && [after.score, after.version, after.id, after.functionName, after.region];
   return JSON.stringify([source, capability, tags, version, namespace, health, limit, place ?? null, expected ?? null]);
 }

@@ -39,6 +39,14 @@ export class SummaryReplica {
     return this.#content.bucketDigest(bucket);
   }
 
+  bucket(number: number): SummaryEntry[] {
+    return this.#content.bucket(number);
+  }
+
+  *entries(): Iterable<SummaryEntry> {
+    for (let bucket = 0; bucket < BUCKETS; bucket++) yield* this.bucket(bucket);
+  }
+
   find(name: string): SummaryEntry | undefined {
     return this.#content.get(name);
   }

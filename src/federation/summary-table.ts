@@ -35,6 +35,8 @@ import {
 
 type Verdict = "accept" | "ignore" | "reject";
 
+type EntryListener = (region: RegionId, entry: SummaryEntry) => void;
+
 interface RemoteSummary {
   header: SummaryHeader;
   readonly replica: SummaryReplica;
@@ -71,6 +73,7 @@ export class SummaryTable {
   readonly #startedAtMs: number;
   readonly #regions = new Map<RegionId, RemoteSummary>();
   readonly #gapListeners = new Set<(region: RegionId) => void>();
+  readonly #entryListeners = new Set<EntryListener>();
   #changes = 0;
 
   constructor(options: SummaryTableOptions) {
@@ -82,6 +85,12 @@ export class SummaryTable {
   onGap(listener: (region: RegionId) => void): () => void {
     this.#gapListeners.add(listener);
     return () => this.#gapListeners.delete(listener);
+  }
+
+  /** Calls back with each entry that came or changed, and one of `total` 0 for each that is gone. */
+  onEntry(listener: EntryListener): () => void {
+    this.#entryListeners.add(listener);
+    return () => this.#entryListeners.delete(listener);
   }
 
   /** Grows whenever an entry may have changed. */
@@ -122,6 +131,10 @@ export class SummaryTable {
     return held?.replica.isKnownAsOf(capability, held.header.revision) ?? false;
   }
 
+  entries(region: RegionId): Iterable<SummaryEntry> {
+    return this.#regions.get(region)?.replica.entries() ?? [];
+  }
+
   entry(region: RegionId, capability: string): SummaryEntry | undefined {
     return this.#regions.get(region)?.replica.find(capability);
   }
@@ -152,7 +165,7 @@ export class SummaryTable {
   applyPull({ header, provenAtMs, digests, buckets }: PulledState): number[] {
     const held = this.#held(header);
     this.#options.metrics.fetched(buckets.length);
-    for (const { bucket, entries } of buckets) held.replica.replaceBucket(bucket, entries, header.revision);
+    for (const { bucket, entries } of buckets) this.#replaceBucket(held, bucket, entries, header.revision);
     this.#changes += buckets.length;
     const toFetch = held.replica.reconcile(digests, header.revision);
     if (header.revision >= held.header.revision) {
@@ -206,7 +219,9 @@ export class SummaryTable {
     const { header, sequence, stalenessMs, entries } = body;
     const held = this.#held(header);
     if (held.replica.size + entries.length > CAPABILITIES_MAX) return this.#refused("too-many", "ignore");
-    for (const entry of entries) held.replica.merge(entry);
+    for (const entry of entries) {
+      if (held.replica.merge(entry)) this.#tell(header.region, entry);
+    }
     this.#changes += entries.length;
     if (isLater(header.term, sequence, held)) {
       held.term = header.term;
@@ -236,7 +251,23 @@ export class SummaryTable {
       learned: "",
     };
     this.#regions.set(header.region, begun);
+    for (const entry of held?.replica.entries() ?? []) this.#tell(header.region, gone(entry, header.revision));
     return begun;
+  }
+
+  #replaceBucket(held: RemoteSummary, bucket: number, entries: readonly SummaryEntry[], revision: number): void {
+    const { header, replica } = held;
+    const before = new Map(replica.bucket(bucket).map((entry) => [entry.name, entry]));
+    if (!replica.replaceBucket(bucket, entries, revision)) return;
+    for (const entry of replica.bucket(bucket)) {
+      if (before.get(entry.name)?.revision !== entry.revision) this.#tell(header.region, entry);
+      before.delete(entry.name);
+    }
+    for (const entry of before.values()) this.#tell(header.region, gone(entry, revision));
+  }
+
+  #tell(region: RegionId, entry: SummaryEntry): void {
+    for (const listener of this.#entryListeners) listener(region, entry);
   }
 
   #takeHeader(held: RemoteSummary, header: SummaryHeader): void {
@@ -285,6 +316,10 @@ export function entryMayMatch(entry: SummaryEntry, query: RegionQuery): boolean 
 /** `t` is required; `+t`, `-t`, an empty tag and OR groups are not, or not as simply (contract A6.2). */
 function isRequired(tag: RegionQuery["tags"][number]): tag is string {
   return typeof tag === "string" && tag !== "" && !tag.startsWith("+") && !tag.startsWith("-");
+}
+
+function gone({ name }: SummaryEntry, revision: number): SummaryEntry {
+  return { name, healthy: 0, total: 0, versions: [], tags: [], revision };
 }
 
 function isLater(term: number, sequence: number, than: { readonly term: number; readonly sequence: number }): boolean {

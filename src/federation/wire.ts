@@ -135,9 +135,9 @@ const LookupRequest = Type.Object({
     namespace: Type.Optional(text(512)),
     schema: Type.Optional(
       Type.Object({
-        matchMode: Type.Union([Type.Literal("subset"), Type.Literal("strict")]),
-        hash: Type.Optional(text(512)),
-        canonical: Type.Optional(json),
+        matchMode: Type.Optional(Type.Union([Type.Literal("subset"), Type.Literal("strict")])),
+        expectedSchemaHash: Type.Optional(text(512)),
+        expectedSchemaCanonical: Type.Optional(json),
       }),
     ),
     health: Type.Union([Type.Literal("healthy"), Type.Literal("any")]),

@@ -13,6 +13,7 @@ import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { KnownAnswer, LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { SummaryEntry } from "../types/summary.ts";
+import type { LlmTool } from "./matching/llm.ts";
 
 /** What this node's applied state shows, and how old it may be. */
 export interface View {
@@ -60,11 +61,6 @@ export interface ResolvedTools {
   readonly functionName: string;
   readonly llmFilter: JsonObject;
   readonly tools: readonly LlmTool[];
-}
-
-export interface LlmTool {
-  readonly tool: FoundAgent;
-  readonly inputSchema: JsonObject;
 }
 
 /** The LLM provider chosen for a function (contract A7). */

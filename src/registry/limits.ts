@@ -27,6 +27,10 @@ export interface RecordLimits {
   readonly tagsPerCapabilityMax: number;
   readonly tagLengthMax: number;
   readonly dependenciesPerCapabilityMax: number;
+  /** Of all capabilities together: each is resolved anew with every full heartbeat. */
+  readonly dependenciesMax: number;
+  /** Tags in one dependency's constraints, those within groups included. */
+  readonly constraintTagsMax: number;
   readonly constraintLengthMax: number;
   readonly labelsMax: number;
   readonly labelLengthMax: number;
@@ -50,6 +54,8 @@ export const LIMIT_DEFAULTS: RecordLimits = {
   tagsPerCapabilityMax: 64,
   tagLengthMax: 256,
   dependenciesPerCapabilityMax: 64,
+  dependenciesMax: 256,
+  constraintTagsMax: 128,
   constraintLengthMax: 512,
   labelsMax: 64,
   labelLengthMax: 256,
@@ -89,6 +95,7 @@ class RecordCheck {
     this.#list("capabilities", record.capabilities, this.#limits.capabilitiesMax, (path, capability) =>
       this.#capability(path, capability),
     );
+    this.#dependencyCount(record.capabilities);
     this.#list("surfaces", record.surfaces ?? [], this.#limits.surfacesMax, (path, surface) =>
       this.#surface(path, surface),
     );
@@ -126,8 +133,16 @@ class RecordCheck {
     for (const field of FREE_FIELDS) this.#data(`${path}.${field}`, capability[field]);
   }
 
+  #dependencyCount(capabilities: readonly Capability[]): void {
+    const { dependenciesMax } = this.#limits;
+    const count = capabilities.reduce((sum, { dependencies }) => sum + dependencies.length, 0);
+    if (count > dependenciesMax) {
+      refuse("capabilities", `have ${count} dependencies together, at most ${dependenciesMax} are allowed`);
+    }
+  }
+
   #dependency(path: string, dependency: Dependency): void {
-    const { nameLengthMax, constraintLengthMax, tagsPerCapabilityMax, tagLengthMax } = this.#limits;
+    const { nameLengthMax, constraintLengthMax, constraintTagsMax, tagsPerCapabilityMax, tagLengthMax } = this.#limits;
     this.#name(`${path}.capability`, dependency.capability, nameLengthMax);
     this.#text(`${path}.version`, dependency.version, constraintLengthMax);
     this.#text(`${path}.namespace`, dependency.namespace, nameLengthMax);
@@ -137,6 +152,10 @@ class RecordCheck {
       if (typeof tag === "string") this.#text(tagPath, tag, tagLengthMax);
       else this.#list(tagPath, tag, tagsPerCapabilityMax, (path, member) => this.#text(path, member, tagLengthMax));
     });
+    const tags = dependency.tags.flat().length;
+    if (tags > constraintTagsMax) {
+      refuse(`${path}.tags`, `has ${tags} tags in all its groups, at most ${constraintTagsMax} are allowed`);
+    }
   }
 
   #labels(labels: AgentRecord["labels"]): void {

@@ -372,6 +372,8 @@ export class RegistryService implements Registry {
 
   #merge(regions: readonly RegionAnswer[], limit: number): LookupAnswer {
     const { agents, next } = mergeAnswers(this.region, regions, limit, (agent) => this.#livesHere(agent));
+    // Who was found may be called through this node, wherever it is.
+    this.#resolver.noteEndpoints(agents);
     const complete = regions.every(({ error }) => error === undefined);
     return { agents, complete, regions, ...(next !== undefined && { next }) };
   }

@@ -137,22 +137,27 @@ export class Resolver {
     const keys = this.#told.get(agent.incarnation)?.keys;
     const choices = needs.map((need, slot) => this.#choose(agent, need, keys?.[slot]));
     this.#told.set(agent.incarnation, this.#toldOf(choices, revision));
-    for (const { provider } of choices) this.#noteEndpoint(provider);
+    this.noteEndpoints(choices.flatMap(({ provider }) => provider ?? []));
   }
 
-  /** The endpoint abroad that some agent here was told of at `host:port`. */
+  /** Notes where agents abroad listen that somebody was told of. */
+  noteEndpoints(agents: Iterable<FoundAgent>): void {
+    for (const { region, endpoint } of agents) {
+      if (region === this.#parts.region) continue;
+      const where = hostAndPortOf(endpoint);
+      if (where === undefined) continue;
+      this.#endpointsTold.delete(where);
+      this.#endpointsTold.set(where, endpoint);
+    }
+    for (const oldest of this.#endpointsTold.keys()) {
+      if (this.#endpointsTold.size <= ENDPOINTS_MAX) break;
+      this.#endpointsTold.delete(oldest);
+    }
+  }
+
+  /** The endpoint abroad that somebody here was told of at `host:port`. */
   endpointTold(hostAndPort: string): string | undefined {
     return this.#endpointsTold.get(hostAndPort);
-  }
-
-  #noteEndpoint(provider: FoundAgent | null): void {
-    if (provider === null || provider.region === this.#parts.region) return;
-    const where = hostAndPortOf(provider.endpoint);
-    if (where === undefined) return;
-    this.#endpointsTold.delete(where);
-    this.#endpointsTold.set(where, provider.endpoint);
-    const [oldest] = this.#endpointsTold.keys();
-    if (this.#endpointsTold.size > ENDPOINTS_MAX) this.#endpointsTold.delete(oldest!);
   }
 
   /**
@@ -304,28 +309,20 @@ function* needsOfCapability({ dependencies, llmProvider }: Capability): Iterable
   if (dependency !== undefined) yield { dependency, fits: hasInputSchema };
 }
 
-function queryOf({
-  capability,
-  tags,
-  version,
-  matchMode,
-  expectedSchemaHash,
-  expectedSchemaCanonical,
-}: Dependency): RegionQuery {
-  const hasSchema = matchMode !== undefined;
+function queryOf({ capability, tags, version, ...expected }: Dependency): RegionQuery {
+  const { matchMode, expectedSchemaHash, expectedSchemaCanonical } = expected;
+  const schema = {
+    ...(matchMode !== undefined && { matchMode }),
+    ...(expectedSchemaHash !== undefined && { expectedSchemaHash }),
+    ...(expectedSchemaCanonical !== undefined && { expectedSchemaCanonical }),
+  };
   return {
     capability,
     tags,
     version,
     health: "healthy",
     limit: ABROAD_MAX,
-    ...(hasSchema && {
-      schema: {
-        matchMode,
-        ...(expectedSchemaHash !== undefined && { hash: expectedSchemaHash }),
-        ...(expectedSchemaCanonical !== undefined && { canonical: expectedSchemaCanonical }),
-      },
-    }),
+    ...(matchMode !== undefined && { schema }),
   };
 }
 

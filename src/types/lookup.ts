@@ -1,6 +1,6 @@
 /** A question for agents, and what each region answered. */
 
-import type { FoundAgent, JsonObject, TagConstraint } from "./agent.ts";
+import type { Dependency, FoundAgent, TagConstraint } from "./agent.ts";
 import type { RegionId } from "./ids.ts";
 
 /** What is asked of one region; the same on every node, so it is also what travels abroad. */
@@ -19,11 +19,7 @@ export interface RegionQuery {
   readonly after?: SortKey;
 }
 
-export interface ExpectedSchema {
-  readonly matchMode: "subset" | "strict";
-  readonly hash?: string;
-  readonly canonical?: JsonObject;
-}
+export type ExpectedSchema = Pick<Dependency, "matchMode" | "expectedSchemaHash" | "expectedSchemaCanonical">;
 
 /** The place of an agent in an answer: score descending, version descending, agent id, function name, region ascending. */
 export interface SortKey {
