@@ -23,7 +23,7 @@ import { createNetwork, type Network } from "../network/network.ts";
 import { Admission } from "../raft/admission.ts";
 import { type Founding, readFounding } from "../raft/bootstrap.ts";
 import { RAFT_DEFAULTS, RaftGroup, type RaftGroupOptions } from "../raft/raft-group.ts";
-import { ChangeFeed } from "../registry/change-feed.ts";
+import { type CapabilityAbroad, ChangeFeed } from "../registry/change-feed.ts";
 import type { RemoteRegions } from "../registry/interface.ts";
 import { LeaseKeeper, RENEWALS_METHOD } from "../registry/lease-keeper.ts";
 import { RegistryService } from "../registry/registry-service.ts";
@@ -152,7 +152,7 @@ export class RegistryNode {
     this.#feed = new ChangeFeed({
       revision: () => this.#group?.status().appliedIndex ?? null,
       renderer: frameRenderer(region, () => this.#cluster()),
-      abroad: { list: () => [] },
+      abroad: { list: (names) => this.#capabilitiesAbroad(names) },
       clock: this.#clock,
     });
     this.#stateMachine.observe(this.#feed);
@@ -344,6 +344,7 @@ export class RegistryNode {
       config: config.federation,
       metrics: this.#counters.federation,
     });
+    federation.onCapability((region, entry) => this.#feed.capabilityChanged({ region, ...entry }));
     federation.start();
     return federation;
   }
@@ -470,6 +471,10 @@ export class RegistryNode {
 
   #memberNodes(): readonly SummaryNode[] {
     return this.#members?.nodes() ?? [this.#address];
+  }
+
+  *#capabilitiesAbroad(names: readonly string[] | null): Iterable<CapabilityAbroad> {
+    for (const [region, entry] of this.#federation?.capabilities(names) ?? []) yield { region, ...entry };
   }
 
   /** Empty until the region is founded. */

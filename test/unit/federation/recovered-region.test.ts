@@ -37,6 +37,22 @@ describe("a region that was recovered by force", () => {
     assert.deepEqual(all.differences(), []);
   });
 
+  it("R52: is told to those who follow its entries: what it lost is gone", async () => {
+    const { all } = await recoveredEast();
+    const offered = new Map<string, number>();
+    all.node("west-1").federation.onCapability((_region, { name, total }) => offered.set(name, total));
+    await all.clock.advance(2_000);
+    assert.deepEqual(
+      [...offered]
+        .filter(([, total]) => total === 0)
+        .map(([name]) => name)
+        .sort(),
+      ["capability-5", "capability-6", "capability-7", "capability-8", "capability-9"],
+    );
+    const held = [...all.node("west-1").federation.capabilities(null)].map(([, { name }]) => name);
+    assert.deepEqual(held.sort(), ["capability-0", "capability-1", "capability-2", "capability-3", "capability-4"]);
+  });
+
   it("F17: is not followed back by whoever still speaks for the epoch that it left", async () => {
     const { all, lost } = await recoveredEast();
     await all.clock.advance(2_000);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CapabilitySummary } from "../../../src/federation/capability-summary.ts";
+import { BUCKETS, CapabilitySummary } from "../../../src/federation/capability-summary.ts";
 import type { RegionKeyPair } from "../../../src/federation/interface.ts";
 import { generateRegionKey, RegionSigner } from "../../../src/federation/region-key.ts";
 import { RegionTrust } from "../../../src/federation/region-trust.ts";
@@ -240,6 +240,30 @@ describe("summary table", () => {
     table.onGossip(message(pair, bodyOf(headerOf([], 1), 2)));
     assert.deepEqual(metrics.refusals, ["contradiction"]);
     assert.equal(table.isInSync(EAST), false);
+  });
+
+  it("tells each entry that came, changed or went, by gossip or by pull, and nothing that is as it was", async () => {
+    const { table, pair, clock } = await tableThatTrustsEast();
+    const told: (readonly [string, number, number])[] = [];
+    table.onEntry((_region, { name, total, revision }) => told.push([name, total, revision]));
+    const [paint, sing] = [offered("paint", 3), offered("sing", 4)];
+    table.onGossip(message(pair, bodyOf(headerOf([paint, sing], 4), 1, [paint, sing])));
+    table.onGossip(message(pair, bodyOf(headerOf([paint, sing], 4), 2, [sing])));
+    assert.deepEqual(told.splice(0), [
+      ["paint", 1, 3],
+      ["sing", 1, 4],
+    ]);
+    const content = new CapabilitySummary(hash64);
+    for (const entry of [offered("paint", 6), offered("dance", 7)]) content.set(entry);
+    const buckets = Array.from({ length: BUCKETS }, (_, bucket) => ({ bucket, entries: content.bucket(bucket) }));
+    const header = headerOf([offered("paint", 6), offered("dance", 7)], 7);
+    table.applyPull({ header, provenAtMs: clock.now(), digests: content.bucketDigests(), buckets });
+    assert.deepEqual(told.sort(), [
+      ["dance", 1, 7],
+      ["paint", 1, 6],
+      ["sing", 0, 7],
+    ]);
+    assert.deepEqual([...table.entries(EAST)].map(({ name }) => name).sort(), ["dance", "paint"]);
   });
 
   it("adds what the signer says of its own lag to the age", async () => {
