@@ -4,7 +4,8 @@
  * It renews when the node says, at the node that holds the lease. When that one fails, the other nodes of the region are
  * asked at once, and those of other regions when all of them failed. A region that has no leader, or too much to do, is
  * given half of the lease to recover: all its agents see the same, and must not fall upon their neighbours for an election
- * (F19). A lease that the region does not know any more is registered anew, never revived (F21).
+ * (F19). A lease that the region does not know any more is registered anew, never revived (F21). An agent that had to leave
+ * the region which it had found nearest goes back some minutes after that has returned.
  *
  * No request lasts longer than a third of what is left of the lease, so one that hangs can not cost it.
  */
@@ -24,10 +25,13 @@ export const WAIT_MS_DEFAULT = 30_000;
 const RENEWAL_JITTER = 0.15;
 const TRY_TIMEOUT_MS_MIN = 100;
 const WAIT_MS_MIN = 250;
-/** Who belongs to the region changes rarely; a client that knows last minute's nodes finds one of them. */
-const LEARN_INTERVAL_MS = 60_000;
+/** At least; at most twice that. Who knows last minute's nodes finds one of them. */
+const LOOK_INTERVAL_MS = 60_000;
+/** Times in a row that a home must be seen to be back, so that one that flaps does not make its agents flap. */
+const SIGHTINGS_OF_HOME = 2;
 /** Of a try to take leave of a region that is left already: its lease ends there by itself. */
 const LEAVE_TIMEOUT_MS = 1_000;
+const NODES = { method: "GET", path: "/v1/nodes" } as const;
 export const CLOSE_TIMEOUT_MS = 5_000;
 
 export interface RegistrationParts {
@@ -62,7 +66,10 @@ export class Registration {
   #renewInMs = 0;
   #acknowledgedAt: number;
   #lostAt: number | undefined;
-  #learnedAt = Number.NEGATIVE_INFINITY;
+  #looksAroundAt = Number.NEGATIVE_INFINITY;
+  /** The region that took the agent in first: it was the nearest. */
+  #home: string | undefined;
+  #sightingsOfHome = 0;
   /** Regions that may still hold an older lease of this agent. */
   readonly #left = new Set<string>();
   readonly #closing = new AbortController();
@@ -176,7 +183,7 @@ export class Registration {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
-        await this.#learnNodes(signal);
+        await this.#lookAround(signal);
         await sleep(clock, this.#renewInMs, signal);
         await this.#oneAtATime(() => this.#hold(Number.POSITIVE_INFINITY, signal));
       } catch (error) {
@@ -258,58 +265,61 @@ export class Registration {
     const place = this.#place;
     if (place !== undefined && place.region === node.region && !this.#mustRegister) {
       try {
-        return this.#acknowledge(node, await this.#renew(node, place.incarnation, signal));
+        return await this.#renew(node, place.incarnation, signal);
       } catch (error) {
         if (asClientError(error).kind !== "gone") throw error;
         this.#mustRegister = true;
         this.#lose("refused");
       }
     }
-    const answer = await this.#register(node);
-    this.#mustRegister = false;
-    this.#acknowledge(node, answer);
+    await this.#register(node);
   }
 
-  #renew(node: KnownNode, incarnation: number, signal: AbortSignal | undefined): Promise<LeaseAnswer> {
-    const request = { method: "POST", path: `${pathOf(this.id)}/renew`, body: { incarnation } } as const;
-    return this.#ask(request, node, signal);
+  async #renew(node: KnownNode, incarnation: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.#ask({ method: "POST", path: `${pathOf(this.id)}/renew`, body: { incarnation } }, node, signal);
   }
 
   /** Never cut short: what was sent could be done after the deregistration that follows. */
-  #register(node: KnownNode): Promise<LeaseAnswer> {
+  async #register(node: KnownNode): Promise<void> {
     const { id, ...description } = this.#description;
     const body = { runtime: "typescript", ...description };
-    return this.#ask({ method: "PUT", path: pathOf(id), body }, node, undefined);
+    await this.#ask({ method: "PUT", path: pathOf(id), body }, node, undefined);
+    this.#mustRegister = false;
   }
 
-  async #ask(request: Request, node: KnownNode, signal: AbortSignal | undefined): Promise<LeaseAnswer> {
+  async #ask(request: Request, node: KnownNode, signal: AbortSignal | undefined): Promise<void> {
     const timeoutMs = Math.max(TRY_TIMEOUT_MS_MIN, Math.min(this.#parts.tryTimeoutMs, this.#shareOfLeaseMs));
+    const sentAt = this.#parts.environment.clock.now();
     const { body } = await this.#parts.failover.askNode<LeaseAnswer>(node, request, { timeoutMs, signal });
-    return body;
+    this.#acknowledge(node, body, sentAt);
   }
 
-  #acknowledge(node: KnownNode, { region, incarnation, leaseMs, renewInMs }: LeaseAnswer): void {
+  /** @param sentAt - the lease runs from some time after that */
+  #acknowledge(node: KnownNode, { region, incarnation, leaseMs, renewInMs }: LeaseAnswer, sentAt: number): void {
     const { clock, random } = this.#parts.environment;
     const before = this.#place;
-    const place = { url: node.url, region, incarnation, leaseMs };
     const lostAt = this.#lostAt;
     node.region = region;
-    this.#place = place;
+    this.#home ??= region;
+    this.#place = { url: node.url, region, incarnation, leaseMs };
     this.#renewInMs = Math.max(1, Math.min(renewInMs, leaseMs / 2) * (1 - RENEWAL_JITTER * random.next()));
-    this.#acknowledgedAt = clock.now();
+    this.#acknowledgedAt = sentAt;
     this.#lostAt = undefined;
     this.#left.delete(region);
     const isNewLease = before?.region !== region || before.incarnation !== incarnation;
     if (isNewLease) this.#tell({ type: "registered", node: node.url, region, incarnation });
     else this.#tell({ type: "renewed", node: node.url, region, renewInMs: this.#renewInMs });
-    if (before !== undefined && before.url !== node.url) {
-      if (before.region !== region) this.#left.add(before.region);
-      this.#tell({ type: "moved", from: before.url, fromRegion: before.region, node: node.url, region });
-      this.#learnedAt = Number.NEGATIVE_INFINITY;
-    }
+    if (before !== undefined && before.url !== node.url) this.#noticeMove(before, node.url, region);
     if (lostAt !== undefined) {
       this.#tell({ type: "recovered", node: node.url, region, lostForMs: clock.now() - lostAt });
     }
+  }
+
+  #noticeMove(from: Place, node: string, region: string): void {
+    if (from.region !== region) this.#left.add(from.region);
+    this.#looksAroundAt = Number.NEGATIVE_INFINITY;
+    this.#sightingsOfHome = 0;
+    this.#tell({ type: "moved", from: from.url, fromRegion: from.region, node, region });
   }
 
   #noticeExpiry(): void {
@@ -322,41 +332,67 @@ export class Registration {
     this.#tell({ type: "lost", reason });
   }
 
-  /** Asks who else there is, now and then. A failure costs nothing but older knowledge, and is told. */
-  async #learnNodes(signal: AbortSignal): Promise<void> {
+  /** Now and then: who else there is, and whether a lost home is back. A failure costs little, and is told. */
+  async #lookAround(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#parts.environment;
-    const { pool, failover } = this.#parts;
-    const node = pool.get(this.node);
-    if (!pool.isCurious || node === undefined || clock.now() - this.#learnedAt < LEARN_INTERVAL_MS) return;
+    if (clock.now() < this.#looksAroundAt) return;
     try {
-      const request = { method: "GET", path: "/v1/nodes" } as const;
-      const limits = { timeoutMs: Math.min(this.#parts.tryTimeoutMs, this.#renewInMs), signal };
-      const { body } = await failover.askNode<{ readonly nodes: readonly NodeView[] }>(node, request, limits);
-      for (const { http, region } of body.nodes) pool.learn(http, region);
+      if (this.#parts.pool.isCurious) await this.#learnNodes(signal);
       // A fleet that began together does not ask together.
-      this.#learnedAt = clock.now() + random.next() * LEARN_INTERVAL_MS;
+      this.#looksAroundAt = clock.now() + LOOK_INTERVAL_MS * (1 + random.next());
+      if (this.region !== this.#home) await this.#lookForHome(signal);
     } catch (error) {
-      this.#tell({ type: "failed", node: node.url, error: asClientError(error) });
+      this.#tell({ type: "failed", node: this.node, error: asClientError(error) });
     }
+  }
+
+  async #learnNodes(signal: AbortSignal): Promise<void> {
+    const { pool, failover, tryTimeoutMs } = this.#parts;
+    const node = pool.get(this.node);
+    if (node === undefined) return;
+    const limits = { timeoutMs: Math.min(tryTimeoutMs, this.#renewInMs), signal };
+    const { body } = await failover.askNode<{ readonly nodes: readonly NodeView[] }>(node, NODES, limits);
+    for (const { http, region } of body.nodes) pool.learn(http, region);
+  }
+
+  async #lookForHome(signal: AbortSignal): Promise<void> {
+    const { pool } = this.#parts;
+    await pool.measure(signal);
+    const node = pool.ranked().find(({ region, failures }) => region === this.#home && failures === 0);
+    this.#sightingsOfHome = node === undefined ? 0 : this.#sightingsOfHome + 1;
+    if (node === undefined || this.#sightingsOfHome < SIGHTINGS_OF_HOME) return;
+    const { region } = this;
+    await this.#oneAtATime(() => this.#holdAt(node, signal));
+    await this.#leave(region, LEAVE_TIMEOUT_MS, signal);
   }
 
   async #close(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     this.#closing.abort();
     await this.#keeping;
     await this.#holding;
-    const request = { method: "DELETE", path: pathOf(this.id) } as const;
-    const { failover, tryTimeoutMs } = this.#parts;
-    const deregister = (region: string, timeoutMs: number) =>
-      failover.ask(request, { timeoutMs, tryTimeoutMs, region, signal }).catch((error) => {
-        if (asClientError(error).kind !== "gone") throw error;
-      });
-    const leaving = [...this.#left].map((region) => deregister(region, Math.min(timeoutMs, LEAVE_TIMEOUT_MS)));
-    const left = await Promise.allSettled(leaving);
-    for (const { reason } of left.filter((result) => result.status === "rejected")) {
-      this.#tell({ type: "failed", node: this.node, error: asClientError(reason) });
-    }
-    await deregister(this.region, timeoutMs);
+    const leaveTimeoutMs = Math.min(timeoutMs, LEAVE_TIMEOUT_MS);
+    await Promise.all([...this.#left].map((region) => this.#leave(region, leaveTimeoutMs, signal)));
+    await this.#deregister(this.region, timeoutMs, signal);
     this.#tell({ type: "closed" });
+  }
+
+  /** Takes the agent off a region where it is no more. Otherwise its lease ends there by itself. */
+  async #leave(region: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#deregister(region, timeoutMs, signal);
+      this.#left.delete(region);
+    } catch (error) {
+      this.#tell({ type: "failed", node: this.node, error: asClientError(error) });
+    }
+  }
+
+  async #deregister(region: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { failover, tryTimeoutMs } = this.#parts;
+    try {
+      await failover.ask({ method: "DELETE", path: pathOf(this.id) }, { timeoutMs, tryTimeoutMs, region, signal });
+    } catch (error) {
+      if (asClientError(error).kind !== "gone") throw error;
+    }
   }
 
   /** What a listener throws is its own affair: it reaches the process, not the lease. */

@@ -137,6 +137,36 @@ describe("a registration", () => {
     assert.equal(registration.node, z.url);
   });
 
+  it("goes back to its region once that has been there again for a while, and takes leave of the other", async () => {
+    const { world, register, ofType, setMood, a, b, c, east, west } = createWorld();
+    const registration = await register();
+    setMood("gone", a, b, c);
+    await world.clock.advance(300_000);
+    assert.equal(registration.region, "west");
+    setMood("well", a, b, c);
+    await world.clock.advance(50_000);
+    assert.equal(registration.region, "west", "not at the first sign of life");
+    await world.clock.advance(250_000);
+    assert.deepEqual([registration.region, east.agents.size, west.agents.size], ["east", 1, 0]);
+    assert.equal(ofType("moved").length, 2);
+    const probes = () => world.requests.filter(({ path }) => path === "/ready").length;
+    const before = probes();
+    await world.clock.advance(300_000);
+    assert.equal(probes(), before, "an agent at home measures nothing");
+  });
+
+  it("does not go back to a region that comes and goes", async () => {
+    const { world, register, ofType, setMood, a, b, c } = createWorld();
+    await register();
+    for (let minute = 0; minute < 10; minute++) {
+      setMood("gone", a, b, c);
+      await world.clock.advance(55_000);
+      setMood("well", a, b, c);
+      await world.clock.advance(5_000);
+    }
+    assert.equal(ofType("moved").length, 1);
+  });
+
   it("F19: a region without a leader is waited for while the lease has time, so that its agents do not all leave", async () => {
     const { world, register, ofType, setMood, a, b, c } = createWorld();
     const registration = await register();
