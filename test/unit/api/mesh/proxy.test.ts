@@ -3,8 +3,10 @@ import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import type { InjectOptions } from "fastify";
 import { DEFAULT_HTTP_LIMITS, PROXY_DEFAULTS, type ProxyOptions } from "../../../../src/api/modules.ts";
+import { asAgentId, asRegionId } from "../../../../src/types/ids.ts";
 import { createTestApp, type TestApp } from "../../../support/api-app.ts";
 import { answerOf, FakeAgent, silence, unending } from "../../../support/fake-agent.ts";
+import { aQuery } from "../../registry/fixtures.ts";
 
 const AGENT = "/proxy/10.0.0.7:8081/mcp";
 const EVENTS = [["Content-Type", "text/event-stream"]] as const;
@@ -103,6 +105,20 @@ describe("whom /proxy calls", () => {
       assert.deepEqual(Object.keys(answer.json()), ["error", "timestamp"]);
     }
     assert.deepEqual(agent.calls, []);
+  });
+
+  it("an agent of another region, once somebody was told of it", async () => {
+    const url = "/proxy/10.1.0.7:8081/mcp";
+    await register({ agent_id: "near", tools: [{ function_name: "f", capability: "weather" }] });
+    const here = test.node.service.lookupHere(aQuery({ capability: "weather" }));
+    const region = asRegionId("us-west");
+    const far = { id: asAgentId("far"), region, endpoint: "http://10.1.0.7:8081" };
+    const agents = here.agents.map((near) => ({ ...near, ...far }));
+    test.node.remote.answers = [{ ...here, region, source: "live", agents }];
+    assert.equal((await post(url)).statusCode, 403);
+    await get("/v1/lookup?capability=weather");
+    assert.equal((await post(url)).statusCode, 200);
+    assert.equal(agent.last.url.href, "http://10.1.0.7:8081/mcp");
   });
 
   it("nobody who moved away", async () => {
