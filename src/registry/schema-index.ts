@@ -1,14 +1,13 @@
 /** The schemas that the agents of the region registered with, each once, by its hash. Pure. */
 
-import type { JsonObject } from "../types/agent.ts";
+import type { JsonObject, StoredAgent } from "../types/agent.ts";
 import { compareText } from "../util/compare.ts";
-import type { KeptAgent } from "./agent-index.ts";
 import type { KnownSchema } from "./interface.ts";
 
 export class SchemaIndex {
   readonly #schemas = new Map<string, { readonly schema: KnownSchema; uses: number }>();
 
-  add(agent: KeptAgent): void {
+  add(agent: StoredAgent): void {
     const { record, registeredAtMs } = agent;
     for (const [hash, canonical] of schemasOf(agent)) {
       const held = this.#schemas.get(hash);
@@ -21,7 +20,7 @@ export class SchemaIndex {
   }
 
   /** Takes back what `add` did for the same record. */
-  remove(agent: KeptAgent): void {
+  remove(agent: StoredAgent): void {
     for (const [hash] of schemasOf(agent)) {
       const held = this.#schemas.get(hash);
       if (held !== undefined && --held.uses === 0) this.#schemas.delete(hash);
@@ -39,7 +38,7 @@ export class SchemaIndex {
   }
 }
 
-function* schemasOf({ record }: KeptAgent): Iterable<readonly [hash: string, canonical: JsonObject]> {
+function* schemasOf({ record }: StoredAgent): Iterable<readonly [hash: string, canonical: JsonObject]> {
   for (const capability of record.capabilities) {
     const { inputSchemaHash, inputSchemaCanonical, outputSchemaHash, outputSchemaCanonical } = capability;
     if (inputSchemaHash !== undefined && inputSchemaCanonical !== undefined) {
