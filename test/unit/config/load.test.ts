@@ -149,6 +149,7 @@ describe("names in the environment", () => {
     ["REGISTRY_PORT", "8080", "http.port", 8080],
     ["PORT", "8080", "http.port", 8080],
     ["METRICS_PORT", "9090", "http.metricsPort", 9090],
+    ["MCP_MESH_EVENT_MAX_ROWS", "500", "registry.eventsMax", 500],
     ["MCP_MESH_ADMIN_PORT", "8101", "http.adminPort", 8101],
     ["MCP_MESH_PUBLIC_URL_PREFIX", "https://agents.example/a2a", "http.publicUrlPrefix", "https://agents.example/a2a"],
     ["MCP_MESH_PROXY_TIMEOUT", "90", "http.proxyTimeoutMs", 90_000],
