@@ -29,8 +29,8 @@ export function unregistered(agent: StoredAgent, atMs: number): EventRecord {
 export function fellSilent(agent: StoredAgent, atMs: number): EventRecord {
   const data = {
     reason: "health_degradation",
-    source: "health_monitor",
-    description: "Agent health degraded to unhealthy status",
+    source: "status_change_hook",
+    description: "Agent became unhealthy",
     ...transition("healthy", "unhealthy", atMs),
   };
   return { type: "unhealthy", ...who(agent), atMs, data };

@@ -73,14 +73,14 @@ export function shownLlmProviders({ llmProviders }: Resolutions): { llm_provider
 }
 
 function shownLlmProvider({ id, functionName, endpoint, capability, tags, version, kwargs }: FoundAgent): JsonObject {
-  const vendor = kwargs?.["vendor"];
+  const vendor = kwargs?.vendor;
   return {
     agent_id: id,
     name: functionName,
     endpoint: llmEndpoint(endpoint),
     capability,
     status: "available",
-    vendor: typeof vendor === "string" && vendor !== "" ? vendor : "unknown",
+    vendor: typeof vendor === "string" ? vendor : "unknown",
     ...(tags.length === 0 ? {} : { tags: [...tags] }),
     version,
     ...(isEmpty(kwargs) ? {} : { kwargs }),
