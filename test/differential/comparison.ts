@@ -30,6 +30,7 @@ const UNORDERED: Readonly<Record<string, readonly string[]>> = {
   dependency_resolutions: ["function_name", "capability", "tags"],
   llm_tool_resolutions: ["function_name", "filter_capability", "filter_tags", "provider_agent_id", "mcp_tool"],
   llm_provider_resolutions: ["function_name", "required_capability"],
+  llm_tools_of_function: ["capability", "name", "version", "endpoint"],
   evicted: ["id"],
   kept: [],
 };
@@ -37,9 +38,17 @@ const UNORDERED: Readonly<Record<string, readonly string[]>> = {
 /**
  * Where two answers differ, one line each: `body.agents[0].status: "healthy" → "unhealthy"`, the real one's value first. A
  * field that only one of them has is `(none)` in the other.
+ *
+ * @param leftOut - names of fields that are not compared, at whatever depth
  */
-export function differencesOf(real: Answer, ours: Answer): string[] {
-  return [...compare("", viewOf(real), viewOf(ours))];
+export function differencesOf(real: Answer, ours: Answer, leftOut: readonly string[] = []): string[] {
+  return [...compare("", viewOf(real), viewOf(ours))].filter(
+    (line) => !leftOut.some((name) => new RegExp(`\\.${name}\\b`).test(pathIn(line))),
+  );
+}
+
+function pathIn(line: string): string {
+  return line.slice(0, line.indexOf(": "));
 }
 
 function viewOf({ status, headers, text }: Answer): Json {
@@ -65,7 +74,7 @@ function comparable(value: Json, name = ""): Json {
   if (typeof value !== "object" || value === null) return value;
   if (!Array.isArray(value)) {
     return Object.fromEntries(
-      Object.entries(value).map(([key, field]) => [key, comparable(field, nameIn(value, key))]),
+      Object.entries(value).map(([key, field]) => [key, comparable(field, nameIn(name, value, key))]),
     );
   }
   const items = value.map((item) => comparable(item));
@@ -73,8 +82,9 @@ function comparable(value: Json, name = ""): Json {
   return names === undefined ? items : items.sort((a, b) => compareText(identityOf(a, names), identityOf(b, names)));
 }
 
-/** Who is kept has an order, the rank, in the last stage of an audit alone. */
-function nameIn({ stage }: { readonly stage?: Json }, name: string): string {
+function nameIn(parent: string, { stage }: { readonly stage?: Json }, name: string): string {
+  if (parent === "llm_tools") return "llm_tools_of_function";
+  // Who is kept has an order, the rank, in the last stage of an audit alone.
   return name === "kept" && stage === "tiebreaker" ? "ranked" : name;
 }
 

@@ -21,6 +21,7 @@ import { listing } from "./scenarios/listing.ts";
 import { llm } from "./scenarios/llm.ts";
 import { operators } from "./scenarios/operators.ts";
 import { paths } from "./scenarios/paths.ts";
+import { purpose } from "./scenarios/purpose.ts";
 import { registration } from "./scenarios/registration.ts";
 import { resolution } from "./scenarios/resolution.ts";
 import { schemas } from "./scenarios/schemas.ts";
@@ -49,6 +50,7 @@ const STORIES: Readonly<Record<string, readonly Scenario[]>> = {
   schemas,
   events,
   operators,
+  purpose,
 };
 
 const found = await findRealRegistry();

@@ -13,12 +13,16 @@ import { differencesOf } from "./comparison.ts";
 import { type Answer, HttpExchange, type Request } from "./exchange.ts";
 
 const REVISION_TIMEOUT_MS = 20_000;
+const ASKED_LENGTH_SHOWN = 200;
 /** Each words its refusals for itself; what is refused, and the name of the field, is the contract's. */
 export const OWN_WORDS = "own words";
 const ERROR_TEXTS = /^body\.(error|msg): "[^"].*" → "[^"].*"$/;
 const REFUSAL_TEXTS = /^body\.message: "(validation failed|failed to \w+ agent): (.*)" → "validation failed: (.*)"$/;
 
-/** By name of the improvement: the lines of `differencesOf` that it accounts for. */
+/**
+ * By name of the improvement: the lines of `differencesOf` that it accounts for, each exactly once. One that ends in `…`
+ * leaves the rest of its line open.
+ */
 export type Improvements = Readonly<Record<string, readonly string[]>>;
 
 export interface BothAnswers {
@@ -54,14 +58,15 @@ export class RegistryPair {
     });
   }
 
-  /** A full heartbeat; a text is sent as it is. */
+  /** A full heartbeat; text is sent as it is. */
   post(heartbeat: object | string, improvements?: Improvements): Promise<BothAnswers> {
     const body = typeof heartbeat === "string" ? heartbeat : JSON.stringify(heartbeat);
     return this.send({ method: "POST", path: "/heartbeat", body }, improvements);
   }
 
-  get(path: string, improvements?: Improvements): Promise<BothAnswers> {
-    return this.send({ method: "GET", path }, improvements);
+  /** @param leftOut - fields, at whatever depth, that another story compares */
+  get(path: string, improvements?: Improvements, leftOut?: readonly string[]): Promise<BothAnswers> {
+    return this.send({ method: "GET", path }, improvements, leftOut);
   }
 
   /** A fast heartbeat. */
@@ -74,11 +79,11 @@ export class RegistryPair {
     return this.send({ method: "DELETE", path: `/agents/${id}` }, improvements);
   }
 
-  async send(request: Request, improvements: Improvements = {}): Promise<BothAnswers> {
+  async send(request: Request, improvements: Improvements = {}, leftOut: readonly string[] = []): Promise<BothAnswers> {
     this.requests++;
     const [real, ours] = await Promise.all([this.#real.send(request), this.#ours.send(request)]);
     this.#revision = Math.max(this.#revision, revisionOf(ours));
-    this.#judge(request, differencesOf(real, ours), improvements);
+    this.#judge(request, differencesOf(real, ours, leftOut), improvements);
     return { real, ours };
   }
 
@@ -97,12 +102,20 @@ export class RegistryPair {
   }
 
   #judge(request: Request, differences: readonly string[], improvements: Improvements): void {
-    const wanted = new Set(Object.values(improvements).flat());
-    const unwanted = differences.filter((line) => !wanted.delete(line) && !this.#isOwnWords(line));
     for (const name of Object.keys(improvements)) this.improvements.add(name);
-    const lines = [...unwanted, ...[...wanted].map((line) => `missing: ${line}`)];
+    const wanted = Object.values(improvements).flat();
+    const unwanted = differences.filter((line) => {
+      const place = wanted.findIndex((want) => isLine(want, line));
+      if (place === -1) return !this.#isOwnWords(line);
+      wanted.splice(place, 1);
+      return false;
+    });
+    const lines = [...unwanted, ...wanted.map((line) => `missing: ${line}`)];
     if (lines.length === 0) return;
-    const asked = `#${this.requests} ${request.method} ${request.path} ${request.body ?? ""}`.slice(0, 200);
+    const asked = `#${this.requests} ${request.method} ${request.path} ${request.body ?? ""}`.slice(
+      0,
+      ASKED_LENGTH_SHOWN,
+    );
     this.#unexpected.push([asked, ...lines].join("\n    "));
   }
 
@@ -111,6 +124,10 @@ export class RegistryPair {
     if (isOwn) this.improvements.add(OWN_WORDS);
     return isOwn;
   }
+}
+
+function isLine(wanted: string, line: string): boolean {
+  return wanted.endsWith("…") ? line.startsWith(wanted.slice(0, -1)) : line === wanted;
 }
 
 function isRefusalOfTheSame(line: string): boolean {

@@ -9,7 +9,7 @@ import { findRealRegistry, RealRegistry } from "../support/real-registry.ts";
 import { until } from "../support/waiting.ts";
 import { HttpExchange } from "./exchange.ts";
 import { RegistryPair } from "./registry-pair.ts";
-import { agent, tool } from "./scenario.ts";
+import { agent, bareRedirect, tool } from "./scenario.ts";
 
 const HTTP_BASE = 22_420;
 const ADMIN_PORT = 22_425;
@@ -82,7 +82,9 @@ describe("the real registry and a node with short leases", { skip }, () => {
     }
     await pair.send({ method: "POST", path: "/admin/rotate" });
     await operators.send({ method: "POST", path: "/admin/rotate?entity_id=nobody" });
-    for (const path of ["/", "/health", "/agents", "/admin", "/admin/drain/"]) await operators.get(path);
+    for (const path of ["/", "/health", "/agents", "/admin"]) await operators.get(path);
+    const slashed = { method: "GET", path: "/admin/drain/" };
+    await operators.send(slashed, bareRedirect(slashed));
     pair.assertAsExpected();
     operators.assertAsExpected();
   });

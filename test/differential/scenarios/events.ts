@@ -10,7 +10,6 @@ export const events: readonly Scenario[] = [
       await pair.post(coming);
       await pair.post(coming);
       await pair.leave("told");
-      await pair.leave("told");
       await pair.post(coming);
       await pair.post(agent("told", ["told", "told-more"], { version: "2" }));
       await pair.get("/events?agent_id=told");
@@ -19,6 +18,18 @@ export const events: readonly Scenario[] = [
       await pair.post(consumer("told-api", []));
       await pair.leave("told-api");
       await pair.get("/events?agent_id=told-api");
+    },
+  },
+  {
+    name: "leaving twice",
+    run: async (pair) => {
+      await pair.post(agent("told-twice", []));
+      await pair.leave("told-twice");
+      await pair.get("/events?agent_id=told-twice");
+      await pair.leave("told-twice");
+      await pair.get("/events?agent_id=told-twice&type=unregister", {
+        "leaving is told once": ["body.count: 2 → 1", "body.events[1]: {…"],
+      });
     },
   },
   {

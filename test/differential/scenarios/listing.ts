@@ -62,6 +62,16 @@ export const listing: readonly Scenario[] = [
     },
   },
   {
+    name: "pages",
+    run: async (pair) => {
+      for (const id of ["paged-1", "paged-2"]) await pair.post({ agent_id: id, namespace: "paged" });
+      await pair.get("/agents?namespace=paged&limit=1");
+      await pair.get("/agents?namespace=paged&limit=1&cursor=", {
+        pages: ["body.agents[1]: {…", "body.count: 2 → 1", "body.next_cursor: (none) → …"],
+      });
+    },
+  },
+  {
     name: "truth as Go reads it",
     run: async (pair) => {
       for (const query of REFUSED) await pair.get(`/agents?${query}`);
@@ -87,9 +97,19 @@ export const listing: readonly Scenario[] = [
       );
       await pair.get("/agents?capabilities=shown-first");
       await pair.leave("shown-provider");
-      await pair.get("/agents?capabilities=shown-first");
+      await pair.get("/agents?capabilities=shown-first", {
+        "resolved when read": ["body.agents[0].dependencies_resolved: 4 → 0"],
+      });
       await pair.post(agent("shown-provider", ["shown"]));
-      await pair.get("/agents?capabilities=shown-first");
+      const gone = (place: number) =>
+        ["endpoint", "mcp_tool", "provider_agent_id"]
+          .map((field) => `body.agents[0].dependency_resolutions[${place}].${field}: …`)
+          .concat(`body.agents[0].dependency_resolutions[${place}].status: "unavailable" → "unresolved"`);
+      const back = (place: number) =>
+        `body.agents[0].dependency_resolutions[${place}].status: "unavailable" → "available"`;
+      await pair.get("/agents?capabilities=shown-first", {
+        "resolved when read": ["body.agents[0].dependencies_resolved: 4 → 2", back(0), ...gone(2), ...gone(3), back(5)],
+      });
     },
   },
 ];

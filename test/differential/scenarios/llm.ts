@@ -1,5 +1,6 @@
 /** Tools for language models, and who provides one (contract A7). */
 
+import type { Improvements } from "../registry-pair.ts";
 import { agent, type Scenario, tool } from "../scenario.ts";
 
 const INPUT = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
@@ -39,7 +40,6 @@ const FILTERS: readonly (readonly [filter: unknown, mode?: string])[] = [
   ["llm-weather"],
   [null],
   [{ capability: "llm-weather" }],
-  [[5, null, { capability: "llm-time" }], "all"],
 ];
 
 export const llm: readonly Scenario[] = [
@@ -84,7 +84,14 @@ export const llm: readonly Scenario[] = [
       await pair.post(agent("llm-double-1", [offered("llm-double", { function_name: "double" })]));
       await pair.post(agent("llm-double-2", [offered("llm-double", { function_name: "double" })]));
       for (const [i, [filter, mode]] of FILTERS.entries()) await pair.post(asking(`llm-user-${i}`, filter, mode));
-      await pair.get("/agents?capabilities=think-llm-user&fuzzy=true");
+      await pair.get("/agents?capabilities=think-llm-user&fuzzy=true", {
+        "filters are objects": [
+          'body.agents[7].capabilities[0].llm_filter.filter[1]: "llm-time" → {"capability":"llm-time"}',
+          'body.agents[12].capabilities[0].llm_filter.filter[0]: "llm-weather" → {"capability":"llm-weather"}',
+          'body.agents[18].capabilities[0].llm_filter.filter[0]: "llm-none" → {"capability":"llm-none"}',
+        ],
+      });
+      await pair.post(asking("llm-nonsense", [5, null, { capability: "llm-time" }], "all"));
     },
   },
   {
@@ -103,28 +110,46 @@ export const llm: readonly Scenario[] = [
     run: async (pair) => {
       const offered = (id: string, fields: object) =>
         pair.post(agent(id, [tool("llm-model", { inputSchema: INPUT, ...fields })]));
-      const wanting = (id: string, llm_provider: object) =>
-        pair.post({
-          agent_id: id,
-          agent_type: "api",
-          tools: [{ function_name: "talk", capability: `talk-${id}`, llm_provider }],
-        });
+      const wanting = (id: string, llm_provider: object, improvements?: Improvements) => {
+        const tools = [{ function_name: "talk", capability: `talk-${id}`, llm_provider }];
+        return pair.post({ agent_id: id, agent_type: "api", tools }, improvements);
+      };
       await wanting("llm-early", { capability: "llm-model" });
       await offered("llm-m1", { version: "1.0.0", tags: ["claude"], kwargs: { vendor: "anthropic", timeout: 9 } });
       await offered("llm-m2", { version: "2.0.0", tags: ["claude", "fast"] });
       await offered("llm-m3", { version: "3.0.0", kwargs: { vendor: "" } });
       await offered("llm-m4", { version: "4.0.0", inputSchema: undefined });
-      await wanting("llm-any", { capability: "llm-model" });
+      const newest = {
+        "models by version": [
+          'body.llm_providers.talk.agent_id: "llm-m1" → "llm-m3"',
+          "body.llm_providers.talk.kwargs.timeout: 9 → (none)",
+          'body.llm_providers.talk.kwargs.vendor: "anthropic" → ""',
+          'body.llm_providers.talk.tags: ["claude"] → (none)',
+          'body.llm_providers.talk.vendor: "anthropic" → ""',
+          'body.llm_providers.talk.version: "1.0.0" → "3.0.0"',
+        ],
+      };
+      await wanting("llm-any", { capability: "llm-model" }, newest);
       await wanting("llm-tagged", { capability: "llm-model", tags: ["claude"] });
       await wanting("llm-preferred", { capability: "llm-model", tags: ["+fast"] });
-      await wanting("llm-untagged", { capability: "llm-model", tags: [] });
+      await wanting("llm-untagged", { capability: "llm-model", tags: [] }, newest);
       await wanting("llm-excluded", { capability: "llm-model", tags: ["-claude"] });
       await wanting("llm-versioned", { capability: "llm-model", version: "^2" });
       await wanting("llm-both", { capability: "llm-model", version: "^1", tags: ["claude"] });
       await wanting("llm-impossible", { capability: "llm-model", tags: ["nope"] });
       await wanting("llm-nobody", { capability: "llm-none" });
       await wanting("llm-empty", {});
-      await pair.get("/agents?capabilities=talk-llm&fuzzy=true");
+      await pair.get("/agents?capabilities=talk-llm&fuzzy=true", {
+        "models by version": [0, 9].map(
+          (place) => `body.agents[${place}].llm_provider_resolutions[0].provider_agent_id: "llm-m1" → "llm-m3"`,
+        ),
+        "resolved when read": [
+          'body.agents[2].llm_provider_resolutions[0].status: "unresolved" → "available"',
+          'body.agents[2].llm_provider_resolutions[0].mcp_tool: (none) → "do_llm-model"',
+          'body.agents[2].llm_provider_resolutions[0].provider_agent_id: (none) → "llm-m3"',
+          'body.agents[2].llm_provider_resolutions[0].endpoint: (none) → "http://10.0.0.7:8080"',
+        ],
+      });
       await pair.leave("llm-m2");
       await wanting("llm-preferred", { capability: "llm-model", tags: ["+fast"] });
       await pair.get("/agents?capabilities=talk-llm-preferred");

@@ -1,7 +1,7 @@
 /** What is there, what is not, and how it is said (contract, section 1). */
 
 import type { Request } from "../exchange.ts";
-import type { Scenario } from "../scenario.ts";
+import { bareRedirect, type Scenario } from "../scenario.ts";
 
 const UNKNOWN_PATHS = [
   "/register",
@@ -117,7 +117,8 @@ export const paths: readonly Scenario[] = [
   {
     name: "a slash too many",
     run: async (pair) => {
-      for (const request of [...SLASHED, ...SLASHED_IN_VAIN]) await pair.send(request);
+      for (const request of SLASHED) await pair.send(request, bareRedirect(request));
+      for (const request of SLASHED_IN_VAIN) await pair.send(request);
     },
   },
   {

@@ -152,10 +152,12 @@ export const registration: readonly Scenario[] = [
         tool("twice-c", { function_name: "same", dependencies: [{ capability: "twice-a" }, { capability: "nobody" }] }),
         tool("twice-a", { function_name: "other" }),
       ];
-      await pair.post(agent("twice", tools));
-      await pair.get("/agents?capabilities=twice-a");
-      await pair.post(agent("twice", tools));
-      await pair.get("/agents?capabilities=twice-a");
+      const answered = { "functions by name": ['body.dependencies_resolved.same[1].function_name: "same" → "other"'] };
+      const listed = { "functions by name": ['body.agents[0].dependency_resolutions[1].mcp_tool: "same" → "other"'] };
+      await pair.post(agent("twice", tools), answered);
+      await pair.get("/agents?capabilities=twice-a", listed);
+      await pair.post(agent("twice", tools), answered);
+      await pair.get("/agents?capabilities=twice-a", listed);
     },
   },
 ];

@@ -65,56 +65,6 @@ export const schemas: readonly Scenario[] = [
     },
   },
   {
-    name: "half of what is needed",
-    run: async (pair) => {
-      const schema = object({ half: text }, ["half"]);
-      const other = object({ other: text }, ["other"]);
-      const hash = hashOf(schema);
-      await pair.post(agent("half-schema", [tool("half-schema", { outputSchemaCanonical: schema })]));
-      await pair.post(agent("half-hash", [tool("half-hash", { outputSchemaHash: hash })]));
-      await pair.post(
-        agent("half-bad-hash", [
-          tool("half-bad-hash", { outputSchemaCanonical: schema, outputSchemaHash: "sha256:1" }),
-        ]),
-      );
-      await pair.post(
-        agent("half-input", [tool("half-input", { inputSchemaCanonical: schema, inputSchemaHash: hash })]),
-      );
-      await pair.post(
-        agent("half-whole", [tool("half-whole", { outputSchemaCanonical: schema, outputSchemaHash: hash })]),
-      );
-      const capabilities = ["half-schema", "half-hash", "half-bad-hash", "half-input", "half-whole"];
-      const asking = (id: string, expected: object) =>
-        pair.post(
-          consumer(
-            id,
-            capabilities.map((capability) => ({ capability, ...expected })),
-          ),
-        );
-      for (const matchMode of ["strict", "subset"]) {
-        await asking(`half-${matchMode}-whole`, {
-          matchMode,
-          expectedSchemaCanonical: schema,
-          expectedSchemaHash: hash,
-        });
-        await asking(`half-${matchMode}-other`, {
-          matchMode,
-          expectedSchemaCanonical: other,
-          expectedSchemaHash: hashOf(other),
-        });
-        await asking(`half-${matchMode}-no-hash`, { matchMode, expectedSchemaCanonical: other });
-        await asking(`half-${matchMode}-no-schema`, { matchMode, expectedSchemaHash: hashOf(other) });
-        await asking(`half-${matchMode}-nothing`, { matchMode });
-      }
-      await asking("half-no-mode", { expectedSchemaCanonical: other, expectedSchemaHash: hashOf(other) });
-      await asking("half-empty-mode", {
-        matchMode: "",
-        expectedSchemaCanonical: other,
-        expectedSchemaHash: hashOf(other),
-      });
-    },
-  },
-  {
     name: "what /schemas answers",
     run: async (pair) => {
       const schema = object({ listed: text }, ["listed"]);
@@ -136,6 +86,66 @@ export const schemas: readonly Scenario[] = [
       }
       await pair.leave("listed-schema");
       await pair.get(`/schemas/${hashOf(schema)}`);
+      await pair.post(agent("listed-schema", ["listed-schema"]));
+      await pair.get(`/schemas/${hashOf(schema)}`, {
+        "schemas of the registered": [
+          "status: 200 → 404",
+          "body.canonical: {…",
+          "body.created_at: …",
+          "body.hash: …",
+          "body.runtime_origin: …",
+          "body.error: (none) → …",
+          "body.timestamp: (none) → …",
+        ],
+      });
+    },
+  },
+  {
+    name: "half of what is needed",
+    run: async (pair) => {
+      const half = object({ half: text }, ["half"]);
+      const other = object({ other: text }, ["other"]);
+      const halves = {
+        "half-schema": { outputSchemaCanonical: half },
+        "half-hash": { outputSchemaHash: hashOf(half) },
+        "half-input": { inputSchemaCanonical: half, inputSchemaHash: hashOf(half) },
+        "half-whole": { outputSchemaCanonical: half, outputSchemaHash: hashOf(half) },
+      };
+      for (const [id, schema] of Object.entries(halves)) await pair.post(agent(id, [tool(id, schema)]));
+      const asking = (id: string, expected: object) => {
+        const dependencies = Object.keys(halves).map((capability) => ({ capability, ...expected }));
+        return pair.post(consumer(`half-${id}`, dependencies));
+      };
+      const wholeOther = { expectedSchemaCanonical: other, expectedSchemaHash: hashOf(other) };
+      for (const matchMode of ["strict", "subset"]) {
+        await asking(`${matchMode}-same`, {
+          matchMode,
+          expectedSchemaCanonical: half,
+          expectedSchemaHash: hashOf(half),
+        });
+        await asking(`${matchMode}-other`, { matchMode, ...wholeOther });
+        await asking(`${matchMode}-no-hash`, { matchMode, expectedSchemaCanonical: other });
+        await asking(`${matchMode}-no-schema`, { matchMode, expectedSchemaHash: hashOf(other) });
+        await asking(`${matchMode}-nothing`, { matchMode });
+      }
+      await asking("no-mode", wholeOther);
+      await asking("empty-mode", { matchMode: "", ...wholeOther });
+    },
+  },
+  {
+    name: "a hash that is none",
+    run: async (pair) => {
+      const formless = { outputSchemaCanonical: object({ a: text }), outputSchemaHash: "sha256:1" };
+      const wanted = object({ b: text }, ["b"]);
+      await pair.post(agent("formless", [tool("formless", formless)]));
+      await pair.post(consumer("formless-user", [expecting("formless", "subset", wanted)]), {
+        "hashes have a form": [
+          'body.dependencies_resolved.use[0].agent_id: "" → "formless"',
+          'body.dependencies_resolved.use[0].endpoint: "" → "http://10.0.0.7:8080"',
+          'body.dependencies_resolved.use[0].function_name: "" → "do_formless"',
+          'body.dependencies_resolved.use[0].status: "unresolved" → "available"',
+        ],
+      });
     },
   },
 ];
