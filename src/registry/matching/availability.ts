@@ -9,7 +9,8 @@
 
 import type { Capability, Dependency } from "../../types/agent.ts";
 import type { Offer } from "./resolve.ts";
-import { type StepBudget, schemaTest } from "./schema-compatibility.ts";
+import { schemaTest } from "./schema-compatibility.ts";
+import { type StepBudget, spend } from "./step-budget.ts";
 import { compileTags } from "./tags.ts";
 import { compileConstraint } from "./version-constraint.ts";
 
@@ -84,7 +85,7 @@ export class Availability {
 
   /** @returns undefined when nothing is left to spend */
   #needOf(dependency: Dependency, collected: Claim[]): Need | undefined {
-    if (!this.#spend(REQUIREMENT_STEPS)) return undefined;
+    if (!spend(this.#budget, REQUIREMENT_STEPS)) return undefined;
     const key = keyOf(dependency);
     const known = this.#needs.get(key);
     if (known !== undefined) return known;
@@ -99,7 +100,7 @@ export class Availability {
     const fits = schemaTest(dependency, this.#budget);
     const matches = matcherOf(dependency);
     for (const candidate of this.#offersOf(dependency.capability)) {
-      if (!this.#spend(1)) return false;
+      if (!spend(this.#budget, 1)) return false;
       if (candidate.agent.health !== "healthy" || !matches(candidate)) continue;
       if (fits?.(candidate.capability) === false) continue;
       const held = this.#claims.get(candidate.capability);
@@ -134,19 +135,12 @@ export class Availability {
     const matches = matcherOf(dependency);
     let matching: Offer | undefined;
     for (const candidate of this.#offersOf(capability)) {
-      if (!this.#spend(1)) return undefined;
+      if (!spend(this.#budget, 1)) return undefined;
       if (!matches(candidate)) continue;
       if (candidate.agent.health !== "healthy") return unavailable(capability, candidate, "unhealthy");
       matching ??= candidate;
     }
     return matching === undefined ? unresolved(dependency) : unavailable(capability, matching, "unavailable");
-  }
-
-  /** @returns false when nothing is left to spend */
-  #spend(steps: number): boolean {
-    const { stepsLeft } = this.#budget;
-    this.#budget.stepsLeft = Math.max(0, stepsLeft - steps);
-    return stepsLeft >= steps;
   }
 }
 

@@ -123,8 +123,10 @@ function lastChosen(prior: JsonObject | undefined): string | undefined {
   return typeof id === "string" ? id : undefined;
 }
 
-/** Why a stage drops an offer; undefined when it keeps it. */
-type Judge = (offer: Offer) => Omit<Eviction, "id"> | undefined;
+type Why = Omit<Eviction, "id">;
+
+/** Undefined when a stage keeps an offer; otherwise tells why it does not, which costs more than to find out. */
+type Judge = (offer: Offer) => (() => Why) | undefined;
 
 function stagesOf(
   dependency: Dependency,
@@ -138,19 +140,22 @@ function stagesOf(
     ["health", (offer) => judgeHealth(offer, reasonOf)],
     // What was looked up by name has it: the stage is there for those who read it.
     ["capability_match", () => undefined],
-    ["tags", ({ capability }) => (scoreOf(capability.tags) === null ? judgeTags(tags, capability.tags) : undefined)],
+    [
+      "tags",
+      ({ capability }) => (scoreOf(capability.tags) === null ? () => tellMismatch(tags, capability.tags) : undefined),
+    ],
     [
       "version",
       ({ version: given }) =>
         admits(given)
           ? undefined
-          : { reason: "VersionConstraintFailed", details: { version: given.text, constraint: version } },
+          : () => ({ reason: "VersionConstraintFailed", details: { version: given.text, constraint: version } }),
     ],
     [
       "schema",
       ({ capability }) =>
         fits?.(capability) === false
-          ? { reason: "SchemaIncompatible", details: explainSchema(dependency, capability) }
+          ? () => ({ reason: "SchemaIncompatible", details: explainSchema(dependency, capability) })
           : undefined,
     ],
   ];
@@ -158,13 +163,13 @@ function stagesOf(
 
 function judgeHealth(offer: Offer, reasonOf: TraceOptions["reasonOf"]): ReturnType<Judge> {
   const { health } = offer.agent;
-  if (health !== "healthy") return { reason: "Unhealthy", details: { status: health } };
+  if (health !== "healthy") return () => ({ reason: "Unhealthy", details: { status: health } });
   const reason = reasonOf?.(offer);
-  return reason === undefined ? undefined : { reason: "Unavailable", details: { reason } };
+  return reason === undefined ? undefined : () => ({ reason: "Unavailable", details: { reason } });
 }
 
 /** Which constraint excludes these tags: the plain ones are told before the groups, a forbidden tag before missing ones. */
-function judgeTags(constraints: readonly TagConstraint[], tags: readonly string[]): ReturnType<Judge> {
+function tellMismatch(constraints: readonly TagConstraint[], tags: readonly string[]): Why {
   const plain = constraints.filter((constraint) => typeof constraint === "string");
   const disallowed = plain.find((constraint) => isForbidden(constraint, tags));
   if (disallowed !== undefined) return extraTag(disallowed);
@@ -182,7 +187,7 @@ function isForbidden(constraint: string, tags: readonly string[]): boolean {
   return constraint.startsWith("-") && scoreTags([constraint], tags) === null;
 }
 
-function extraTag(constraint: string): ReturnType<Judge> {
+function extraTag(constraint: string): Why {
   return { reason: "ExtraTagDisallowed", details: { disallowed: [constraint.slice(1)] } };
 }
 
@@ -195,10 +200,10 @@ function runStage(
   const evicted: Eviction[] = [];
   let leftOut = 0;
   for (const offer of offers) {
-    const eviction = judge(offer);
-    if (eviction === undefined) kept.push(offer);
+    const why = judge(offer);
+    if (why === undefined) kept.push(offer);
     else if (evicted.length === TRACE_LISTED_MAX) leftOut++;
-    else evicted.push({ id: idOf(offer), ...eviction });
+    else evicted.push({ id: idOf(offer), ...why() });
   }
   return {
     stage: {

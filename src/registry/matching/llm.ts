@@ -11,13 +11,16 @@
 
 import type { Capability, Dependency, FoundAgent, Json, JsonObject } from "../../types/agent.ts";
 import type { Offer } from "./resolve.ts";
+import { type StepBudget, spend } from "./step-budget.ts";
 import { compileTags } from "./tags.ts";
 import { compareVersions, compileConstraint } from "./version-constraint.ts";
 
 /** Tools that one filter admits at most: more than any model can be told of. */
 export const LLM_TOOLS_MAX = 1_000;
-/** Offers looked at for one filter, each as often as it has parts and tags to be compared with. */
-const STEPS_MAX = 100_000;
+/** What the filters of one agent may spend: a step for each offer, each time that it is looked at. */
+export const LLM_STEPS_MAX = 50_000;
+/** A tool has to be answered with all of its schema, so it costs as much as this many offers. */
+const TOOL_STEPS = 20;
 /** More tags than a capability may have are met by none. */
 const TAGS_MAX = 64;
 
@@ -40,15 +43,17 @@ export interface LlmTool {
  * `all` is the union of its parts; `best_match` takes of each capability the newest version, then the one with most tags;
  * `*` takes every tool but those of the requester.
  *
+ * @param budget - shared by the filters of one agent; where it ends, so does the list
  * @returns undefined when the filter can not be read; the function is then given no list at all, not an empty one
  */
 export function findLlmTools(
   llmFilter: JsonObject,
   { index, requester }: { readonly index: ToolIndex; readonly requester: string },
+  budget: StepBudget = { stepsLeft: LLM_STEPS_MAX },
 ): readonly LlmTool[] | undefined {
   const { filter, filter_mode: mode } = llmFilter;
   if (!Array.isArray(filter)) return undefined;
-  const search = new ToolSearch(index);
+  const search = new ToolSearch(index, budget);
   if (mode === "*") return search.everything((offer) => offer.agent.id !== requester);
   const parts = filter.map(readPart);
   if (!parts.every((part) => part !== null)) return undefined;
@@ -92,14 +97,15 @@ class ToolSearch {
   readonly #index: ToolIndex;
   /** By function name: the first one wins. */
   readonly #found = new Map<string, Offer>();
-  #stepsLeft = STEPS_MAX;
+  readonly #budget: StepBudget;
 
-  constructor(index: ToolIndex) {
+  constructor(index: ToolIndex, budget: StepBudget) {
     this.#index = index;
+    this.#budget = budget;
   }
 
   everything(admits: (offer: Offer) => boolean): readonly LlmTool[] {
-    for (const offer of this.#toolsOf(undefined, 1)) {
+    for (const offer of this.#toolsOf(undefined)) {
       if (admits(offer)) this.#add(offer);
       if (this.#isFull) break;
     }
@@ -119,7 +125,7 @@ class ToolSearch {
     const admits = compileConstraint(version);
     const scoreOf = compileTags(tags);
     const scored: { offer: Offer; score: number }[] = [];
-    for (const offer of this.#toolsOf(capability, 1 + tags.length)) {
+    for (const offer of this.#toolsOf(capability)) {
       const score = scoreOf(offer.capability.tags);
       if (score === null || !admits(offer.version)) continue;
       if (tags.length > 0) scored.push({ offer, score });
@@ -130,11 +136,10 @@ class ToolSearch {
   }
 
   /** Tools of one capability, or of all, as long as there are steps left. */
-  *#toolsOf(capability: string | undefined, stepsEach: number): Iterable<Offer> {
+  *#toolsOf(capability: string | undefined): Iterable<Offer> {
     for (const name of capability === undefined ? this.#index.names() : [capability]) {
       for (const offer of this.#index.offers(name)) {
-        this.#stepsLeft -= stepsEach;
-        if (this.#stepsLeft < 0) return;
+        if (!spend(this.#budget, 1)) return;
         if (offer.agent.health === "healthy" && hasInputSchema(offer.capability)) yield offer;
       }
     }
@@ -142,7 +147,8 @@ class ToolSearch {
 
   #add(offer: Offer): void {
     const { functionName } = offer.capability;
-    if (!this.#isFull && !this.#found.has(functionName)) this.#found.set(functionName, offer);
+    if (this.#isFull || this.#found.has(functionName) || !spend(this.#budget, TOOL_STEPS)) return;
+    this.#found.set(functionName, offer);
   }
 
   get #isFull(): boolean {

@@ -2,12 +2,12 @@
  * Whether what a provider returns is what a consumer expects (contract A9): the schema stage of a resolution.
  *
  * Pure. Both sides are schemas in canonical form, named by their hash: equal hashes are equal schemas, and only others are
- * compared field by field. Schemas come from outside, and a few kilobytes of them can describe a comparison that never
- * ends (`required: ["a", "a"]`, nested), so each comparison is bounded in depth and steps. What is not compared to its end
- * is incompatible.
+ * compared field by field. Schemas come from outside, so a comparison takes no more than the size of what the consumer
+ * expects, and is bounded in depth and steps besides. What is not compared to its end is incompatible.
  */
 
 import type { Capability, Dependency, Json, JsonObject } from "../../types/agent.ts";
+import { type StepBudget, spend } from "./step-budget.ts";
 
 /** Tells whether a capability's output is what a dependency expects. */
 export type SchemaTest = (capability: Capability) => boolean;
@@ -16,24 +16,21 @@ export type SchemaTest = (capability: Capability) => boolean;
 export const SCHEMA_DEPTH_MAX = 64;
 /** Schemas, fields and type names looked at in one comparison; well under a millisecond. */
 export const SCHEMA_STEPS_MAX = 10_000;
-/** The same over all comparisons of one test, whatever number of providers it is asked of. */
-export const SCHEMA_TEST_STEPS_MAX = 200_000;
+/** The same over all comparisons of one budget, whatever number of providers is judged. */
+export const SCHEMA_TEST_STEPS_MAX = 100_000;
 /** Conflicts that an explanation names. */
 const CONFLICTS_MAX = 20;
 
 /** The part of a dependency that speaks of schemas. */
 export type ExpectedSchema = Pick<Dependency, "matchMode" | "expectedSchemaHash" | "expectedSchemaCanonical">;
 
-/** What may still be spent, in steps; those who share one can not be made to spend more together. */
-export interface StepBudget {
-  stepsLeft: number;
-}
-
 /**
  * The schema stage of one resolution; undefined when there is no `matchMode`, which lets every schema pass.
  *
  * Providers that publish the same hash are judged once, so a test may be asked of any number of replicas. It belongs to
  * one resolution and is not to be kept.
+ *
+ * @param budget - shared by the tests of one agent's dependencies
  */
 export function schemaTest(
   { matchMode, expectedSchemaHash, expectedSchemaCanonical }: ExpectedSchema,
@@ -53,7 +50,7 @@ export function schemaTest(
       const comparison = new Comparison(Math.min(SCHEMA_STEPS_MAX, budget.stepsLeft), 1);
       verdict = comparison.run(expectedSchemaCanonical, outputSchemaCanonical).length === 0;
       verdicts.set(outputSchemaHash, verdict);
-      budget.stepsLeft = Math.max(0, budget.stepsLeft - comparison.steps);
+      spend(budget, comparison.steps);
     }
     return verdict;
   };
@@ -123,7 +120,8 @@ class Comparison {
     if (!Array.isArray(required)) return;
     const expected = objectOf(own(consumer, "properties"));
     const given = objectOf(own(producer, "properties"));
-    for (const field of required) {
+    // A name that is repeated says nothing more, but would be compared, with all that is below it, each time.
+    for (const field of new Set(required)) {
       if (this.#isDone) return;
       if (typeof field !== "string" || !this.#spend(1, path, depth)) continue;
       const at = join(path, field);

@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import {
   findLlmTools,
   hasInputSchema,
+  LLM_STEPS_MAX,
   LLM_TOOLS_MAX,
   llmDependency,
   type ToolIndex,
@@ -155,8 +156,19 @@ describe("findLlmTools and hostile filters", () => {
     ]) {
       const { index, looks } = counting(offers);
       assert.deepEqual(find(filter, "all", index), []);
-      assert.ok(looks() > 0 && looks() <= 100_000, `${looks()} looks`);
+      assert.ok(looks() > 0 && looks() <= LLM_STEPS_MAX, `${looks()} looks`);
     }
+  });
+
+  it("gives the filters of one agent one budget, so that many of them do not multiply the answer", () => {
+    const index = indexOf(many(1_000));
+    const budget = { stepsLeft: LLM_STEPS_MAX };
+    const counts = Array.from(
+      { length: 5 },
+      () => findLlmTools({ filter: [], filter_mode: "*" }, { index, requester: "me" }, budget)?.length,
+    );
+    assert.deepEqual(counts.slice(0, 2), [LLM_TOOLS_MAX, LLM_TOOLS_MAX]);
+    assert.deepEqual(counts.slice(-2), [0, 0]);
   });
 
   it("takes more tags than anybody can have for met by nobody", () => {
