@@ -15,6 +15,8 @@ export function oneOrMany(value: string | readonly string[]): readonly string[] 
 
 const TAG_CONSTRAINTS_MAX = 64;
 const GROUP_MEMBERS_MAX = 32;
+/** In all groups together. */
+const TAGS_MAX = 128;
 
 /**
  * Reads tag constraints: repeated or separated by commas, alternatives separated by `|`.
@@ -32,6 +34,7 @@ export function parseTags(tags: string | readonly string[] | undefined): readonl
     .map(parseConstraint);
   if (constraints.length > TAG_CONSTRAINTS_MAX)
     throw invalidField("tags", `has more than ${TAG_CONSTRAINTS_MAX} items`);
+  if (constraints.flat().length > TAGS_MAX) throw invalidField("tags", `has more than ${TAGS_MAX} in all its groups`);
   return constraints;
 }
 

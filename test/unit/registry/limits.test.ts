@@ -55,6 +55,9 @@ describe("record limits", () => {
     "capabilities[1].dependencies[0].tags[0][1]": withCapability({
       dependencies: [{ ...dependency, tags: [["a", "b".repeat(257)]] }],
     }),
+    "capabilities[1].dependencies[0].tags": withCapability({
+      dependencies: [{ ...dependency, tags: Array.from({ length: 3 }, () => Array(43).fill("t")) }],
+    }),
     "capabilities[1].kwargs.a": withCapability({ kwargs: { a: Number.POSITIVE_INFINITY } }),
   };
   for (const [field, record] of Object.entries(refused)) {
@@ -64,6 +67,33 @@ describe("record limits", () => {
       assert.equal(detail.field, field);
     });
   }
+
+  it("count the dependencies of all capabilities together", () => {
+    const { dependenciesMax } = LIMIT_DEFAULTS;
+    const withDependencies = (counts: readonly number[]) =>
+      aRecord({
+        capabilities: counts.map((count, i) => aCapability(`c${i}`, { dependencies: Array(count).fill(dependency) })),
+      });
+    const rest = dependenciesMax - 4 * 50;
+    assert.equal(refusal(withDependencies([50, 50, 50, 50, rest])), null);
+    const detail = refusal(withDependencies([50, 50, 50, 50, rest + 1]));
+    assert.ok(detail?.code === "INVALID_RECORD" && detail.field === "capabilities");
+    assert.match(detail.reason, new RegExp(`${dependenciesMax + 1} dependencies together, at most ${dependenciesMax}`));
+  });
+
+  it("take whatever text for a constraint, and no expression for more than its letters", () => {
+    const version = "^(([a-z])+.)+[A-Z]([a-z])+$";
+    assert.equal(
+      refusal(withCapability({ dependencies: [{ ...dependency, version, tags: [version, [version]] }] })),
+      null,
+    );
+  });
+
+  it("keep keys that only look like those of a prototype", () => {
+    const metadata = JSON.parse('{"constructor":{"prototype":{"polluted":true}},"toString":1}');
+    assert.equal(refusal(aRecord({ metadata })), null);
+    assert.equal(({} as { polluted?: boolean }).polluted, undefined);
+  });
 
   it("refuse an id that is empty, too long, or not Unicode", () => {
     for (const id of ["", "i".repeat(254), "\ud800"]) {
