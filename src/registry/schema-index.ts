@@ -1,44 +1,59 @@
-/** The schemas that the agents of the region registered with, each once, by its hash. Pure. */
+/**
+ * The schemas that the agents of the region registered with, each once, by its hash.
+ *
+ * Pure, and of what is registered alone: it is the same on every replica and after every restart, whoever came first. A hash
+ * is what agents say it is; where they disagree about the schema, the agent that registered first is believed.
+ */
 
 import type { JsonObject, StoredAgent } from "../types/agent.ts";
+import type { AgentId } from "../types/ids.ts";
 import { compareText } from "../util/compare.ts";
 import type { KnownSchema } from "./interface.ts";
 
 export class SchemaIndex {
-  readonly #schemas = new Map<string, { readonly schema: KnownSchema; uses: number }>();
+  /** By hash, then by who has it. */
+  readonly #held = new Map<string, Map<AgentId, KnownSchema>>();
 
-  add(agent: StoredAgent): void {
-    const { record, registeredAtMs } = agent;
-    for (const [hash, canonical] of schemasOf(agent)) {
-      const held = this.#schemas.get(hash);
-      if (held !== undefined) held.uses++;
-      else {
-        const schema = { hash, canonical, runtimeOrigin: record.runtime, createdAtMs: registeredAtMs };
-        this.#schemas.set(hash, { schema, uses: 1 });
-      }
+  add({ id, record, registeredAtMs }: StoredAgent): void {
+    for (const [hash, canonical] of schemasOf(record)) {
+      const holders = this.#held.get(hash) ?? new Map<AgentId, KnownSchema>();
+      this.#held.set(hash, holders);
+      holders.set(id, { hash, canonical, runtimeOrigin: record.runtime, createdAtMs: registeredAtMs });
     }
   }
 
   /** Takes back what `add` did for the same record. */
-  remove(agent: StoredAgent): void {
-    for (const [hash] of schemasOf(agent)) {
-      const held = this.#schemas.get(hash);
-      if (held !== undefined && --held.uses === 0) this.#schemas.delete(hash);
+  remove({ id, record }: StoredAgent): void {
+    for (const [hash] of schemasOf(record)) {
+      const holders = this.#held.get(hash);
+      holders?.delete(id);
+      if (holders?.size === 0) this.#held.delete(hash);
     }
   }
 
   get(hash: string): KnownSchema | undefined {
-    return this.#schemas.get(hash)?.schema;
+    const holders = this.#held.get(hash);
+    return holders === undefined ? undefined : firstOf(holders);
   }
 
   /** Newest first, at most `limit`. */
   list(limit: number): readonly KnownSchema[] {
-    const all = [...this.#schemas.values()].map(({ schema }) => schema);
+    const all = [...this.#held.values()].map(firstOf);
     return all.sort((a, b) => b.createdAtMs - a.createdAtMs || compareText(a.hash, b.hash)).slice(0, limit);
   }
 }
 
-function* schemasOf({ record }: StoredAgent): Iterable<readonly [hash: string, canonical: JsonObject]> {
+/** What the agent says that registered first; of several at once, the one whose id comes first. */
+function firstOf(holders: ReadonlyMap<AgentId, KnownSchema>): KnownSchema {
+  const [, first] = [...holders].reduce((best, next) => (isBefore(next, best) ? next : best));
+  return first;
+}
+
+function isBefore([id, a]: readonly [AgentId, KnownSchema], [otherId, b]: readonly [AgentId, KnownSchema]): boolean {
+  return a.createdAtMs === b.createdAtMs ? compareText(id, otherId) < 0 : a.createdAtMs < b.createdAtMs;
+}
+
+function* schemasOf(record: StoredAgent["record"]): Iterable<readonly [hash: string, canonical: JsonObject]> {
   for (const capability of record.capabilities) {
     const { inputSchemaHash, inputSchemaCanonical, outputSchemaHash, outputSchemaCanonical } = capability;
     if (inputSchemaHash !== undefined && inputSchemaCanonical !== undefined) {
