@@ -51,6 +51,8 @@ export class FakeNodes {
   readonly clock = new VirtualClock();
   readonly nodes: FakeNode[] = [];
   readonly requests: SeenRequest[] = [];
+  /** Where requests went, whether somebody was there or not. */
+  readonly addressed = new Set<string>();
   readonly environment: Environment;
   /** Answers of other paths, by path. */
   readonly answers = new Map<string, (url: URL, node: FakeNode, request: SeenRequest) => Response>();
@@ -92,6 +94,7 @@ export class FakeNodes {
   }
 
   async #fetch(url: URL, init: RequestInit): Promise<Response> {
+    this.addressed.add(url.origin);
     const node = this.nodes.find((node) => node.url === url.origin);
     if (node === undefined || node.mood === "gone")
       throw new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") });
@@ -104,18 +107,15 @@ export class FakeNodes {
       body: typeof init.body === "string" ? JSON.parse(init.body) : undefined,
     };
     this.requests.push(request);
-    await this.#travel(node.mood === "hanging" ? Number.POSITIVE_INFINITY : node.roundTripMs, init.signal ?? undefined);
-    return this.#answer(url, node, request);
+    return this.#travel(node, init.signal ?? undefined, () => this.#answer(url, node, request));
   }
 
-  #travel(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  /** What was sent is done when it arrives, also if nobody waits for the answer any more. */
+  #travel({ mood, roundTripMs }: FakeNode, signal: AbortSignal | undefined, arrive: () => Response): Promise<Response> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      const cancel = Number.isFinite(ms) ? this.clock.schedule(ms, resolve) : () => {};
-      signal?.addEventListener("abort", () => {
-        cancel();
-        reject(signal.reason);
-      });
+      if (mood !== "hanging") this.clock.schedule(roundTripMs, () => resolve(arrive()));
+      signal?.addEventListener("abort", () => reject(signal.reason));
     });
   }
 

@@ -182,6 +182,7 @@ describe("the client", () => {
     await world.until(atoll.nodes());
     for (const node of world.nodes) node.mood = { status: 503, code: "NO_LEADER" };
     await assert.rejects(world.until(atoll.lookup("forecast", { timeoutMs: 30_000 })), { code: "NO_ANSWER" });
+    assert.ok(world.addressed.size <= 64, `${world.addressed.size} nodes`);
     world.nodes[1]!.mood = "well";
     await world.until(atoll.lookup("forecast", { timeoutMs: 30_000 }));
   });

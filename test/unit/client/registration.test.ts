@@ -158,11 +158,11 @@ describe("a registration", () => {
   it("does not go back to a region that comes and goes", async () => {
     const { world, register, ofType, setMood, a, b, c } = createWorld();
     await register();
-    for (let minute = 0; minute < 10; minute++) {
+    for (let times = 0; times < 10; times++) {
       setMood("gone", a, b, c);
-      await world.clock.advance(55_000);
+      await world.clock.advance(122_000);
       setMood("well", a, b, c);
-      await world.clock.advance(5_000);
+      await world.clock.advance(58_000);
     }
     assert.equal(ofType("moved").length, 1);
   });
@@ -341,8 +341,10 @@ describe("a registration", () => {
     const registration = await register();
     east.agents.clear();
     a.roundTripMs = 500;
-    while (world.asked().at(-1) !== "PUT a") await world.clock.advance(5);
+    while (world.asked().at(-2) !== "renew a") await world.clock.advance(5);
+    a.roundTripMs = 1;
     await world.until(registration.close());
+    await world.clock.advance(1_000);
     assert.equal(world.asked().at(-1), "DELETE a");
     assert.equal(east.agents.size, 0);
   });
@@ -359,6 +361,21 @@ describe("a registration", () => {
     setMood("well", ...world.nodes);
     await world.clock.advance(LEASE_MS);
     assert.equal(east.agents.get(AGENT.id)?.record, record);
+    east.agents.clear();
+    await world.clock.advance(LEASE_MS);
+    assert.deepEqual(east.agents.get(AGENT.id)?.record, record);
+  });
+
+  it("does not go on with a new description once it is closed", async () => {
+    const { world, register, setMood } = createWorld();
+    const registration = await register();
+    setMood("gone", ...world.nodes);
+    const updating = registration.update({ ...AGENT, capabilities: [] });
+    updating.catch(() => {});
+    await assert.rejects(world.until(registration.close({ timeoutMs: 1_000 })), { code: "NO_ANSWER" });
+    await assert.rejects(world.until(updating, 10), { name: "AbortError" });
+    await assert.rejects(registration.update(AGENT), { code: "CLOSED" });
+    open.length = 0;
   });
 
   it("is not made when a node refuses what the agent says of itself", async () => {
