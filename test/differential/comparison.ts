@@ -39,7 +39,7 @@ const UNORDERED: Readonly<Record<string, readonly string[]>> = {
  * Where two answers differ, one line each: `body.agents[0].status: "healthy" → "unhealthy"`, the real one's value first. A
  * field that only one of them has is `(none)` in the other.
  *
- * @param leftOut - names of fields that are not compared, at whatever depth
+ * @param leftOut - names of fields that are not compared, at whatever depth; `details.reason` is a field of a field
  */
 export function differencesOf(real: Answer, ours: Answer, leftOut: readonly string[] = []): string[] {
   return [...compare("", viewOf(real), viewOf(ours))].filter(

@@ -15,6 +15,7 @@ import { RegistryPair } from "./registry-pair.ts";
 import type { Scenario } from "./scenario.ts";
 import { availability } from "./scenarios/availability.ts";
 import { bodies } from "./scenarios/bodies.ts";
+import { chance } from "./scenarios/chance.ts";
 import { events } from "./scenarios/events.ts";
 import { heartbeats } from "./scenarios/heartbeats.ts";
 import { listing } from "./scenarios/listing.ts";
@@ -49,6 +50,7 @@ const STORIES: Readonly<Record<string, readonly Scenario[]>> = {
   availability,
   schemas,
   events,
+  chance,
   operators,
   purpose,
 };
