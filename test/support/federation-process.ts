@@ -190,7 +190,7 @@ export class FederationProcess {
   }
 
   /** Asks again and again, until the answer is yes. An attempt that fails counts as a no. */
-  until(isMet: () => Promise<boolean>, what: string, timeoutMs = EVENT_TIMEOUT_MS): Promise<void> {
+  until(isMet: () => boolean | Promise<boolean>, what: string, timeoutMs = EVENT_TIMEOUT_MS): Promise<void> {
     return until(isMet, { what, timeoutMs, show: this.#show });
   }
 
