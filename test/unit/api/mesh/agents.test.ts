@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import type { Clock } from "../../../../src/util/clock.ts";
 import { createTestApp, type TestApp } from "../../../support/api-app.ts";
+import { VirtualClock } from "../../../support/virtual-clock.ts";
 
 let test: TestApp;
 beforeEach(async () => {
@@ -145,5 +147,30 @@ describe("GET /agents, what agents need", () => {
     assert.deepEqual(llm_provider_resolutions, [
       { function_name: "think", required_capability: "llm", mcp_tool: "ask", ...chosen },
     ]);
+  });
+});
+
+describe("GET /agents, of many agents", () => {
+  it("leaves the event loop to others in between, and misses nobody", async () => {
+    let pauses = 0;
+    const clock = new VirtualClock();
+    const slow: Clock = {
+      // Each look at the clock finds it later, as when every agent takes long.
+      now: () => {
+        clock.stall(6);
+        return clock.now();
+      },
+      wallTime: () => clock.wallTime(),
+      schedule: (delayMs, run) => clock.schedule(delayMs, run),
+      afterIo: (run) => {
+        pauses++;
+        setImmediate(run);
+      },
+    };
+    const { send } = await createTestApp({ clock: slow });
+    for (let i = 0; i < 8; i++) await send({ method: "POST", url: "/heartbeat", payload: { agent_id: `a${i}` } });
+    const { agents, count } = (await send({ url: "/agents" })).json();
+    assert.deepEqual([agents.length, count], [8, 8]);
+    assert.ok(pauses >= 3, `${pauses} pauses`);
   });
 });
