@@ -145,6 +145,42 @@ describe("a call through the proxy", () => {
     assert.match(await answer.text(), /Failed to reach target agent: connect ECONNREFUSED/);
   });
 
+  const nonsense: [name: string, answer: string, said: RegExp][] = [
+    ["nothing", "", /socket hang up/],
+    ["no HTTP", "noon\r\n\r\n", /Parse Error/],
+    ["in another protocol", "HTTP/1.1 101 Other\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", /without an answer/],
+    ["with a status that is none", "HTTP/1.1 999 Other\r\ncontent-length: 0\r\n\r\n", /status code: 999/],
+    ["with headers that do not end", `HTTP/1.1 200 OK\r\n${"x-more: and more\r\n".repeat(2_000)}`, /Header overflow/],
+  ];
+  for (const [name, answer, said] of nonsense) {
+    it(`is a 502 when the agent answers ${name}`, async () => {
+      const url = await startAgent("strange", (request) => request.socket.end(answer));
+      const { status, body } = await soon(fetch(url).then(readText), "an answer");
+      assert.equal(status, 502);
+      assert.match(body, said);
+    });
+  }
+
+  it("is refused when its path is none that a URL could have", async () => {
+    for (const [path, status] of [
+      ["/proxy/#", 400],
+      ["/proxy/nobody:1#%f", 400],
+      ["/proxy/nobody:1/mcp#%f", 403],
+    ] as const) {
+      const [answer] = (await once(requestHttp(node, { path }).end(), "response")) as [IncomingMessage];
+      answer.resume();
+      assert.equal(answer.statusCode, status, path);
+    }
+  });
+
+  it("fails for the caller when the agent breaks off its answer", async () => {
+    const url = await startAgent("breaking", (_request, response) => {
+      response.writeHead(200, { "content-length": 50 });
+      response.write("too short", () => response.destroy());
+    });
+    await assert.rejects(soon(fetch(url).then(readText), "an answer"), /terminated|fetch failed/);
+  });
+
   it("hands back a redirect that it does not follow", async () => {
     let visitors = 0;
     const inside = await startAgent("inside", (_request, response) => {
@@ -234,6 +270,10 @@ async function untilStill(pump: Pump): Promise<void> {
     return before > 0 && looks === STILL_LOOKS;
   };
   await until(isStill, { what: "it to stand still", timeoutMs: 10_000, show: () => `${pump.sentBytes} bytes moved` });
+}
+
+async function readText(answer: Response): Promise<{ status: number; body: string }> {
+  return { status: answer.status, body: await answer.text() };
 }
 
 async function countBytes(stream: AsyncIterable<Buffer>): Promise<number> {

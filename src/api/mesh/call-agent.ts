@@ -40,6 +40,8 @@ export const callAgent: CallAgent = ({ url, method, headers, body }, signal) =>
     const request = send(url, { method, headers, signal, agent: false });
     // Stays: an exchange that fails later, in its body, says so here as well.
     request.on("error", reject);
+    // An agent that switches to another protocol is hung up on without an error.
+    request.once("close", () => reject(new Error("the agent ended the connection without an answer")));
     request.once("response", (answer) => {
       resolve({ status: answer.statusCode ?? 0, headers: pairsOf(answer.rawHeaders), body: answer });
     });

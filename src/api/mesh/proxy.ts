@@ -81,9 +81,9 @@ export const proxyRoutes: Face = async (app, { registry, clock, limits, proxy })
   app.post("/proxy/*", { schema }, forward);
 };
 
-/** Of the URL as it came: the path goes on as it is, escapes and all. */
+/** Of the URL as it came, up to where the router looks: the path goes on as it is, escapes and all. */
 function parseUrl(url: string): { target: string; path: string; query: string } {
-  const [, target = "", path = "", query = ""] = /^\/proxy\/([^/?]*)([^?]*)(.*)$/.exec(url) ?? [];
+  const [, target = "", path = "", query = ""] = /^\/proxy\/([^/?#]*)([^?#]*)([^#]*)/.exec(url) ?? [];
   return { target: decodeURIComponent(target), path, query };
 }
 
