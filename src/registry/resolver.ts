@@ -25,9 +25,10 @@ import type {
   ResolvedTools,
 } from "./interface.ts";
 import { Availability } from "./matching/availability.ts";
-import { findLlmTools, hasInputSchema, llmDependency } from "./matching/llm.ts";
+import { findLlmTools, hasInputSchema, LLM_STEPS_MAX, llmDependency } from "./matching/llm.ts";
 import { chooseProvider, type Offer } from "./matching/resolve.ts";
-import { type SchemaTest, schemaTest } from "./matching/schema-compatibility.ts";
+import { SCHEMA_TEST_STEPS_MAX, type SchemaTest, schemaTest } from "./matching/schema-compatibility.ts";
+import type { StepBudget } from "./matching/step-budget.ts";
 import type { RegistryStateMachine } from "./registry-state-machine.ts";
 import { ReturnWatch } from "./return-watch.ts";
 
@@ -50,6 +51,8 @@ export interface ResolverParts {
 interface Need {
   readonly dependency: Dependency;
   readonly fits: SchemaTest | undefined;
+  /** Of who provides a language model nobody asks what it requires of others (contract A7). */
+  readonly isForModel: boolean;
 }
 
 /** Who was chosen for it. */
@@ -211,11 +214,11 @@ export class Resolver {
     };
   }
 
-  #choose(agent: StoredAgent, { dependency, fits }: Need, told: string | undefined): Choice {
+  #choose(agent: StoredAgent, { dependency, fits, isForModel }: Need, told: string | undefined): Choice {
     const { stateMachine, region, isolatesNamespaces } = this.#parts;
     const here = chooseProvider(stateMachine.index.offers(dependency.capability), dependency, {
       fits,
-      isAvailable: this.isAvailable,
+      isAvailable: isForModel ? undefined : this.isAvailable,
       ...(isolatesNamespaces && { namespace: agent.record.namespace }),
     });
     const mayWait = told !== undefined && told !== "" && !told.startsWith(`${region} `);
@@ -264,12 +267,13 @@ export class Resolver {
   #resolve(agent: StoredAgent, choose: (need: Need) => FoundAgent | null): Resolutions {
     const dependencies: ResolvedDependency[] = [];
     const llmProviders: ResolvedLlmProvider[] = [];
+    const budget = { stepsLeft: SCHEMA_TEST_STEPS_MAX };
     for (const capability of agent.record.capabilities) {
       const { functionName, llmProvider } = capability;
-      for (const need of needsOfCapability(capability)) {
-        const { dependency } = need;
+      for (const need of needsOfCapability(capability, budget)) {
+        const { dependency, isForModel } = need;
         const provider = choose(need);
-        if (capability.dependencies.includes(dependency)) dependencies.push({ functionName, dependency, provider });
+        if (!isForModel) dependencies.push({ functionName, dependency, provider });
         else llmProviders.push({ functionName, llmProvider: llmProvider!, provider });
       }
     }
@@ -278,8 +282,9 @@ export class Resolver {
 
   #toolsOf(agent: StoredAgent): readonly ResolvedTools[] {
     const { index } = this.#parts.stateMachine;
+    const budget = { stepsLeft: LLM_STEPS_MAX };
     return agent.record.capabilities.flatMap(({ functionName, llmFilter }) => {
-      const tools = llmFilter && findLlmTools(llmFilter, { index, requester: agent.id });
+      const tools = llmFilter && findLlmTools(llmFilter, { index, requester: agent.id }, budget);
       return tools === undefined ? [] : [{ functionName, llmFilter: llmFilter!, tools }];
     });
   }
@@ -299,14 +304,17 @@ export class Resolver {
 
 /** Everything that is chosen one provider for, in the order of declaration. */
 function needsOf({ record }: StoredAgent): readonly Need[] {
-  return record.capabilities.flatMap((capability) => [...needsOfCapability(capability)]);
+  const budget = { stepsLeft: SCHEMA_TEST_STEPS_MAX };
+  return record.capabilities.flatMap((capability) => [...needsOfCapability(capability, budget)]);
 }
 
 /** The dependencies of a function, then its LLM provider. */
-function* needsOfCapability({ dependencies, llmProvider }: Capability): Iterable<Need> {
-  for (const dependency of dependencies) yield { dependency, fits: schemaTest(dependency) };
+function* needsOfCapability({ dependencies, llmProvider }: Capability, budget: StepBudget): Iterable<Need> {
+  for (const dependency of dependencies) {
+    yield { dependency, fits: schemaTest(dependency, budget), isForModel: false };
+  }
   const dependency = llmProvider && llmDependency(llmProvider);
-  if (dependency !== undefined) yield { dependency, fits: hasInputSchema };
+  if (dependency !== undefined) yield { dependency, fits: hasInputSchema, isForModel: true };
 }
 
 function queryOf({ capability, tags, version, ...expected }: Dependency): RegionQuery {

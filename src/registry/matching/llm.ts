@@ -18,7 +18,7 @@ import { compareVersions, compileConstraint } from "./version-constraint.ts";
 /** Tools that one filter admits at most: more than any model can be told of. */
 export const LLM_TOOLS_MAX = 1_000;
 /** What the filters of one agent may spend: a step for each offer, each time that it is looked at. */
-export const LLM_STEPS_MAX = 50_000;
+export const LLM_STEPS_MAX = 30_000;
 /** A tool has to be answered with all of its schema, so it costs as much as this many offers. */
 const TOOL_STEPS = 20;
 /** More tags than a capability may have are met by none. */

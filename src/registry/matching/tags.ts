@@ -34,8 +34,10 @@ export function compileTags(constraints: readonly TagConstraint[]): TagScorer {
   const roles = new Map<string, Role>();
   const isRequired = constraints.map((constraint, slot) => assignRoles(roles, constraint, slot));
   const requiredCount = isRequired.filter(Boolean).length;
+  // One for all candidates: to allocate it for each costs more than to judge most of them.
+  const points = new Uint8Array(constraints.length);
   return (tags) => {
-    const points = new Uint8Array(constraints.length);
+    points.fill(0);
     let unmet = requiredCount;
     let score = 0;
     for (const tag of tags) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import type { Dependency, FoundAgent } from "../../../src/types/agent.ts";
+import type { Capability, Dependency, FoundAgent } from "../../../src/types/agent.ts";
 import { asAgentId, asRegionId, type RegionId } from "../../../src/types/ids.ts";
 import type { KnownAnswer } from "../../../src/types/lookup.ts";
 import { aCapability, agentId, aRecord, HOME, type TestNode, TestRegion } from "./fixtures.ts";
@@ -157,5 +157,61 @@ describe("registry/resolver: across regions", () => {
     assert.equal(node.service.lookupHere(report).agents.length, 0);
     know({ region: NEAR, agents: [abroad(NEAR)] });
     assert.equal(node.service.lookupHere(report).agents.length, 1);
+  });
+});
+
+describe("registry/resolver: language models (contract A7)", () => {
+  const inputSchema = { type: "object" };
+  const needsMore = { dependencies: [{ ...needsWeather, capability: "nobody", required: true }] };
+
+  async function ask(fields: Partial<Capability>) {
+    const { agent } = await node.service.register(
+      CONSUMER,
+      aRecord({ capabilities: [aCapability("chat", { inputSchema, ...fields })] }),
+    );
+    return node.service.inform(agent);
+  }
+
+  it("takes a provider with an input schema, whatever it requires of others", async () => {
+    await node.service.register(agentId("bare"), aRecord({ capabilities: [aCapability("llm", { version: "9.0.0" })] }));
+    await provide({ capabilities: [aCapability("llm", { inputSchema, ...needsMore })] });
+    const { llmProviders, dependencies } = await ask({
+      llmProvider: { capability: "llm" },
+      dependencies: [{ ...needsWeather, capability: "llm" }],
+    });
+    assert.deepEqual(
+      llmProviders.map(({ provider }) => provider?.id),
+      [PROVIDER],
+    );
+    assert.deepEqual(
+      dependencies.map(({ provider }) => provider?.id),
+      [agentId("bare")],
+    );
+  });
+
+  it("finds tools by a filter, and gives no list for one that can not be read", async () => {
+    await provide({ capabilities: [aCapability("search", { inputSchema })] });
+    const { tools } = await ask({ llmFilter: { filter: ["search"] } });
+    assert.deepEqual(
+      tools.map((each) => each.tools.map(({ tool }) => tool.id)),
+      [[PROVIDER]],
+    );
+    assert.deepEqual((await ask({ llmFilter: { filter: [5] } })).tools, []);
+  });
+
+  it("gives all filters of an agent one budget", async () => {
+    const many = Array.from({ length: 100 }, (_, i) =>
+      aCapability(`tool-${i}`, { functionName: `f${i}`, inputSchema }),
+    );
+    for (let i = 0; i < 12; i++) {
+      const capabilities = many.map((each) => ({ ...each, functionName: `${each.functionName}-${i}` }));
+      await node.service.register(agentId(`tools-${i}`), aRecord({ capabilities }));
+    }
+    const llmFilter = { filter: [], filter_mode: "*" };
+    const capabilities = Array.from({ length: 20 }, (_, i) => aCapability(`chat-${i}`, { llmFilter }));
+    const { agent } = await node.service.register(CONSUMER, aRecord({ capabilities }));
+    const { tools } = await node.service.inform(agent);
+    const given = tools.reduce((sum, each) => sum + each.tools.length, 0);
+    assert.ok(given >= 1_000 && given < 2_000, `${given} tools`);
   });
 });

@@ -167,8 +167,9 @@ describe("findLlmTools and hostile filters", () => {
       { length: 5 },
       () => findLlmTools({ filter: [], filter_mode: "*" }, { index, requester: "me" }, budget)?.length,
     );
-    assert.deepEqual(counts.slice(0, 2), [LLM_TOOLS_MAX, LLM_TOOLS_MAX]);
-    assert.deepEqual(counts.slice(-2), [0, 0]);
+    assert.equal(counts[0], LLM_TOOLS_MAX);
+    assert.ok(counts[1]! > 0 && counts[1]! < LLM_TOOLS_MAX, "what is left of it");
+    assert.deepEqual(counts.slice(2), [0, 0, 0]);
   });
 
   it("takes more tags than anybody can have for met by nobody", () => {
