@@ -1,18 +1,22 @@
 /** A node's HTTP faces over a real registry, on virtual time and without a socket. */
 
 import type { FastifyInstance } from "fastify";
-import { DEFAULT_HTTP_LIMITS } from "../../src/api/modules.ts";
+import { DEFAULT_HTTP_LIMITS, MESH_DEFAULTS, PROXY_DEFAULTS } from "../../src/api/modules.ts";
 import type { ClusterStatus, ClusterView, NodeStatus, RegionStatus } from "../../src/api/ports.ts";
 import { buildServer, type ServerOptions } from "../../src/api/server.ts";
+import { frameRenderer } from "../../src/api/v1/watch-frames.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import type { MetricsSource } from "../../src/metrics/source.ts";
+import { type CapabilityAbroad, ChangeFeed, type FeedBounds } from "../../src/registry/change-feed.ts";
 import type { LogEvent, Logger } from "../../src/util/logger.ts";
 import { silentLogger } from "../../src/util/logger.ts";
+import { seededRandom } from "../../src/util/random.ts";
 import { HOME, type TestNode, TestRegion } from "../unit/registry/fixtures.ts";
 import { checkedSend, type Send } from "./api-openapi.ts";
 import { FakeClusterAdmin } from "./fake-admin.ts";
 
 export const OTHER_REGION_HTTP = "http://us-west-1:8000";
+export const CLUSTER = "c0ffee";
 
 /** Shows a cluster of one node, over what the node's group really applied. */
 export class FakeClusterView implements ClusterView {
@@ -104,6 +108,8 @@ export class FakeClusterView implements ClusterView {
 
 export interface TestApp {
   readonly app: FastifyInstance;
+  /** What the app was built with. */
+  readonly options: ServerOptions;
   /** Sends a request; a JSON answer that the OpenAPI document does not describe fails the test. */
   readonly send: Send;
   readonly region: TestRegion;
@@ -134,7 +140,7 @@ export async function createTestApp(
   const errors: LogEvent[] = [];
   const logger: Logger = { ...silentLogger, error: (event) => void errors.push(event) };
   const state = { isShuttingDown: false };
-  const app = await buildServer({
+  const options: ServerOptions = {
     registry: node.service,
     view,
     admin,
@@ -143,10 +149,32 @@ export async function createTestApp(
     clock: region.clock,
     limits: DEFAULT_HTTP_LIMITS,
     leases: { meshMs: 20_000, seedMs: 60_000, nativeMs: 30_000 },
+    mesh: MESH_DEFAULTS,
+    proxy: PROXY_DEFAULTS,
+    watch: { feed: watchedFeed(region, node), cluster: () => CLUSTER, random: seededRandom(1) },
     isShuttingDown: () => state.isShuttingDown,
     ...overrides,
+  };
+  const app = await buildServer(options);
+  return Object.assign(state, { app, options, send: checkedSend(app), region, node, view, admin, metrics, errors });
+}
+
+/** A feed of what a node applies from now on. */
+export function watchedFeed(
+  region: TestRegion,
+  node: TestNode,
+  { bounds = {}, abroad = [] }: { bounds?: Partial<FeedBounds>; abroad?: readonly CapabilityAbroad[] } = {},
+): ChangeFeed {
+  const feed = new ChangeFeed({
+    revision: () => node.group.status().appliedIndex,
+    renderer: frameRenderer(HOME, () => CLUSTER),
+    abroad: { list: (names) => abroad.filter(({ name }) => names === null || names.includes(name)) },
+    clock: region.clock,
+    bounds,
   });
-  return Object.assign(state, { app, send: checkedSend(app), region, node, view, admin, metrics, errors });
+  node.stateMachine.observe(feed);
+  feed.settle();
+  return feed;
 }
 
 export function metricsSource(node: TestNode): MetricsSource {
