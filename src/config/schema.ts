@@ -138,6 +138,24 @@ const HttpOptions = group({
     minimum: 1,
     maximum: 65_536,
   }),
+  watchersMax: integer({
+    description: "Most clients that watch this node at one time. Beyond, they are answered 503.",
+    default: 4_096,
+    minimum: 0,
+    maximum: 65_536,
+  }),
+  watchEventsMax: integer({
+    description: "The newest changes of agents that are kept for watchers who were away or are slow.",
+    default: 8_192,
+    minimum: 16,
+    maximum: 1_048_576,
+  }),
+  watchBytesMax: bytes({
+    description: "The same, in bytes of the events' text.",
+    default: 16 * MIB,
+    minimum: MIB,
+    maximum: 1_024 * MIB,
+  }),
   propagateHeaders: Type.Optional(
     list({
       description: "Request headers that /proxy forwards beside its own; a name that ends with * is a prefix.",

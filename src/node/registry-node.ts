@@ -154,6 +154,7 @@ export class RegistryNode {
       renderer: frameRenderer(region, () => this.#cluster()),
       abroad: { list: (names) => this.#capabilitiesAbroad(names) },
       clock: this.#clock,
+      bounds: { eventsMax: config.http.watchEventsMax, bytesMax: config.http.watchBytesMax },
     });
     this.#stateMachine.observe(this.#feed);
     const parts = { group, stateMachine: this.#stateMachine, clock: this.#clock };
@@ -390,7 +391,12 @@ export class RegistryNode {
         propagateHeaders: config.http.propagateHeaders ?? [],
         callsMax: config.http.proxyCallsMax,
       },
-      watch: { feed: this.#feed, cluster: () => this.#cluster(), random: this.#random },
+      watch: {
+        feed: this.#feed,
+        cluster: () => this.#cluster(),
+        random: this.#random,
+        limits: { watchersMax: config.http.watchersMax },
+      },
       isShuttingDown: () => this.#stopping.signal.aborted,
     };
     const server = await buildServer(options);
