@@ -64,10 +64,10 @@ try {
   await federation.stop();
 }
 
-/** What the node's log says of leaders that it lost. */
+/** What the node's log says of leaders that it lost, and of its own stalls. */
 function lossesOf(node: string): string {
   const lines = readFileSync(join(federation.dataDir, "nodes", `${node}.log`), "utf8").split("\n");
-  return lines.filter((line) => line.includes('"RAFT_LEADER_LOST"')).join("\n");
+  return lines.filter((line) => /"RAFT_(LEADER_LOST|STALLED)"/.test(line)).join("\n");
 }
 
 /** Of 20 requests 8 renew, 7 look up (one of them linearizably, one abroad), 4 register and 1 deregisters. */

@@ -238,14 +238,14 @@ const RaftOptions = group({
   electionMsMin: duration({
     description:
       "A follower that hears no leader for a random time from here to raft.electionMsMax starts an election.",
-    default: 300,
+    default: 500,
     minimum: 50,
     maximum: MINUTE,
     aliases: [inSeconds("LEADER_ELECTION_RENEW_DEADLINE")],
   }),
   electionMsMax: duration({
     description: "See raft.electionMsMin.",
-    default: 600,
+    default: 1_000,
     minimum: 100,
     maximum: 2 * MINUTE,
     aliases: [inSeconds("LEADER_ELECTION_LEASE_DURATION")],

@@ -68,8 +68,8 @@ export interface RaftGroupOptions extends CoreOptions {
 
 export const RAFT_DEFAULTS: RaftGroupOptions = {
   heartbeatMs: 50,
-  electionMsMin: 300,
-  electionMsMax: 600,
+  electionMsMin: 500,
+  electionMsMax: 1_000,
   appendBytesMax: 1024 * 1024,
   window: { messagesMax: 64, bytesMax: 8 * 1024 * 1024 },
   committedPage: 512,
@@ -228,6 +228,10 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   }
 
   #tick(lateMs: number): void {
+    // As long as this, others may believe that this node is gone: whoever asks why a leader changed finds the answer here.
+    if (lateMs > this.#options.electionMsMin / 2) {
+      this.#parts.logger.warn({ code: "RAFT_STALLED", lateMs, role: this.#state.role }, "this process stood still");
+    }
     const now = this.#parts.clock.now();
     this.#lastTickAt = now;
     const ownLagMs = lateMs > this.#options.heartbeatMs / 2 ? lateMs : 0;

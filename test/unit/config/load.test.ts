@@ -149,9 +149,9 @@ describe("names in the environment", () => {
     ["REGISTRY_PORT", "8080", "http.port", 8080],
     ["PORT", "8080", "http.port", 8080],
     ["METRICS_PORT", "9090", "http.metricsPort", 9090],
-    ["MCP_MESH_EVENT_MAX_ROWS", "500", "registry.eventsMax", 500],
     ["MCP_MESH_ADMIN_PORT", "8101", "http.adminPort", 8101],
     ["MCP_MESH_PUBLIC_URL_PREFIX", "https://agents.example/a2a", "http.publicUrlPrefix", "https://agents.example/a2a"],
+    ["MCP_MESH_EVENT_MAX_ROWS", "500", "registry.eventsMax", 500],
     ["MCP_MESH_PROXY_TIMEOUT", "90", "http.proxyTimeoutMs", 90_000],
     ["MCP_MESH_PROPAGATE_HEADERS", "x-audit-id, x-tenant*", "http.propagateHeaders", ["x-audit-id", "x-tenant*"]],
     ["MCP_MESH_PUBLIC_URL", "http://registry:8000", "http.publicUrl", "http://registry:8000"],
@@ -188,7 +188,7 @@ describe("names in the environment", () => {
     const problems = problemsOf({ env: { LEADER_ELECTION_RETRY_PERIOD: "2s" } });
     assert.match(
       problems[0] ?? "",
-      /raft\.electionMsMin \(300, default\) and raft\.heartbeatMs \(2000, environment LEADER_ELECTION_RETRY_PERIOD\)/,
+      /raft\.electionMsMin \(500, default\) and raft\.heartbeatMs \(2000, environment LEADER_ELECTION_RETRY_PERIOD\)/,
     );
   });
 
@@ -319,7 +319,7 @@ describe("rules that span options", () => {
     ["ports differ", { PORT: "4001" }, /network\.port .* http\.port/],
     [
       "two lost heartbeats start no election",
-      { ATOLL_RAFT_HEARTBEAT_MS: "61" },
+      { ATOLL_RAFT_HEARTBEAT_MS: "101" },
       /raft\.electionMsMin .* raft\.heartbeatMs/,
     ],
     ["election times spread", { ATOLL_RAFT_ELECTION_MS_MAX: "399" }, /raft\.electionMsMax .* raft\.electionMsMin/],
@@ -354,7 +354,7 @@ describe("rules that span options", () => {
   }
 
   it("hold just within their bounds", () => {
-    load({ env: { ATOLL_RAFT_HEARTBEAT_MS: "60", ATOLL_RAFT_ELECTION_MS_MAX: "420" } });
+    load({ env: { ATOLL_RAFT_HEARTBEAT_MS: "100", ATOLL_RAFT_ELECTION_MS_MAX: "700" } });
     load({ env: { ATOLL_RAFT_LOG_TAIL_ENTRIES: "10000", ATOLL_FEDERATION_SUMMARY_FRESH_MS: "2000" } });
     load({ env: { ATOLL_HTTP_BODY_BYTES_MAX: "64KiB" } });
   });

@@ -173,7 +173,7 @@ describe("raft/raft-group: membership", () => {
     const stranger = (await cluster.startNewcomer(asNodeId("n9"))).id;
     const lonely = cluster.followers.find(({ id }) => id !== stranger)!;
     cluster.network.isolate(lonely.id);
-    await cluster.clock.advance(13_000);
+    await cluster.clock.advance(21_000);
     cluster.network.heal();
     const transport = cluster.network.transportOf(stranger);
     transport.send({ from: stranger, to: lonely.id, term: 1, type: "removed" });
@@ -280,7 +280,7 @@ describe("raft/raft-group: membership", () => {
     const cluster = await RaftCluster.start(3);
     const leader = await cluster.untilLed();
     await cluster.untilAgreed();
-    cluster.clock.stall(700);
+    cluster.clock.stall(1_100);
     const change = leader.group.changeMembership({ type: "remove", id: cluster.followers[0]!.id }, LONG);
     await assert.rejects(change, { detail: { code: "MEMBERSHIP_REFUSED", reason: "quorum-at-risk" } });
   });
