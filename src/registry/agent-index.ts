@@ -104,6 +104,7 @@ export class AgentIndex {
     const there = this.#endpoints.get(hostAndPort);
     if (there !== undefined) return there.endpoint;
     const end = hostAndPort.lastIndexOf(":");
+    if (end < 0) return undefined;
     const [who, port] = [hostAndPort.slice(0, end), hostAndPort.slice(end)];
     const isMeant = (agent: KeptAgent | undefined) => agent && hostAndPortOf(agent.record.endpoint)?.endsWith(port);
     const named = this.#agents.get(who as AgentId);
