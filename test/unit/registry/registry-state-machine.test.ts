@@ -256,3 +256,168 @@ describe("restoring", () => {
     assert.equal(replica.machine.stateHash(), new RegistryStateMachine(HOME).stateHash());
   });
 });
+
+const requires = (capability: string) => [{ capability, tags: [], version: "", required: true }];
+const wants = (capability: string) => [{ capability, tags: [], version: "", required: false }];
+const offering = (name: string, dependencies = wants("nothing")): Partial<AgentRecord> => ({
+  capabilities: [aCapability(name, { dependencies })],
+});
+
+describe("required dependencies (contract A8)", () => {
+  it("that would close a cycle are refused, and what was held stays", () => {
+    replica.register("a", offering("a", requires("b")));
+    replica.register("b", offering("b"));
+    const before = replica.get("b");
+    const result = replica.register("b", offering("b", requires("a")));
+    assert.deepEqual(result, { refused: "dependency-cycle", cycle: ["a", "b", "a"] });
+    assert.equal(replica.get("b"), before);
+  });
+
+  it("may go both ways when one of them is optional", () => {
+    replica.register("a", offering("a", requires("b")));
+    assert.ok("change" in (replica.register("b", offering("b", wants("a"))) as object));
+  });
+
+  it("of the record that is replaced do not count, whatever came of the attempt", () => {
+    replica.register("a", offering("a", requires("b")));
+    replica.register("a", offering("a", requires("c")));
+    assert.ok("change" in (replica.register("b", offering("b", requires("a"))) as object));
+    assert.ok("refused" in (replica.register("a", offering("a", requires("b"))) as object));
+    assert.ok("refused" in (replica.register("c", offering("c", requires("b"))) as object), "a still requires c");
+  });
+
+  it("change with what they require, however indirectly: kept answers abroad are judged by the revision", () => {
+    replica.register("a", offering("a", requires("b")));
+    replica.register("b", offering("b", requires("c")));
+    const heard: string[][] = [];
+    replica.machine.observe({ applied: (names) => heard.push([...names].sort()) });
+    replica.register("c", offering("c"));
+    assert.deepEqual(heard, [["a", "b", "c"]]);
+    for (const name of ["a", "b", "c"]) assert.equal(replica.machine.index.capability(name)?.revision, 3);
+    assert.equal(replica.disk.get("capability/a"), 3);
+  });
+});
+
+describe("changedAt", () => {
+  it("is the revision of what is offered, and of what left", () => {
+    replica.register("a");
+    assert.equal(replica.machine.index.changedAt("weather"), 1);
+    replica.deregister("a", "purge");
+    assert.equal(replica.machine.index.changedAt("weather"), 2);
+    replica.register("b");
+    assert.equal(replica.machine.index.changedAt("weather"), 3);
+  });
+
+  it("of a name that a restored state does not hold may be as late as the last departure", async () => {
+    replica.register("a");
+    replica.deregister("a", "purge");
+    const restored = new RegistryStateMachine(HOME);
+    await restored.restore(pages(replica.disk));
+    assert.equal(restored.index.changedAt("weather"), 2);
+  });
+});
+
+describe("events (contract A11)", () => {
+  const types = () => replica.machine.events.find({}, 100).map(({ type, agentId }) => `${type} ${agentId}`);
+
+  it("tell who came, went, fell silent and returned, newest first", () => {
+    replica.register("a");
+    replica.deregister("a");
+    replica.register("a");
+    replica.expire("a", 3);
+    assert.deepEqual(
+      types(),
+      ["unhealthy", "register", "unregister", "register"].map((type) => `${type} agent-a`),
+    );
+    const [silent, returned] = replica.machine.events.find({}, 2);
+    assert.deepEqual(
+      [silent?.data.reason, silent?.data.transition_type],
+      ["health_degradation", "healthy_to_unhealthy"],
+    );
+    assert.equal(returned?.data.reason, "recovery");
+  });
+
+  it("do not tell of updates, nor of agents of type api", () => {
+    replica.register("a", { type: "api" });
+    replica.deregister("a");
+    replica.register("b");
+    replica.register("b", { version: "2" });
+    assert.deepEqual(types(), ["register agent-b"]);
+  });
+
+  it("are as many as the command says, the oldest go first", () => {
+    for (const name of ["a", "b", "c"]) {
+      const command = { kind: "register", id: agentId(name), record: aRecord(), atMs: 1, agentsMax: 9 } as const;
+      replica.apply({ ...command, eventsMax: 2 });
+    }
+    assert.deepEqual(types(), ["register agent-c", "register agent-b"]);
+    assert.equal([...replica.disk.keys()].filter((key) => key.startsWith("event/")).length, 2);
+  });
+
+  it("go with the agent when it is purged", () => {
+    replica.register("a");
+    replica.register("b");
+    replica.deregister("a", "purge");
+    assert.deepEqual(types(), ["register agent-b"]);
+  });
+
+  it("of a rotation are one for each healthy agent", () => {
+    replica.register("a");
+    replica.register("b");
+    replica.deregister("b");
+    const rotate = { kind: "rotate", entityId: null, atMs: 1, eventsMax: 100 } as const;
+    assert.deepEqual(replica.apply(rotate), { affectedAgents: 1 });
+    assert.equal(types()[0], "rotate agent-a");
+    assert.equal(replica.machine.rotatedRevision, 4);
+    assert.deepEqual(replica.apply({ ...rotate, entityId: "e" }), { affectedAgents: 0 });
+    assert.equal(replica.machine.rotatedRevision, 4);
+  });
+
+  it("come back in order after a restart", async () => {
+    for (const name of ["a", "b", "c"]) replica.register(name);
+    const restored = new RegistryStateMachine(HOME);
+    await restored.restore(pages(replica.disk));
+    assert.deepEqual(restored.events.find({}, 100), replica.machine.events.find({}, 100));
+  });
+});
+
+describe("audits", () => {
+  const audit = (incarnation: number, chosen: string) =>
+    replica.apply({
+      kind: "audit",
+      id: agentId("a"),
+      incarnation,
+      entries: [{ functionName: "f", position: 0, type: "dependency_resolved", data: { chosen } }],
+      atMs: 1,
+      eventsMax: 100,
+    });
+
+  it("are events, and the newest of each dependency is remembered for as long as the agent is", () => {
+    replica.register("a");
+    audit(1, "x");
+    audit(1, "y");
+    assert.deepEqual(replica.machine.auditsOf(agentId("a")), { "0 f": { chosen: "y" } });
+    assert.equal(replica.machine.events.find({ type: "dependency_resolved", functionName: "f" }, 9).length, 2);
+    replica.deregister("a", "purge");
+    assert.deepEqual(replica.machine.auditsOf(agentId("a")), {});
+    assert.ok(![...replica.disk.keys()].some((key) => key.startsWith("audit/")));
+  });
+
+  it("of an earlier lease are left out", () => {
+    replica.register("a");
+    assert.deepEqual(audit(7, "x"), { written: 0 });
+    assert.deepEqual(replica.machine.auditsOf(agentId("a")), {});
+  });
+});
+
+describe("draining", () => {
+  it("is the region's, and survives a restart", async () => {
+    replica.apply({ kind: "setDraining", isDraining: true });
+    const restored = new RegistryStateMachine(HOME);
+    await restored.restore(pages(replica.disk));
+    assert.equal(restored.isDraining, true);
+    replica.apply({ kind: "setDraining", isDraining: false });
+    assert.equal(replica.machine.isDraining, false);
+    assert.equal(replica.disk.has("region/draining"), false);
+  });
+});
