@@ -22,6 +22,7 @@ import { listing } from "./scenarios/listing.ts";
 import { llm } from "./scenarios/llm.ts";
 import { operators } from "./scenarios/operators.ts";
 import { paths } from "./scenarios/paths.ts";
+import { proxy } from "./scenarios/proxy.ts";
 import { purpose } from "./scenarios/purpose.ts";
 import { registration } from "./scenarios/registration.ts";
 import { resolution } from "./scenarios/resolution.ts";
@@ -52,6 +53,7 @@ const STORIES: Readonly<Record<string, readonly Scenario[]>> = {
   events,
   chance,
   operators,
+  proxy,
   purpose,
 };
 
