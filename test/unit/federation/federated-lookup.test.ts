@@ -349,3 +349,62 @@ describe("federated lookup", () => {
     );
   });
 });
+
+describe("what is known without asking", () => {
+  const known = (all: FakeFederation, capability = "translate") =>
+    all
+      .node("west-1")
+      .federation.known(queryFor(capability))
+      .map(({ region, agents }) => [region, agents?.map(({ id }) => id) ?? null]);
+
+  it("is nothing of a region whose summary shows a match, until it was asked", async () => {
+    const all = await federationWithAgent();
+    assert.deepEqual(known(all), [["east", null]]);
+    await lookup(all, queryFor("translate"));
+    assert.deepEqual(known(all), [["east", ["a1"]]]);
+    assert.equal(lookupsSent(all), 1);
+  });
+
+  it("is that there is nobody where the summary shows no match", async () => {
+    const all = await federationWithAgent();
+    assert.deepEqual(known(all, "paint"), [["east", []]]);
+  });
+
+  it("is nothing again once the summary shows a change, and the count of changes tells", async () => {
+    const all = await federationWithAgent();
+    await lookup(all, queryFor("translate"));
+    const { federation } = all.node("west-1");
+    const before = federation.changes();
+    await all.clock.advance(5_000);
+    assert.equal(federation.changes(), before, "headers alone change nothing");
+    all.regions.get("east")!.deregister("a1");
+    await all.clock.advance(20);
+    assert.ok(federation.changes() > before);
+    assert.deepEqual(known(all), [["east", []]]);
+  });
+
+  it("stays what it was of a region that is away, for an agent told of it may still reach it", async () => {
+    const all = await federationWithAgent();
+    await lookup(all, queryFor("translate"));
+    const { federation } = all.node("west-1");
+    const before = federation.changes();
+    all.network.cut(EAST, WEST);
+    await all.clock.advance(60_000);
+    assert.deepEqual(known(all), [["east", ["a1"]]]);
+    assert.ok(federation.changes() > before, "links that end are a change");
+  });
+
+  it("comes nearest first", async () => {
+    const all = new FakeFederation();
+    for (const region of ["west", "east", "south"]) all.found(region, 1);
+    for (const region of ["east", "south"]) all.regions.get(region)!.register(`a-${region}`, "translate");
+    await all.clock.advance(1_200);
+    await lookup(all, queryFor("translate"));
+    all.node("west-1").node.directory.roundTrips.set(all.node("east-1").node.self.nodeId, 80);
+    all.node("west-1").node.directory.roundTrips.set(all.node("south-1").node.self.nodeId, 20);
+    assert.deepEqual(known(all), [
+      ["south", ["a-south"]],
+      ["east", ["a-east"]],
+    ]);
+  });
+});
