@@ -30,6 +30,9 @@ const SCHEMA_HASH = /^sha256:[0-9a-f]{64}$/;
 /** Hosts are put into a URL as they are, so nothing that ends a host may be in them. */
 const HOST = /^[^\s/?#@\\\p{Cc}]{1,253}$/u;
 
+const HTTP_ENDPOINT = /^(https?):\/\/([^/?#]+?)(?::(\d+))?(?:[/?#]|$)/;
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443 };
+
 const AGENT_TYPES: readonly string[] = ["mcp_agent", "api", "a2a", "mesh_tool", "decorator_agent"];
 const RUNTIMES: readonly string[] = ["python", "typescript", "java"];
 const MATCH_MODES: readonly string[] = ["subset", "strict"];
@@ -154,11 +157,11 @@ function endpointOf({ agent_id, http_host, http_port = 0 }: Heartbeat, held: Age
   return `http://${isBareIPv6 ? `[${host}]` : host}:${port}`;
 }
 
-function hostAndPort(endpoint: string | undefined): { host: string; port: number } {
-  const url = endpoint === undefined ? null : URL.parse(endpoint);
-  if (url === null || !url.protocol.startsWith("http")) return { host: "", port: 0 };
-  const defaultPort = url.protocol === "https:" ? 443 : 80;
-  return { host: url.hostname, port: url.port === "" ? defaultPort : Number(url.port) };
+/** Host and port as they were written, which a parsed URL would not keep. */
+function hostAndPort(endpoint = ""): { host: string; port: number } {
+  const [, scheme, host = "", port] = HTTP_ENDPOINT.exec(endpoint) ?? [];
+  if (scheme === undefined) return { host: "", port: 0 };
+  return { host, port: port === undefined ? DEFAULT_PORTS[scheme]! : Number(port) };
 }
 
 /** A surface without a path or a skill can not be reached, and is left out. */

@@ -51,6 +51,18 @@ describe("A2: a heartbeat of a known agent", () => {
     });
   }
 
+  for (const [endpoint, moved] of [
+    ["http://HOST.Example:80", "http://HOST.Example:81"],
+    ["http://[::1]:80", "http://[::1]:81"],
+    ["http://[::1]", "http://[::1]:81"],
+    ["http://h/agents/a", "http://h:81"],
+    ["stdio://a", "stdio://a"],
+  ] as const) {
+    it(`A2: at ${endpoint} with another port is at ${moved}`, () => {
+      assert.equal(recordOf({ agent_id: "a", http_port: 81 }, { ...held, endpoint }).endpoint, moved);
+    });
+  }
+
   it("A2: keeps an endpoint that host and port can not spell", () => {
     const elsewhere = { ...held, endpoint: "https://example.org/agents/a" };
     assert.equal(recordOf({ agent_id: "a", http_host: "", http_port: 0 }, elsewhere).endpoint, elsewhere.endpoint);
