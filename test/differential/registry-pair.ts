@@ -15,7 +15,7 @@ import { type Answer, HttpExchange, type Request } from "./exchange.ts";
 const REVISION_TIMEOUT_MS = 20_000;
 const ASKED_LENGTH_SHOWN = 200;
 /** Each words its refusals for itself; what is refused, and the name of the field, is the contract's. */
-export const OWN_WORDS = "own words";
+const OWN_WORDS = "own words";
 const ERROR_TEXTS = /^body\.(error|msg): "[^"].*" → "[^"].*"$/;
 const REFUSAL_TEXTS = /^body\.message: "(validation failed|failed to \w+ agent): (.*)" → "validation failed: (.*)"$/;
 

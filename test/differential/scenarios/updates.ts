@@ -8,6 +8,8 @@ const CHANGES: readonly (readonly [name: string, first: object, then: object])[]
   ["port-zero", { http_host: "h", http_port: 80 }, { http_port: 0 }],
   ["port-moves", { http_host: "h", http_port: 80 }, { http_port: 81 }],
   ["host-empty", { http_host: "h", http_port: 80 }, { http_host: "" }],
+  ["host-in-capitals", { http_host: "HOST.Example", http_port: 80 }, { http_port: 81 }],
+  ["host-of-ipv6", { http_host: "[::1]", http_port: 80 }, { http_port: 81 }],
   ["host-moves", { http_host: "h", http_port: 80 }, { http_host: "h2" }],
   ["host-lost", { http_host: "h", http_port: 80 }, { http_host: "", http_port: 0 }],
   ["place-found", {}, { http_host: "h", http_port: 80 }],
