@@ -312,7 +312,7 @@ class CapabilityEntry {
   }
 }
 
-/** Texts with the number of times they were added; sorted when somebody looks. */
+/** Texts with the number of times they were added; sorted when somebody first looks, and kept so from then on. */
 class CountedTexts {
   readonly #counts = new Map<string, number>();
   #sorted: readonly string[] | null = null;
@@ -320,15 +320,16 @@ class CountedTexts {
   add(text: string): void {
     const count = this.#counts.get(text) ?? 0;
     this.#counts.set(text, count + 1);
-    if (count === 0) this.#sorted = null;
+    if (count === 0 && this.#sorted !== null)
+      this.#sorted = this.#sorted.toSpliced(lowerBound(this.#sorted, text, compareText), 0, text);
   }
 
   remove(text: string): void {
     const count = this.#counts.get(text) ?? 0;
     if (count > 1) {
       this.#counts.set(text, count - 1);
-    } else if (this.#counts.delete(text)) {
-      this.#sorted = null;
+    } else if (this.#counts.delete(text) && this.#sorted !== null) {
+      this.#sorted = this.#sorted.toSpliced(lowerBound(this.#sorted, text, compareText), 1);
     }
   }
 

@@ -9,6 +9,7 @@
 import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import type { AgentId } from "../types/ids.ts";
 import { decode, encode } from "./codec.ts";
+import { shareTags } from "./matching/tags.ts";
 
 export type Command =
   | {
@@ -186,7 +187,7 @@ function readRegister(fields: readonly unknown[]): Command | null {
   const [id, record, atMs, agentsMax, eventsMax = EVENTS_MAX_BEFORE] = fields;
   if (!isAgentId(id) || !isRecord(record) || !isNumber(atMs) || !isNumber(agentsMax) || !isNumber(eventsMax))
     return null;
-  return { kind: "register", id, record, atMs, agentsMax, eventsMax };
+  return { kind: "register", id, record: shareTags(record), atMs, agentsMax, eventsMax };
 }
 
 function readDeregister(fields: readonly unknown[]): Command | null {

@@ -3,7 +3,7 @@
  * which something new can be said.
  */
 
-import type { StoredAgent } from "../types/agent.ts";
+import type { Dependency, StoredAgent } from "../types/agent.ts";
 import type { AgentIndex } from "./agent-index.ts";
 import type { AuditEntry } from "./commands.ts";
 import type { Resolutions, ResolvedDependency } from "./interface.ts";
@@ -19,22 +19,27 @@ import { type Audits, slotOf } from "./registry-state-machine.ts";
 /** Chosen from another region, after this one had nobody. */
 type TraceAbroad = DependencyTrace & { chosen_region: string };
 
-/** @param prior - what was last told of each dependency */
-export function auditOf(
+/**
+ * @param prior - what was last told of each dependency
+ * @param before - resolves when a dependency may be looked at without keeping others waiting
+ */
+export async function auditOf(
   agent: StoredAgent,
   { dependencies }: Resolutions,
   prior: Audits,
   index: AgentIndex,
   options: TraceOptions,
-): readonly AuditEntry[] {
+  before: (dependency: Dependency) => Promise<void>,
+): Promise<readonly AuditEntry[]> {
   const entries: AuditEntry[] = [];
   for (const [functionName, resolved] of Map.groupBy(dependencies, (each) => each.functionName)) {
     for (const [position, each] of resolved.entries()) {
+      await before(each.dependency);
       const trace = traceOf(each, index, options);
-      const before = prior[slotOf(functionName, position)];
-      if (!isWorthTelling(trace, before)) continue;
+      const told = prior[slotOf(functionName, position)];
+      if (!isWorthTelling(trace, told)) continue;
       const type = each.provider === null ? "dependency_unresolved" : "dependency_resolved";
-      entries.push({ functionName, position, type, data: auditData(agent.id, position, trace, before) });
+      entries.push({ functionName, position, type, data: auditData(agent.id, position, trace, told) });
     }
   }
   return entries;

@@ -36,6 +36,11 @@ export class DependencyIndex {
     return reached;
   }
 
+  /** How many capabilities require something. */
+  get size(): number {
+    return this.#required.size;
+  }
+
   /** The capabilities that some agent declares to be useless without `name`. */
   requirersOf(name: string): Iterable<string> {
     return this.#requirers.get(name)?.keys() ?? [];

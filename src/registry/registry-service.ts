@@ -9,7 +9,7 @@
  */
 
 import { type ConsensusGroup, RaftError } from "../raft/index.ts";
-import type { AgentRecord, Capability, FoundAgent, StoredAgent } from "../types/agent.ts";
+import type { AgentRecord, Capability, Dependency, FoundAgent, StoredAgent } from "../types/agent.ts";
 import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
@@ -194,7 +194,6 @@ export class RegistryService implements Registry {
   async inform(agent: StoredAgent): Promise<Resolutions> {
     // Read first: the agent may be told of a change twice, never too seldom.
     const { revision } = this.#view();
-    const resolutions = await this.#resolver.resolve(agent);
     const informed = this.#keeper.informedRevision(agent.incarnation);
     const mayBeTold =
       informed === null ||
@@ -202,7 +201,7 @@ export class RegistryService implements Registry {
       // Also when the same one is chosen: among whom is part of what an audit tells.
       this.#resolver.hasOtherOffers(agent, informed) ||
       this.#resolver.hasNews(agent, informed);
-    this.#resolver.markTold(agent, revision);
+    const resolutions = await this.#resolver.resolve(agent, revision);
     this.#keeper.markInformed(agent.incarnation, revision);
     if (mayBeTold) await this.#audit(agent, resolutions);
     return resolutions;
@@ -332,10 +331,13 @@ export class RegistryService implements Registry {
   async #audit(agent: StoredAgent, resolutions: Resolutions): Promise<void> {
     const { eventsMax, isolatesNamespaces } = this.#options;
     if (eventsMax === 0) return;
-    const entries = auditOf(agent, resolutions, this.#stateMachine.auditsOf(agent.id), this.#stateMachine.index, {
+    const prior = this.#stateMachine.auditsOf(agent.id);
+    const options = {
       reasonOf: this.#resolver.reasonOf,
       ...(isolatesNamespaces && { namespace: agent.record.namespace }),
-    });
+    };
+    const beforeEach = (dependency: Dependency) => this.#resolver.beforeAudit(dependency);
+    const entries = await auditOf(agent, resolutions, prior, this.#stateMachine.index, options, beforeEach);
     if (entries.length === 0) return;
     const { id, incarnation } = agent;
     const atMs = this.#clock.wallTime();

@@ -35,6 +35,7 @@ import { equalData } from "./equal-data.ts";
 import { EventLog } from "./event-log.ts";
 import { fellSilent, registered, rotated, unregistered } from "./event-records.ts";
 import { findRequiredCycle } from "./matching/required-cycle.ts";
+import { shareTags } from "./matching/tags.ts";
 
 /** Follows the state as it changes. Called while a command is applied: it must be quick and must not throw. */
 export interface StateObserver {
@@ -166,7 +167,7 @@ export class RegistryStateMachine implements StateMachine {
 function load(state: State, key: string, value: unknown): void {
   if (key.startsWith(AGENT_PREFIX)) {
     const agent = value as KeptAgent;
-    state.index.put(agent, agent.revision);
+    state.index.put({ ...agent, record: shareTags(agent.record) }, agent.revision);
   } else if (key.startsWith(CAPABILITY_PREFIX)) {
     state.index.touch(key.slice(CAPABILITY_PREFIX.length), value as number);
   } else if (key.startsWith(EVENT_PREFIX)) {

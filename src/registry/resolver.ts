@@ -8,15 +8,20 @@
  * Whether something changed is judged from this node's state and from what is known of other regions without asking: a fast
  * heartbeat costs no request and, as long as nothing changed that the agent needs, hardly a comparison.
  *
+ * A capability may have thousands of replicas, and an agent hundreds of dependencies. So what was chosen for a dependency is
+ * kept until its capability changes; a resolution gives way to others between two dependencies; and where comparing would
+ * take too long, a fast heartbeat says that there may be news.
+ *
  * Elsewhere: how one provider is chosen (`matching/`), what other regions are known to offer (`RemoteRegions`).
  */
 
-import type { Capability, Dependency, FoundAgent, StoredAgent } from "../types/agent.ts";
+import type { Capability, Dependency, FoundAgent, JsonObject, StoredAgent } from "../types/agent.ts";
 import type { RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
 import type { Clock } from "../util/clock.ts";
 import { type KeptAgent, offerOf } from "./agent-index.ts";
 import { hostAndPortOf } from "./endpoint.ts";
+import { GiveWay } from "./give-way.ts";
 import type {
   RemoteRegions,
   Resolutions,
@@ -36,6 +41,11 @@ import { ReturnWatch } from "./return-watch.ts";
 const ABROAD_MAX = 4;
 const ENDPOINTS_MAX = 10_000;
 
+/** Comparisons of a candidate with a tag, or a version, that are made without giving way; some ten milliseconds. */
+const WORK_PER_TURN = 200_000;
+/** A fast heartbeat, or a list, compares no more than this for one agent. */
+const WORK_AT_ONCE_MAX = 1_000_000;
+
 export interface ResolverParts {
   readonly region: RegionId;
   readonly stateMachine: RegistryStateMachine;
@@ -49,6 +59,7 @@ export interface ResolverParts {
 
 /** One thing that an agent needs somebody for. */
 interface Need {
+  readonly of: Capability;
   readonly dependency: Dependency;
   readonly fits: SchemaTest | undefined;
   /** Of who provides a language model nobody asks what it requires of others (contract A7). */
@@ -66,6 +77,7 @@ interface Choice {
 
 /** What an agent was last told by this node, in the order of its declarations. */
 interface Told {
+  providers: readonly (FoundAgent | null)[];
   keys: readonly string[];
   /** Of this region's state, and of what was known of others. */
   revision: number;
@@ -79,14 +91,20 @@ export class Resolver {
   readonly #returns: ReturnWatch;
   /** By incarnation. */
   readonly #told = new Map<number, Told>();
+  /** Who of this region was chosen for a dependency, and of which state. */
+  readonly #chosen = new WeakMap<Dependency, Chosen>();
+  readonly #giveWay: GiveWay;
   /** Endpoints abroad that somebody here was told of, by `host:port`, the latest last. */
   readonly #endpointsTold = new Map<string, string>();
   #remoteChanges = 0;
+  /** Counts how often availability was judged anew for another reason than a change of the capability. */
+  #epoch = 0;
 
   constructor(parts: ResolverParts) {
     this.#parts = parts;
     const { stateMachine, clock, handBackMs } = parts;
     this.#returns = new ReturnWatch(clock, handBackMs);
+    this.#giveWay = new GiveWay(clock, WORK_PER_TURN);
     this.#availability = new Availability((name) => stateMachine.index.offers(name), {
       isOfferedElsewhere: (dependency) => this.#isOfferedAbroad(dependency),
     });
@@ -95,6 +113,7 @@ export class Resolver {
       applied: () => this.#availability.forget(),
       restored: () => {
         this.#availability.forget();
+        this.#epoch++;
         this.#told.clear();
       },
     });
@@ -114,33 +133,52 @@ export class Resolver {
 
   readonly isAvailable = (offer: Offer): boolean => this.reasonOf(offer) === undefined;
 
-  /** All that the agent needs, as far as is known without asking. */
+  /** All that the agent needs, as far as is known without asking; what it was told, where finding out would take long. */
   view(agent: StoredAgent): Resolutions {
+    const needs = needsOf(agent);
     const told = this.#told.get(agent.incarnation);
-    let slot = 0;
-    return this.#resolve(agent, (need) => this.#choose(agent, need, told?.keys[slot++]).provider);
+    const isCheap = told === undefined || told.providers.length !== needs.length || this.#canCompareAtOnce(needs);
+    if (!isCheap) return this.#shown(agent, needs, told.providers);
+    const choices = needs.map((need, slot) => this.#choose(agent, need, told?.keys[slot]));
+    return this.#shown(agent, needs, providersOf(choices));
   }
 
-  /** The same after every region was asked that may have something this one has not. Never rejects for a region. */
-  async resolve(agent: StoredAgent): Promise<Resolutions> {
-    const told = this.#told.get(agent.incarnation);
+  /**
+   * The same after every region was asked that may have something this one has not, and noted as told to the agent.
+   * Never rejects for a region.
+   *
+   * @param revision - of this region, when the caller began
+   */
+  async resolve(agent: StoredAgent, revision: number): Promise<Resolutions> {
+    const keys = this.#told.get(agent.incarnation)?.keys;
     const needs = needsOf(agent);
-    const toAsk = needs.filter((need, slot) => !this.#choose(agent, need, told?.keys[slot]).isCertain);
+    const choices: Choice[] = [];
+    for (const [slot, need] of needs.entries()) {
+      await this.#giveWay.before(this.#workFor(need));
+      choices.push(this.#choose(agent, need, keys?.[slot]));
+    }
+    await this.#ask(agent, needs, choices);
+    for (const [slot, need] of needs.entries()) {
+      if (!choices[slot]!.isCertain) choices[slot] = this.#choose(agent, need, keys?.[slot]);
+    }
+    const providers = providersOf(choices);
+    if (needs.length > 0) this.#told.set(agent.incarnation, this.#toldOf(choices, revision));
+    this.noteEndpoints(providers.flatMap((provider) => provider ?? []));
+    return this.#shown(agent, needs, providers);
+  }
+
+  /** Waits until an audit of so many comparisons may be made without keeping others waiting. */
+  beforeAudit(dependency: Dependency): Promise<void> {
+    return this.#giveWay.before(this.#workOf(dependency));
+  }
+
+  /** Asks the regions that may have somebody; their answers are kept, and known from then on. */
+  async #ask(agent: StoredAgent, needs: readonly Need[], choices: readonly Choice[]): Promise<void> {
+    const toAsk = needs.filter((_, slot) => !choices[slot]!.isCertain);
     const queries = new Map(
       toAsk.map(({ dependency }) => [JSON.stringify(dependency), this.#queryOf(agent, dependency)]),
     );
     await Promise.all([...queries.values()].map((query) => this.#parts.remote.lookup(query, { consistency: "stale" })));
-    return this.view(agent);
-  }
-
-  /** Notes what `resolve` found as told to the agent, as of `revision` of this region. */
-  markTold(agent: StoredAgent, revision: number): void {
-    const needs = needsOf(agent);
-    if (needs.length === 0) return;
-    const keys = this.#told.get(agent.incarnation)?.keys;
-    const choices = needs.map((need, slot) => this.#choose(agent, need, keys?.[slot]));
-    this.#told.set(agent.incarnation, this.#toldOf(choices, revision));
-    this.noteEndpoints(choices.flatMap(({ provider }) => provider ?? []));
   }
 
   /** Notes where agents abroad listen that somebody was told of. */
@@ -187,7 +225,7 @@ export class Resolver {
 
   /** Another node told the agent: what exactly is not known here, only up to when. */
   #mayHaveNews(agent: StoredAgent, needs: readonly Need[], informedRevision: number): boolean {
-    if (this.#changedAt(needs) > informedRevision) return true;
+    if (this.#changedAt(needs) > informedRevision || !this.#canCompareAtOnce(needs)) return true;
     return needs.some((need) => {
       const { provider, isCertain } = this.#choose(agent, need, undefined);
       return !isCertain || (provider !== null && provider.region !== this.#parts.region);
@@ -197,6 +235,7 @@ export class Resolver {
   #differs(agent: StoredAgent, needs: readonly Need[], told: Told): boolean {
     const isSame = this.#changedAt(needs) <= told.revision && this.#parts.remote.changes() === told.remoteChanges;
     if (isSame && !told.isHeldBack) return false;
+    if (!this.#canCompareAtOnce(needs)) return true;
     const choices = needs.map((need, slot) => this.#choose(agent, need, told.keys[slot]));
     if (choices.some(({ isCertain }) => !isCertain)) return true;
     const now = this.#toldOf(choices, Math.max(told.revision, this.#changedAt(needs)));
@@ -206,21 +245,20 @@ export class Resolver {
   }
 
   #toldOf(choices: readonly Choice[], revision: number): Told {
+    const providers = providersOf(choices);
     return {
-      keys: choices.map(({ provider }) => keyOf(provider)),
+      providers,
+      keys: providers.map(keyOf),
       revision,
       remoteChanges: this.#parts.remote.changes(),
       isHeldBack: choices.some(({ isHeldBack }) => isHeldBack),
     };
   }
 
-  #choose(agent: StoredAgent, { dependency, fits, isForModel }: Need, told: string | undefined): Choice {
-    const { stateMachine, region, isolatesNamespaces } = this.#parts;
-    const here = chooseProvider(stateMachine.index.offers(dependency.capability), dependency, {
-      fits,
-      isAvailable: isForModel ? undefined : this.isAvailable,
-      ...(isolatesNamespaces && { namespace: agent.record.namespace }),
-    });
+  #choose(agent: StoredAgent, need: Need, told: string | undefined): Choice {
+    const { region } = this.#parts;
+    const { dependency } = need;
+    const here = this.#chooseHere(agent, need);
     const mayWait = told !== undefined && told !== "" && !told.startsWith(`${region} `);
     if (here !== null && !(mayWait && this.#returns.isYoung(here.id))) {
       return { provider: here, isCertain: true, isHeldBack: false };
@@ -229,6 +267,42 @@ export class Resolver {
     const kept = agents.find((found) => keyOf(found) === told);
     if (here !== null) return { provider: kept ?? here, isCertain: true, isHeldBack: kept !== undefined };
     return { provider: kept ?? agents[0] ?? null, isCertain, isHeldBack: false };
+  }
+
+  #chooseHere({ record }: StoredAgent, { dependency, fits, isForModel }: Need): FoundAgent | null {
+    const held = this.#keptFor(dependency);
+    if (held !== undefined) return held.provider;
+    const { stateMachine, isolatesNamespaces } = this.#parts;
+    const provider = chooseProvider(stateMachine.index.offers(dependency.capability), dependency, {
+      fits,
+      isAvailable: isForModel ? undefined : this.isAvailable,
+      ...(isolatesNamespaces && { namespace: record.namespace }),
+    });
+    const changedAt = stateMachine.index.changedAt(dependency.capability);
+    this.#chosen.set(dependency, { provider, changedAt, epoch: this.#epoch });
+    return provider;
+  }
+
+  #keptFor(dependency: Dependency): Chosen | undefined {
+    this.#forgetWhenOthersChanged();
+    const held = this.#chosen.get(dependency);
+    if (held === undefined || held.epoch !== this.#epoch) return undefined;
+    return held.changedAt === this.#parts.stateMachine.index.changedAt(dependency.capability) ? held : undefined;
+  }
+
+  #canCompareAtOnce(needs: readonly Need[]): boolean {
+    let work = 0;
+    for (const need of needs) work += this.#workFor(need);
+    return work <= WORK_AT_ONCE_MAX;
+  }
+
+  /** Comparisons that choosing takes, at most. */
+  #workFor({ dependency }: Need): number {
+    return this.#keptFor(dependency) === undefined ? this.#workOf(dependency) : 0;
+  }
+
+  #workOf({ capability, tags }: Dependency): number {
+    return this.#parts.stateMachine.index.offers(capability).length * (1 + tags.length);
   }
 
   /** The best provider of each region that is known to have one, nearest first. */
@@ -264,18 +338,15 @@ export class Resolver {
     return hasFilter ? this.#parts.stateMachine.topologyRevision : 0;
   }
 
-  #resolve(agent: StoredAgent, choose: (need: Need) => FoundAgent | null): Resolutions {
+  /** @param providers - who was chosen for each need */
+  #shown(agent: StoredAgent, needs: readonly Need[], providers: readonly (FoundAgent | null)[]): Resolutions {
     const dependencies: ResolvedDependency[] = [];
     const llmProviders: ResolvedLlmProvider[] = [];
-    const budget = { stepsLeft: SCHEMA_TEST_STEPS_MAX };
-    for (const capability of agent.record.capabilities) {
-      const { functionName, llmProvider } = capability;
-      for (const need of needsOfCapability(capability, budget)) {
-        const { dependency, isForModel } = need;
-        const provider = choose(need);
-        if (!isForModel) dependencies.push({ functionName, dependency, provider });
-        else llmProviders.push({ functionName, llmProvider: llmProvider!, provider });
-      }
+    for (const [slot, { of, dependency, isForModel }] of needs.entries()) {
+      const { functionName, llmProvider } = of;
+      const provider = providers[slot] ?? null;
+      if (!isForModel) dependencies.push({ functionName, dependency, provider });
+      else llmProviders.push({ functionName, llmProvider: llmProvider!, provider });
     }
     return { dependencies, tools: this.#toolsOf(agent), llmProviders };
   }
@@ -299,7 +370,31 @@ export class Resolver {
     if (changes === this.#remoteChanges) return;
     this.#remoteChanges = changes;
     this.#availability.forget();
+    // Only where something requires something can another region decide who is available here.
+    if (this.#parts.stateMachine.index.dependencies.size > 0) this.#epoch++;
   }
+}
+
+interface Chosen {
+  readonly provider: FoundAgent | null;
+  readonly changedAt: number;
+  readonly epoch: number;
+}
+
+function providersOf(choices: readonly Choice[]): readonly (FoundAgent | null)[] {
+  return choices.map(({ provider }) => provider);
+}
+
+const llmDependencies = new WeakMap<JsonObject, Dependency | null>();
+
+/** The same one each time, so that what was chosen for it can be kept. */
+function llmDependencyOf(llmProvider: JsonObject): Dependency | null {
+  let dependency = llmDependencies.get(llmProvider);
+  if (dependency === undefined) {
+    dependency = llmDependency(llmProvider) ?? null;
+    llmDependencies.set(llmProvider, dependency);
+  }
+  return dependency;
 }
 
 /** Everything that is chosen one provider for, in the order of declaration. */
@@ -309,12 +404,12 @@ function needsOf({ record }: StoredAgent): readonly Need[] {
 }
 
 /** The dependencies of a function, then its LLM provider. */
-function* needsOfCapability({ dependencies, llmProvider }: Capability, budget: StepBudget): Iterable<Need> {
-  for (const dependency of dependencies) {
-    yield { dependency, fits: schemaTest(dependency, budget), isForModel: false };
+function* needsOfCapability(of: Capability, budget: StepBudget): Iterable<Need> {
+  for (const dependency of of.dependencies) {
+    yield { of, dependency, fits: schemaTest(dependency, budget), isForModel: false };
   }
-  const dependency = llmProvider && llmDependency(llmProvider);
-  if (dependency !== undefined) yield { dependency, fits: hasInputSchema, isForModel: true };
+  const dependency = of.llmProvider && llmDependencyOf(of.llmProvider);
+  if (dependency) yield { of, dependency, fits: hasInputSchema, isForModel: true };
 }
 
 function queryOf({ capability, tags, version, ...expected }: Dependency): RegionQuery {

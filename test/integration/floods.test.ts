@@ -23,12 +23,14 @@ before(async () => {
 after(() => test.app.close());
 
 const flood = ({ method, url, payload }: Flood) =>
-  test.app.inject({
-    method,
-    url,
-    headers: { "content-type": "application/json" },
-    ...(payload !== undefined && { payload }),
-  });
+  test.region.clock.settled(
+    test.app.inject({
+      method,
+      url,
+      headers: { "content-type": "application/json" },
+      ...(payload !== undefined && { payload }),
+    }),
+  );
 
 describe("floods", () => {
   for (const each of REFUSED) {

@@ -7,6 +7,7 @@ import { MEMBERSHIP } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
 import { READS_AND_TRANSFERS } from "./reads.ts";
 import { REPLICATION } from "./replication.ts";
+import { RESOLUTION } from "./resolution.ts";
 import { SNAPSHOTS } from "./snapshots.ts";
 import { STORAGE } from "./storage.ts";
 
@@ -19,6 +20,7 @@ export const AREAS: ReadonlyMap<string, readonly Mutant[]> = new Map([
   ["driver", DRIVER],
   ["storage", STORAGE],
   ["leases", LEASES],
+  ["resolution", RESOLUTION],
 ]);
 
 export const CATALOGUE: readonly Mutant[] = [...AREAS.values()].flat();

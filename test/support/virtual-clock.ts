@@ -46,6 +46,17 @@ export class VirtualClock implements Clock {
     this.#nowMs = endMs;
   }
 
+  /** Lets turns go by, but no time, until `promise` settles: for work that gives way to other work. */
+  async settled<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const note = () => {
+      isSettled = true;
+    };
+    promise.then(note, note);
+    while (!isSettled) await this.advance(0);
+    return promise;
+  }
+
   /** Lets `ms` pass while nothing runs, as when the process was stopped: what became due is late. */
   stall(ms: number): void {
     this.#nowMs += ms;

@@ -394,6 +394,14 @@ describe("what is known without asking", () => {
     assert.ok(federation.changes() > before, "links that end are a change");
   });
 
+  it("is nothing while the summary shows a change that the kept answer does not", async () => {
+    const all = await federationWithAgent();
+    await lookup(all, queryFor("translate"));
+    all.regions.get("east")!.register("a2", "translate");
+    await all.clock.advance(20);
+    assert.deepEqual(known(all), [["east", null]]);
+  });
+
   it("comes nearest first", async () => {
     const all = new FakeFederation();
     for (const region of ["west", "east", "south"]) all.found(region, 1);

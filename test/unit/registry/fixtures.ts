@@ -3,7 +3,7 @@
 import type { RemoteRegions } from "../../../src/registry/interface.ts";
 import { LeaseKeeper, type LeaseOptions } from "../../../src/registry/lease-keeper.ts";
 import type { RecordLimits } from "../../../src/registry/limits.ts";
-import { RegistryService } from "../../../src/registry/registry-service.ts";
+import { RegistryService, type ServiceOptions } from "../../../src/registry/registry-service.ts";
 import { RegistryStateMachine } from "../../../src/registry/registry-state-machine.ts";
 import type { AgentRecord, Capability } from "../../../src/types/agent.ts";
 import { type AgentId, asAgentId, asRegionId } from "../../../src/types/ids.ts";
@@ -89,13 +89,19 @@ export interface TestNode {
   isCutOff: boolean;
 }
 
+export interface TestOptions {
+  readonly leases?: Partial<LeaseOptions>;
+  readonly limits?: Partial<RecordLimits>;
+  readonly service?: Partial<ServiceOptions>;
+}
+
 /** Nodes on one virtual clock; broadcasts arrive at once, and as copies. */
 export class TestRegion {
   readonly clock = new VirtualClock();
   readonly region = new InstantRegion();
   readonly nodes: TestNode[] = [];
 
-  constructor(size: number, options: { leases?: Partial<LeaseOptions>; limits?: Partial<RecordLimits> } = {}) {
+  constructor(size: number, options: TestOptions = {}) {
     for (let i = 0; i < size; i++) this.#add(options);
     for (const { keeper } of this.nodes) keeper.start();
   }
@@ -112,7 +118,7 @@ export class TestRegion {
     return node.service.list({ health: "healthy" }, { limit: 100_000 }).agents.map(({ id }) => id);
   }
 
-  #add({ leases, limits }: { leases?: Partial<LeaseOptions>; limits?: Partial<RecordLimits> }): void {
+  #add({ leases, limits, service: options = {} }: TestOptions): void {
     const { clock } = this;
     const stateMachine = new RegistryStateMachine(HOME);
     const group = this.region.join(stateMachine);
@@ -146,6 +152,7 @@ export class TestRegion {
       clock,
       random: seededRandom(1),
       logger: silentLogger,
+      options,
       ...(limits !== undefined && { limits }),
     });
     const node: TestNode = { group, stateMachine, keeper, service, remote, isCutOff: false };

@@ -149,6 +149,17 @@ describe("registry/resolver: across regions", () => {
     assert.equal(await beat(), `${HOME} ${PROVIDER}`);
   });
 
+  it("stays within the consumer's namespace, here and abroad, where namespaces are isolated", async () => {
+    region = new TestRegion(1, { service: { isolatesNamespaces: true } });
+    [node] = region.nodes as [TestNode];
+    await provide({ namespace: "other" });
+    know({ region: NEAR, agents: null });
+    assert.equal(await beat(), null);
+    assert.equal(node.remote.asked[0]?.namespace, "default");
+    await node.service.register(agentId("of the same"), aRecord());
+    assert.equal(await beat(), `${HOME} agent-of the same`);
+  });
+
   it("lets a capability work whose required provider is abroad", async () => {
     const required = { ...needsWeather, required: true };
     know({ region: NEAR, agents: [] });
@@ -213,5 +224,47 @@ describe("registry/resolver: language models (contract A7)", () => {
     const { tools } = await node.service.inform(agent);
     const given = tools.reduce((sum, each) => sum + each.tools.length, 0);
     assert.ok(given >= 1_000 && given < 2_000, `${given} tools`);
+  });
+});
+
+describe("registry/resolver: capabilities of very many", () => {
+  const REPLICAS = 2_000;
+  /** Each looks at every replica with as many tags as it may have. */
+  const tags = (seed: number) => Array.from({ length: 64 }, (_, i) => `+tag-${seed}-${i}`);
+
+  async function demand(): Promise<Parameters<typeof node.service.inform>[0]> {
+    for (let i = 0; i < REPLICAS; i++) await node.service.register(agentId(i), aRecord({ endpoint: `http://h:${i}` }));
+    const dependencies = Array.from({ length: 20 }, (_, i) => ({ ...needsWeather, tags: tags(i) }));
+    const record = aRecord({ capabilities: [aCapability("report", { dependencies })] });
+    return (await node.service.register(CONSUMER, record)).agent;
+  }
+
+  it("are looked at in turns, and every dependency is resolved", async () => {
+    const agent = await demand();
+    let isDone = false;
+    const informing = node.service.inform(agent).then((resolutions) => {
+      isDone = true;
+      return resolutions;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(isDone, false, "others come in between");
+    await region.clock.advance(1_000);
+    const { dependencies } = await informing;
+    assert.equal(dependencies.filter(({ provider }) => provider !== null).length, 20);
+  });
+
+  it("make a fast heartbeat say that there may be news, rather than look at all of them", async () => {
+    const agent = await demand();
+    const informing = node.service.inform(agent);
+    await region.clock.advance(1_000);
+    await informing;
+    assert.equal(await hasNews(), false);
+    await node.service.register(agentId("another"), aRecord());
+    assert.equal(await hasNews(), true);
+    const shown = node.service.resolutionsOf(agent).dependencies;
+    assert.ok(
+      shown.every(({ provider }) => provider !== null),
+      "what it was told",
+    );
   });
 });
