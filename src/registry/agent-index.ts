@@ -120,6 +120,11 @@ export class AgentIndex {
     return this.#capabilities.get(capability)?.offers ?? [];
   }
 
+  /** How many versions and tags all offers of a capability have together: what it takes, at most, to judge them. */
+  sizeOf(capability: string): number {
+    return this.#capabilities.get(capability)?.size ?? 0;
+  }
+
   /** What is counted of a capability; undefined when no agent offers it. */
   capability(name: string): CapabilityCount | undefined {
     return this.#capabilities.get(name)?.count();
@@ -294,6 +299,10 @@ class CapabilityEntry {
     return this.#revision;
   }
 
+  get size(): number {
+    return this.#versions.total + this.#tags.total;
+  }
+
   touch(revision: number): void {
     this.#revision = Math.max(this.#revision, revision);
     this.#count = null;
@@ -316,8 +325,15 @@ class CapabilityEntry {
 class CountedTexts {
   readonly #counts = new Map<string, number>();
   #sorted: readonly string[] | null = null;
+  #total = 0;
+
+  /** How many were added and not removed. */
+  get total(): number {
+    return this.#total;
+  }
 
   add(text: string): void {
+    this.#total++;
     const count = this.#counts.get(text) ?? 0;
     this.#counts.set(text, count + 1);
     if (count === 0 && this.#sorted !== null)
@@ -325,6 +341,7 @@ class CountedTexts {
   }
 
   remove(text: string): void {
+    this.#total--;
     const count = this.#counts.get(text) ?? 0;
     if (count > 1) {
       this.#counts.set(text, count - 1);

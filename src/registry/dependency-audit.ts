@@ -11,10 +11,14 @@ import {
   auditData,
   type DependencyTrace,
   isWorthTelling,
+  TRACE_LISTED_MAX,
   type TraceOptions,
   traceDependency,
 } from "./matching/explain.ts";
 import { type Audits, slotOf } from "./registry-state-machine.ts";
+
+/** Candidates listed in a stage, of all dependencies of an agent together: what it is told of goes through the log. */
+const LISTED_MAX = 320;
 
 /** Chosen from another region, after this one had nobody. */
 type TraceAbroad = DependencyTrace & { chosen_region: string };
@@ -32,10 +36,11 @@ export async function auditOf(
   before: (dependency: Dependency) => Promise<void>,
 ): Promise<readonly AuditEntry[]> {
   const entries: AuditEntry[] = [];
+  const listedMax = Math.min(TRACE_LISTED_MAX, Math.max(1, Math.floor(LISTED_MAX / dependencies.length)));
   for (const [functionName, resolved] of Map.groupBy(dependencies, (each) => each.functionName)) {
     for (const [position, each] of resolved.entries()) {
       await before(each.dependency);
-      const trace = traceOf(each, index, options);
+      const trace = traceOf(each, index, { ...options, listedMax });
       const told = prior[slotOf(functionName, position)];
       if (!isWorthTelling(trace, told)) continue;
       const type = each.provider === null ? "dependency_unresolved" : "dependency_resolved";

@@ -41,7 +41,7 @@ import { ReturnWatch } from "./return-watch.ts";
 const ABROAD_MAX = 4;
 const ENDPOINTS_MAX = 10_000;
 
-/** Comparisons of a candidate with a tag, or a version, that are made without giving way; some ten milliseconds. */
+/** Versions and tags of candidates that are looked at without giving way; some ten milliseconds. */
 const WORK_PER_TURN = 200_000;
 /** A fast heartbeat, or a list, compares no more than this for one agent. */
 const WORK_AT_ONCE_MAX = 1_000_000;
@@ -302,7 +302,8 @@ export class Resolver {
   }
 
   #workOf({ capability, tags }: Dependency): number {
-    return this.#parts.stateMachine.index.offers(capability).length * (1 + tags.length);
+    const { index } = this.#parts.stateMachine;
+    return tags.length === 0 ? index.offers(capability).length : index.sizeOf(capability);
   }
 
   /** The best provider of each region that is known to have one, nearest first. */

@@ -2,8 +2,8 @@
  * How a dependency came to its provider, or to none: which stage kept whom, and why the others were dropped (contract B,
  * "Audit").
  *
- * Pure. The names of stages, reasons and details are what `meshctl audit` reads. A trace lists at most 100 candidates of a
- * kind per stage and says how many more there were, so a popular capability does not fill the log.
+ * Pure. The names of stages, reasons and details are what `meshctl audit` reads. A trace lists a few candidates of a kind per
+ * stage and says how many more there were, so a popular capability does not fill the log.
  *
  * Elsewhere: the same choice without its story (`resolve.ts`), where audits are kept (`registry-state-machine.ts`).
  */
@@ -17,7 +17,7 @@ import { compileTags, scoreTags } from "./tags.ts";
 import { compileConstraint } from "./version-constraint.ts";
 
 /** Candidates listed of those that a stage kept, and of those that it dropped. */
-export const TRACE_LISTED_MAX = 100;
+export const TRACE_LISTED_MAX = 32;
 
 export type EvictionReason =
   | "Unhealthy"
@@ -58,6 +58,8 @@ export interface TraceOptions {
   readonly reasonOf?: ((offer: Offer) => string | undefined) | undefined;
   /** Offers of other namespaces are no candidates. */
   readonly namespace?: string;
+  /** In place of `TRACE_LISTED_MAX`; at least 1. */
+  readonly listedMax?: number;
 }
 
 /**
@@ -68,21 +70,22 @@ export interface TraceOptions {
 export function traceDependency(
   offers: readonly Offer[],
   dependency: Dependency,
-  { reasonOf, namespace }: TraceOptions = {},
+  { reasonOf, namespace, listedMax = TRACE_LISTED_MAX }: TraceOptions = {},
 ): DependencyTrace {
   const inScope = namespace === undefined ? offers : offers.filter(({ agent }) => agent.record.namespace === namespace);
   const stages: TraceStage[] = [];
+  const scores = new Map<Offer, number>();
   let remaining = inScope;
-  for (const [stage, judge] of stagesOf(dependency, reasonOf)) {
-    const outcome = runStage(stage, remaining, judge);
+  for (const [stage, judge] of stagesOf(dependency, scores, reasonOf)) {
+    const outcome = runStage(stage, remaining, judge, listedMax);
     stages.push(outcome.stage);
     remaining = outcome.kept;
     if (remaining.length === 0) return { spec: specOf(dependency), stages };
   }
-  const ranked = rank(remaining, dependency.tags);
+  const ranked = rank(remaining, scores);
   const winner = ranked[0]!;
   const { id: agent_id, endpoint, functionName: function_name } = winner.found;
-  const listed = listKept(ranked);
+  const listed = listKept(ranked, listedMax);
   stages.push({ stage: "tiebreaker", ...listed, chosen: idOf(winner), reason: "HighestScoreThenVersion" });
   return { spec: specOf(dependency), stages, chosen: { agent_id, endpoint, function_name } };
 }
@@ -128,8 +131,10 @@ type Why = Omit<Eviction, "id">;
 /** Undefined when a stage keeps an offer; otherwise tells why it does not, which costs more than to find out. */
 type Judge = (offer: Offer) => (() => Why) | undefined;
 
+/** @param scores - where the stage of the tags notes those of the offers that it keeps */
 function stagesOf(
   dependency: Dependency,
+  scores: Map<Offer, number>,
   reasonOf: TraceOptions["reasonOf"],
 ): readonly (readonly [TraceStage["stage"], Judge])[] {
   const { tags, version } = dependency;
@@ -142,7 +147,13 @@ function stagesOf(
     ["capability_match", () => undefined],
     [
       "tags",
-      ({ capability }) => (scoreOf(capability.tags) === null ? () => tellMismatch(tags, capability.tags) : undefined),
+      (offer) => {
+        const given = offer.capability.tags;
+        const score = scoreOf(given);
+        if (score === null) return () => tellMismatch(tags, given);
+        if (score > 0) scores.set(offer, score);
+        return undefined;
+      },
     ],
     [
       "version",
@@ -195,6 +206,7 @@ function runStage(
   stage: TraceStage["stage"],
   offers: readonly Offer[],
   judge: Judge,
+  listedMax: number,
 ): { stage: TraceStage; kept: readonly Offer[] } {
   const kept: Offer[] = [];
   const evicted: Eviction[] = [];
@@ -202,13 +214,13 @@ function runStage(
   for (const offer of offers) {
     const why = judge(offer);
     if (why === undefined) kept.push(offer);
-    else if (evicted.length === TRACE_LISTED_MAX) leftOut++;
+    else if (evicted.length === listedMax) leftOut++;
     else evicted.push({ id: idOf(offer), ...why() });
   }
   return {
     stage: {
       stage,
-      ...listKept(kept),
+      ...listKept(kept, listedMax),
       ...(evicted.length > 0 && { evicted }),
       ...(leftOut > 0 && { evicted_left_out: leftOut }),
     },
@@ -216,20 +228,16 @@ function runStage(
   };
 }
 
-function listKept(offers: readonly Offer[]): { kept: string[]; kept_left_out?: number } {
-  const leftOut = offers.length - TRACE_LISTED_MAX;
-  const kept = offers.slice(0, TRACE_LISTED_MAX).map(idOf);
+function listKept(offers: readonly Offer[], listedMax: number): { kept: string[]; kept_left_out?: number } {
+  const leftOut = offers.length - listedMax;
+  const kept = offers.slice(0, listedMax).map(idOf);
   return leftOut > 0 ? { kept, kept_left_out: leftOut } : { kept };
 }
 
 /** Best score first; stable, so what was newest remains so among equals. */
-function rank(offers: readonly Offer[], tags: readonly TagConstraint[]): readonly Offer[] {
-  if (tags.length === 0) return offers;
-  const scoreOf = compileTags(tags);
-  return offers
-    .map((offer) => ({ offer, score: scoreOf(offer.capability.tags) ?? 0 }))
-    .sort((a, b) => b.score - a.score)
-    .map(({ offer }) => offer);
+function rank(offers: readonly Offer[], scores: ReadonlyMap<Offer, number>): readonly Offer[] {
+  if (scores.size === 0) return offers;
+  return offers.toSorted((a, b) => (scores.get(b) ?? 0) - (scores.get(a) ?? 0));
 }
 
 /** What was asked for. Alternatives of tags are not part of it, as the real registry tells it. */
@@ -248,8 +256,8 @@ function idOf({ agent, capability }: Offer): string {
 }
 
 /** At least two candidates came into the stage. */
-function hadChoice({ kept, evicted = [] }: TraceStage): boolean {
-  return kept.length + evicted.length >= 2;
+function hadChoice({ kept, kept_left_out = 0, evicted = [], evicted_left_out = 0 }: TraceStage): boolean {
+  return kept.length + kept_left_out + evicted.length + evicted_left_out >= 2;
 }
 
 /** The same outcome, whatever the order in which candidates are listed. */

@@ -229,12 +229,13 @@ describe("registry/resolver: language models (contract A7)", () => {
 
 describe("registry/resolver: capabilities of very many", () => {
   const REPLICAS = 2_000;
-  /** Each looks at every replica with as many tags as it may have. */
-  const tags = (seed: number) => Array.from({ length: 64 }, (_, i) => `+tag-${seed}-${i}`);
+  /** Each replica has as many tags as it may have, and each dependency looks at all of them. */
+  const capabilities = [aCapability("weather", { tags: Array.from({ length: 64 }, (_, i) => `tag-${i}`) })];
+  const aReplica = (host: number) => aRecord({ endpoint: `http://h:${host}`, capabilities });
 
   async function demand(): Promise<Parameters<typeof node.service.inform>[0]> {
-    for (let i = 0; i < REPLICAS; i++) await node.service.register(agentId(i), aRecord({ endpoint: `http://h:${i}` }));
-    const dependencies = Array.from({ length: 20 }, (_, i) => ({ ...needsWeather, tags: tags(i) }));
+    for (let i = 0; i < REPLICAS; i++) await node.service.register(agentId(i), aReplica(i));
+    const dependencies = Array.from({ length: 20 }, (_, i) => ({ ...needsWeather, tags: [`+tag-${i}`] }));
     const record = aRecord({ capabilities: [aCapability("report", { dependencies })] });
     return (await node.service.register(CONSUMER, record)).agent;
   }
@@ -259,7 +260,7 @@ describe("registry/resolver: capabilities of very many", () => {
     await region.clock.advance(1_000);
     await informing;
     assert.equal(await hasNews(), false);
-    await node.service.register(agentId("another"), aRecord());
+    await node.service.register(agentId("another"), aReplica(REPLICAS));
     assert.equal(await hasNews(), true);
     const shown = node.service.resolutionsOf(agent).dependencies;
     assert.ok(

@@ -198,16 +198,22 @@ describe("traceDependency (contract B, Audit)", () => {
     assert.deepEqual(stages, [{ stage: "health", kept: [] }]);
   });
 
-  it("lists 100 candidates of a kind in a stage, and counts the others", () => {
+  it("lists a few candidates of a kind in a stage, and counts the others", () => {
     const offers = Array.from({ length: 1_000 }, (_, i) => anOffer(`p${i}`, "w", { tags: i < 400 ? ["t"] : [] }));
     const { stages, chosen } = traceDependency(offers, aDependency("w", { tags: ["t"] }));
     const tags = stages.find(({ stage }) => stage === "tags")!;
     assert.equal(tags.kept.length, TRACE_LISTED_MAX);
-    assert.equal(tags.kept_left_out, 300);
+    assert.equal(tags.kept_left_out, 400 - TRACE_LISTED_MAX);
     assert.equal(tags.evicted?.length, TRACE_LISTED_MAX);
-    assert.equal(tags.evicted_left_out, 500);
-    assert.equal(stages.at(-1)?.kept_left_out, 300);
+    assert.equal(tags.evicted_left_out, 600 - TRACE_LISTED_MAX);
+    assert.equal(stages.at(-1)?.kept_left_out, 400 - TRACE_LISTED_MAX);
     assert.equal(chosen?.agent_id, "p0");
+  });
+
+  it("tells of a choice among candidates of whom it lists one", () => {
+    const trace = traceDependency([anOffer("a", "w"), anOffer("b", "w")], aDependency("w"), { listedMax: 1 });
+    assert.deepEqual(trace.stages[0], { stage: "health", kept: ["a:f"], kept_left_out: 1 });
+    assert.equal(isWorthTelling(trace, undefined), true);
   });
 });
 
