@@ -175,6 +175,13 @@ export class FederationProcess {
     await this.#do(`heal ${a} ${b}`, (event) => event.event === "healed");
   }
 
+  /** Bytes that the relays carried between two regions since the federation began, both ways together. */
+  async carriedBytes(a: string, b: string): Promise<number> {
+    const { carried } = (await this.#do("status", (event) => event.event === "status")) as unknown as StatusEvent;
+    const pair = carried.find(({ regions }) => regions.includes(a) && regions.includes(b));
+    return pair?.bytes ?? assert.fail(`there is no link between ${a} and ${b}`);
+  }
+
   /** Starts every node that does not run, and waits until all can serve. */
   async startStopped(): Promise<void> {
     const stopped = this.nodes.filter(({ pid }) => pid === null);
@@ -248,6 +255,10 @@ export class FederationProcess {
 /** The events of one kind about one node. */
 function of(kind: string, name: string): (event: DevEvent) => boolean {
   return (event) => event.event === kind && event.name === name;
+}
+
+interface StatusEvent {
+  readonly carried: readonly { readonly regions: readonly string[]; readonly bytes: number }[];
 }
 
 interface ReadyEvent {

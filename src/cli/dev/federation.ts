@@ -24,9 +24,16 @@ export interface NodeReport {
   readonly state: "running" | "paused" | "stopped";
 }
 
+/** What passed between two regions since the federation began, both ways together, as it went over the wire. */
+export interface CarriedBytes {
+  readonly regions: readonly [string, string];
+  readonly bytes: number;
+}
+
 export interface FederationStatus {
   readonly nodes: readonly NodeReport[];
   readonly cuts: readonly (readonly [string, string])[];
+  readonly carried: readonly CarriedBytes[];
 }
 
 export interface FederationOptions {
@@ -130,13 +137,10 @@ export class LocalFederation {
         state: process?.state ?? "stopped",
       };
     });
-    const cuts = this.regions.flatMap((a, i) =>
-      this.regions
-        .slice(i + 1)
-        .filter((b) => this.#relay.isCut(a, b))
-        .map((b) => [a, b] as const),
-    );
-    return { nodes, cuts };
+    const pairs = this.regions.flatMap((a, i) => this.regions.slice(i + 1).map((b) => [a, b] as const));
+    const cuts = pairs.filter(([a, b]) => this.#relay.isCut(a, b));
+    const carried = pairs.map((regions) => ({ regions, bytes: this.#relay.carriedBytes(...regions) }));
+    return { nodes, cuts, carried };
   }
 
   /** The end of a node's log. */

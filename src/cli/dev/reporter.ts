@@ -65,9 +65,12 @@ export function humanReporter(output: Output, { dataDir, regions, wanMs }: DevOp
     event(event) {
       if (isReady) output.print(describe(event));
     },
-    status({ nodes, cuts }) {
+    status({ nodes, cuts, carried }) {
       const rows = nodes.map(({ name, http, pid, state }) => [name, http, String(pid ?? "-"), colourState(state)]);
       output.print(formatTable(["NODE", "HTTP", "PID", "STATE"], rows));
+      for (const { regions, bytes } of carried) {
+        output.print(style.dim(`${regions.join(" and ")}: ${(bytes / 1_024).toFixed(1)} KiB so far`));
+      }
       for (const [a, b] of cuts) output.print(style.yellow(`${a} and ${b} are cut from each other`));
     },
     help: (text) => output.print(text),

@@ -63,6 +63,11 @@ export class WanRelay {
     return this.#link(a, b).isCut;
   }
 
+  /** Bytes that came through between two regions so far, both ways together. */
+  carriedBytes(a: string, b: string): number {
+    return this.#link(a, b).carriedBytes;
+  }
+
   async close(): Promise<void> {
     for (const link of this.#links.values()) link.close();
     await Promise.all(this.#servers.map((server) => new Promise((resolve) => server.close(resolve))));
@@ -83,6 +88,7 @@ export class WanRelay {
 /** The state of the wire between two regions, and what runs over it. */
 class Link {
   isCut = false;
+  carriedBytes = 0;
   readonly #connections = new Set<Connection>();
 
   add(connection: Connection): void {
@@ -238,6 +244,7 @@ class Lane {
   #deliver(parcel: Parcel, sink: Socket): void {
     if (parcel.what === "data") {
       this.#heldBytes -= parcel.chunk.length;
+      this.#link.carriedBytes += parcel.chunk.length;
       if (!sink.destroyed) this.#isSinkFull = !sink.write(parcel.chunk);
     } else if (parcel.what === "end") {
       sink.end();

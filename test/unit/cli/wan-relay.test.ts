@@ -196,6 +196,22 @@ describe("wan relay", () => {
     assert.deepEqual([relay.isCut("west", "east"), relay.isCut("east", "north")], [true, false]);
   });
 
+  it("counts what came through between two regions, both ways together, and nothing that is held", async () => {
+    relay = new WanRelay({ clock: systemClock, delayMs: 0 });
+    const port = await relay.open("east", "west", targetPort);
+    const far = nextAccepted();
+    const near = await dial(port);
+    const there = await far;
+    near.write("out");
+    assert.equal(await read(there, 3), "out");
+    there.write("back");
+    assert.equal(await read(near, 4), "back");
+    relay.cut("east", "west");
+    near.write("held");
+    await settle();
+    assert.deepEqual([relay.carriedBytes("west", "east"), relay.carriedBytes("east", "north")], [7, 0]);
+  });
+
   it("closes the connection when the node behind it refuses", async () => {
     target.close();
     await once(target, "close");
