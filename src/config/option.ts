@@ -6,6 +6,7 @@
  */
 
 import Type, { type TArray, type TInteger, type TNumber, type TObject, type TSchema, type TString } from "typebox";
+import { PEER_NAME_LENGTH_MAX, PEER_NAME_PATTERN } from "../types/peer-name.ts";
 
 /** An environment name that existing deployments use. Some of them count a bare number in another unit than we do. */
 export interface Alias {
@@ -15,7 +16,17 @@ export interface Alias {
 }
 
 /** How text from the environment, a flag or a file becomes the value. */
-export type Reader = "text" | "choice" | "number" | "duration" | "bytes" | "list" | "addresses" | "members" | "pairs";
+export type Reader =
+  | "text"
+  | "choice"
+  | "number"
+  | "duration"
+  | "bytes"
+  | "list"
+  | "addresses"
+  | "members"
+  | "pairs"
+  | "peers";
 
 export interface OptionFacts {
   readonly reader: Reader;
@@ -158,6 +169,18 @@ export function addresses(option: AddressList): TArray<TObject<typeof ADDRESS>> 
     maxItems,
     ...(!isOptional && { default: [] }),
     ...keywords("addresses", option, { defaultPort, expected }),
+  });
+}
+
+/** Names of peers (`types/peer-name.ts`), separated by commas; the word `none` is the empty list. */
+export function peers(option: Common & { maxItems: number }): TArray<TString> {
+  const { description, maxItems } = option;
+  const expected = `a list of host[:port] or srv:_service._proto.name, separated by commas, at most ${maxItems}, or the word none`;
+  return Type.Array(Type.String({ pattern: PEER_NAME_PATTERN, maxLength: PEER_NAME_LENGTH_MAX }), {
+    description,
+    maxItems,
+    default: [],
+    ...keywords("peers", option, { expected }),
   });
 }
 

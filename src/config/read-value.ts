@@ -31,6 +31,8 @@ export function readValue(raw: unknown, facts: OptionFacts, factor = 1): unknown
       return readAmount(raw, factor, BYTE_UNITS);
     case "list":
       return readItems(raw, (item) => item);
+    case "peers":
+      return raw === "none" ? [] : readItems(raw, (item) => item);
     case "addresses":
       return raw === "none" ? [] : readItems(raw, (item) => readAddress(item, facts.defaultPort ?? 0));
     case "members":

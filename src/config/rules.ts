@@ -1,5 +1,6 @@
 /** Rules that span options. Each message names the options, their values and the reason. */
 
+import { isIP } from "node:net";
 import { formatAddress } from "./format-value.ts";
 import type { Config } from "./schema.ts";
 
@@ -40,6 +41,9 @@ function checkNode({ node, network }: Config): BrokenRule[] {
       reason:
         "nodes that talk to nodes need the key they share: set ENCRYPTION_KEY to the same 16 to 256 characters on all of them",
     });
+  }
+  if ((network.dnsServers ?? []).some(({ host }) => isIP(host) === 0)) {
+    broken.push({ options: ["network.dnsServers"], reason: "who is asked for addresses must be named by one" });
   }
   return broken;
 }

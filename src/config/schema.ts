@@ -7,6 +7,7 @@
  */
 
 import Type, { type Static } from "typebox";
+import { NODE_PORT_DEFAULT } from "../types/peer-name.ts";
 import {
   addresses,
   bytes,
@@ -20,6 +21,7 @@ import {
   NAME_EXPECTED,
   NAME_PATTERN,
   pairs,
+  peers,
   share,
   text,
 } from "./option.ts";
@@ -29,9 +31,6 @@ const MIB = 1024 * KIB;
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-
-/** Where nodes listen for nodes, and what an address without a port means. */
-export const NODE_PORT_DEFAULT = 4001;
 
 const NodeOptions = group({
   name: text({
@@ -184,12 +183,22 @@ const NetworkOptions = group({
     minimum: 0,
     maximum: 65_535,
   }),
-  peers: addresses({
-    description: "Nodes of other regions to dial, for ever. Names are looked up anew at each attempt.",
+  peers: peers({
+    description:
+      "Nodes of other regions to dial, for ever. Names are looked up anew at each attempt. " +
+      "A host without a port stands for the DNS service _atoll._tcp of it where there is one, else for port 4001.",
     maxItems: 256,
-    defaultPort: NODE_PORT_DEFAULT,
     aliases: ["PEER_REGISTRIES"],
   }),
+  dnsServers: Type.Optional(
+    addresses({
+      description:
+        "DNS servers to ask for the names of other nodes, by IP address, and nobody else. Absent means those of the system.",
+      maxItems: 8,
+      defaultPort: 53,
+      isOptional: true,
+    }),
+  ),
   advertise: Type.Optional(
     addresses({
       description:

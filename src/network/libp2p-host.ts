@@ -35,8 +35,9 @@ import { NetworkError, type PeerInfo, type Unsubscribe } from "./interface.ts";
 import type { LinkListener, Links } from "./links.ts";
 import type { LogLimiter } from "./log-limiter.ts";
 import type { NetworkMetrics, RefusalCode } from "./metrics.ts";
+import type { SocketAddress } from "./names.ts";
 import { HELLO_FRAME_BYTES_MAX, HELLO_PROTOCOL, type VersionRange } from "./protocols.ts";
-import type { DialOutcome, SocketAddress } from "./redial.ts";
+import type { DialOutcome } from "./redial.ts";
 
 export interface Libp2pHostOptions {
   /** Ed25519 seed, 32 bytes. */

@@ -1,6 +1,5 @@
 /** Puts the parts of the network together: one host, and on it everything `interface.ts` promises. */
 
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { ClusterId, FederationId, NodeId, NodeName, RegionId } from "../types/ids.ts";
 import { type Clock, sleep } from "../util/clock.ts";
@@ -18,6 +17,7 @@ import {
 import { Libp2pHost } from "./libp2p-host.ts";
 import { LogLimiter } from "./log-limiter.ts";
 import { type NetworkMetrics, noNetworkMetrics } from "./metrics.ts";
+import { type Names, worldNames } from "./names.ts";
 import { LinkPeerDirectory } from "./peer-directory.ts";
 import { PeerPinger } from "./peer-pinger.ts";
 import { PROTOCOL_VERSIONS, type VersionRange } from "./protocols.ts";
@@ -44,7 +44,7 @@ export interface NetworkOptions {
   readonly advertise: readonly string[];
   /** Members of this region, `host:port`. This node's own address may be among them. */
   readonly memberTargets: readonly string[];
-  /** Nodes of other regions, `host:port`. */
+  /** Nodes of other regions (`types/peer-name.ts`). */
   readonly peerTargets: readonly string[];
   /** The shared key of the federation; may be empty. */
   readonly psk: Uint8Array;
@@ -52,8 +52,8 @@ export interface NetworkOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly counters?: NetworkMetrics;
-  /** All addresses of a name; the system's resolver when absent. */
-  readonly resolve?: (host: string) => Promise<readonly string[]>;
+  /** Where the names of other nodes lead; what the system says when absent. */
+  readonly names?: Names;
   /** Only these may connect; absent means whoever passes the hello. */
   readonly allowedPeers?: ReadonlySet<NodeId>;
   readonly versions?: VersionRange;
@@ -93,7 +93,7 @@ const GONE_CHECKS_MS = [0, 20, 50, 100, 200, 400];
 export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const { clock, random, logger, federation, region } = options;
   const metrics = options.counters ?? noNetworkMetrics;
-  const resolve = options.resolve ?? resolveBySystem;
+  const names = options.names ?? worldNames([]);
   const logLimiter = new LogLimiter(clock);
   const common = { clock, random, logger, logLimiter, metrics };
 
@@ -111,7 +111,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     },
     versions: options.versions ?? PROTOCOL_VERSIONS,
     psk: options.psk,
-    listenIp: await listenIp(options, resolve),
+    listenIp: await listenIp(options),
     listenPort: options.listenPort,
     helloMs: options.helloMs ?? DEFAULTS.helloMs,
     refusalBackoffMs: options.refusalBackoffMs ?? DEFAULTS.refusalBackoffMs,
@@ -120,7 +120,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   });
   const redialer = new Redialer({
     ...common,
-    resolve,
+    names,
     dial: (address) => host.dial(address),
     isConnected: (nodeId) => host.get(nodeId) !== undefined,
   });
@@ -221,24 +221,17 @@ class GossipWatch {
   }
 }
 
-async function resolveBySystem(host: string): Promise<readonly string[]> {
-  if (isIP(host) !== 0) return [host];
-  const found = await lookup(host, { all: true });
-  return found.map(({ address }) => address);
-}
-
-async function listenIp(
-  { listenHost, listenPort }: NetworkOptions,
-  resolve: (host: string) => Promise<readonly string[]>,
-): Promise<string> {
+async function listenIp({ listenHost, listenPort }: NetworkOptions): Promise<string> {
   if (isIP(listenHost) !== 0) return listenHost;
   const fail = (reason: string, cause?: unknown) => {
     const detail = { code: "LISTEN_FAILED", address: `${listenHost}:${listenPort}`, reason } as const;
     return new NetworkError(`can not listen for other nodes on ${detail.address}: ${reason}`, detail, { cause });
   };
-  const addresses = await resolve(listenHost).catch((error) => {
-    throw fail(`the name has no address: ${messageOf(error)}`, error);
-  });
+  const addresses = await worldNames([])
+    .addresses(listenHost)
+    .catch((error) => {
+      throw fail(`the name has no address: ${messageOf(error)}`, error);
+    });
   const [first] = addresses;
   if (first === undefined) throw fail("the name has no address");
   return first;

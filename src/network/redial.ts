@@ -1,26 +1,24 @@
 /**
- * Keeps this node connected: dials every configured and learned address, for ever.
+ * Keeps this node connected: dials every peer that was named, and every address that was learned, for ever.
  *
  * Names are resolved anew for each attempt, all addresses of each, so that a peer whose addresses all changed is found
- * again (F15). An address is left alone while the node behind it is connected. Failed attempts are repeated with jittered,
- * growing pauses; the end of a connection that held starts an attempt at once.
+ * again (F15): within 6.5 s of the moment when its name leads to where it listens, and one more dial of its former
+ * addresses, 5 s at most. An address is left alone while the node behind it is connected; while all are, a name is resolved
+ * again every 24 to 36 s. Failed attempts are repeated with jittered, growing pauses; the end of a connection that held
+ * starts an attempt at once.
  *
  * libp2p's own redialling is not used: it gives up after five attempts and then forgets the peer.
  */
 
 import { LRUCache } from "lru-cache";
 import type { NodeId } from "../types/ids.ts";
+import { type PeerName, parseHostAndPort, parsePeerName } from "../types/peer-name.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { jitter, type Random } from "../util/random.ts";
 import type { LogLimiter } from "./log-limiter.ts";
-
-/** Where a socket can be opened: a numeric IP address and a port. */
-export interface SocketAddress {
-  readonly ip: string;
-  readonly port: number;
-}
+import { ADDRESSES_PER_HOST_MAX, type Names, resolvePeer, type SocketAddress } from "./names.ts";
 
 export type DialOutcome =
   /** Connected and admitted, or it was already. */
@@ -36,16 +34,14 @@ export interface RedialerParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly logLimiter: LogLimiter;
-  /** All addresses of a name. */
-  resolve(host: string): Promise<readonly string[]>;
+  readonly names: Names;
   dial(address: SocketAddress): Promise<DialOutcome>;
   isConnected(nodeId: NodeId): boolean;
 }
 
 interface Target {
   readonly name: string;
-  readonly host: string;
-  readonly port: number;
+  readonly peer: PeerName;
   failures: number;
   isBusy: boolean;
   /** Something changed during the attempt that is under way. */
@@ -63,11 +59,9 @@ const RECHECK_MS = 30_000;
 const SELF_MS = 600_000;
 /** A connection that ends sooner counts as a failed attempt, or two nodes could spin. */
 const STABLE_MS = 2_000;
-const ADDRESSES_PER_NAME_MAX = 16;
 const LEARNED_PER_REGION_MAX = 64;
 const LEARNED_REGIONS_MAX = 256;
 const KNOWN_ADDRESSES_MAX = 4_096;
-const DEFAULT_PORT = 4001;
 
 export class Redialer {
   readonly #parts: RedialerParts;
@@ -82,7 +76,7 @@ export class Redialer {
     this.#parts = parts;
   }
 
-  /** Starts dialling these `host:port` names. */
+  /** Starts dialling these peers (`types/peer-name.ts`). */
   start(configured: readonly string[]): void {
     this.#configured = configured;
     this.#reconcile();
@@ -120,7 +114,7 @@ export class Redialer {
       .map(([key]) => parseSocketKey(key));
     const addresses = known.length > 0 ? known : await this.#resolveAll(advertised);
     const outcomes = await Promise.all(
-      addresses.slice(0, ADDRESSES_PER_NAME_MAX).map((address) => this.#dial(address)),
+      addresses.slice(0, ADDRESSES_PER_HOST_MAX).map((address) => this.#dial(address)),
     );
     if (outcomes.some((outcome) => outcome.type === "up" && outcome.nodeId === nodeId)) return "up";
     return outcomes.length > 0 && outcomes.every(({ type }) => type === "closed") ? "closed" : "unknown";
@@ -134,29 +128,39 @@ export class Redialer {
 
   #reconcile(): void {
     if (this.#isStopped) return;
-    const wanted = new Set([...this.#configured, ...[...this.#learned.values()].flat()]);
+    const wanted = this.#wanted();
     for (const [name, target] of this.#targets) {
       if (wanted.has(name)) continue;
       target.cancel();
       this.#targets.delete(name);
     }
-    for (const name of wanted) {
+    for (const [name, peer] of wanted) {
       if (this.#targets.has(name)) continue;
-      const parsed = parseTarget(name);
-      if (parsed === null) {
-        if (this.#parts.logLimiter.mayLog(`target ${name}`)) {
-          this.#parts.logger.warn(
-            { code: "ADDRESS_UNREADABLE", address: name },
-            "an address is not host:port and is not dialled",
-          );
-        }
-        continue;
-      }
       const state = { failures: 0, isBusy: false, isWoken: false, cancel: () => {}, found: new Set<NodeId>() };
-      const target: Target = { name, ...parsed, ...state };
+      const target: Target = { name, peer, ...state };
       this.#targets.set(name, target);
       this.#wake(target);
     }
+  }
+
+  /** What operators name is looked up as they mean it; what nodes say of themselves is an address and nothing more. */
+  #wanted(): Map<string, PeerName> {
+    const wanted = new Map<string, PeerName>();
+    const want = (name: string, peer: PeerName | null) => {
+      if (peer === null) this.#reportUnreadable(name);
+      else wanted.set(name, peer);
+    };
+    for (const name of [...this.#learned.values()].flat()) {
+      const address = parseHostAndPort(name);
+      want(name, address === null ? null : { type: "host", ...address });
+    }
+    for (const name of this.#configured) want(name, parsePeerName(name));
+    return wanted;
+  }
+
+  #reportUnreadable(address: string): void {
+    if (!this.#parts.logLimiter.mayLog(`target ${address}`)) return;
+    this.#parts.logger.warn({ code: "ADDRESS_UNREADABLE", address }, "an address is not host:port and is not dialled");
   }
 
   #isLive(target: Target): boolean {
@@ -199,7 +203,7 @@ export class Redialer {
 
   /** @returns whether every address of the target is connected, or is our own */
   async #reachTarget(target: Target): Promise<boolean> {
-    const addresses = await this.#resolve(target.host, target.port);
+    const addresses = await this.#resolve(target.peer);
     const outcomes = await Promise.all(addresses.map((address) => this.#reachAddress(address)));
     target.found = new Set(outcomes.flatMap((outcome) => (outcome.type === "up" ? [outcome.nodeId] : [])));
     const failed = outcomes.find(({ type }) => type === "closed" || type === "failed");
@@ -233,35 +237,22 @@ export class Redialer {
     return outcome;
   }
 
-  async #resolve(host: string, port: number): Promise<readonly SocketAddress[]> {
-    try {
-      const ips = await this.#parts.resolve(host);
-      return ips.slice(0, ADDRESSES_PER_NAME_MAX).map((ip) => ({ ip, port }));
-    } catch (error) {
-      if (this.#parts.logLimiter.mayLog(`resolve ${host}`)) {
-        const reason = messageOf(error);
-        this.#parts.logger.info(
-          { code: "NAME_UNRESOLVED", host, reason },
-          "a peer's name has no address now; dialling goes on",
-        );
-      }
-      return [];
-    }
+  #resolve(peer: PeerName): Promise<readonly SocketAddress[]> {
+    const { names, logger, logLimiter } = this.#parts;
+    return resolvePeer(peer, names, (name, error) => {
+      if (!logLimiter.mayLog(`resolve ${name}`)) return;
+      const reason = messageOf(error);
+      logger.info(
+        { code: "NAME_UNRESOLVED", host: name, reason },
+        "a peer's name has no address now; dialling goes on",
+      );
+    });
   }
 
-  async #resolveAll(names: readonly string[]): Promise<readonly SocketAddress[]> {
-    const parsed = names.map(parseTarget).filter((target) => target !== null);
-    return (await Promise.all(parsed.map(({ host, port }) => this.#resolve(host, port)))).flat();
+  async #resolveAll(advertised: readonly string[]): Promise<readonly SocketAddress[]> {
+    const addresses = advertised.map(parseHostAndPort).filter((address) => address !== null);
+    return (await Promise.all(addresses.map((address) => this.#resolve({ type: "host", ...address })))).flat();
   }
-}
-
-/** Reads `host`, `host:port` or `[v6]:port`; null when it is none of them. The port is 4001 when absent. */
-export function parseTarget(text: string): { readonly host: string; readonly port: number } | null {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]{1,253}))(?::(\d{1,5}))?$/.exec(text);
-  if (match === null) return null;
-  const port = match[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (port < 1 || port > 65_535) return null;
-  return { host: (match[1] ?? match[2])!, port };
 }
 
 const socketKey = ({ ip, port }: SocketAddress): string => `${ip} ${port}`;

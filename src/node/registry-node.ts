@@ -19,6 +19,7 @@ import { loadHash64 } from "../federation/hash64.ts";
 import { createMetrics } from "../metrics/metrics.ts";
 import type { MetricsSource } from "../metrics/source.ts";
 import { generateNodeKey, nodeIdOf } from "../network/libp2p-host.ts";
+import { worldNames } from "../network/names.ts";
 import { createNetwork, type Network } from "../network/network.ts";
 import { Admission } from "../raft/admission.ts";
 import { type Founding, readFounding } from "../raft/bootstrap.ts";
@@ -318,7 +319,7 @@ export class RegistryNode {
       registry,
       group,
       psk: this.#psk(),
-      context: `${federationId}/${region}/${originOf(founding.cluster)}`,
+      scope: { federation: federationId, region, cluster: founding.cluster },
       clock,
       logger,
     });
@@ -416,7 +417,7 @@ export class RegistryNode {
 
   #connect(): Promise<Network> {
     const { config, logger } = this.#options;
-    const { host, port, peers, encryptionKey } = config.network;
+    const { host, port, peers, dnsServers = [], encryptionKey } = config.network;
     // Without a shared key nobody could prove to belong here: such a node is alone by configuration, and stays so (P11).
     const allowedPeers = config.network.allowedPeers ?? (encryptionKey === undefined ? [] : undefined);
     return createNetwork({
@@ -429,7 +430,8 @@ export class RegistryNode {
       listenPort: port,
       advertise: this.#address.addresses,
       memberTargets: config.node.members.filter(({ name }) => name !== this.#self.name).map(formatAddress),
-      peerTargets: peers.map(formatAddress),
+      peerTargets: peers,
+      names: worldNames(dnsServers.map(formatAddress)),
       psk: this.#psk(),
       clock: this.#clock,
       random: this.#random,

@@ -268,7 +268,10 @@ describe("links that end", () => {
     let address = "127.0.0.2";
     const b = await startNode(test, {
       peerTargets: [`registry-west.global:${first.listenPort}`],
-      resolve: async (host) => (host === "registry-west.global" ? [address] : [host]),
+      names: {
+        addresses: async (host) => (host === "registry-west.global" ? [address] : [host]),
+        services: async (name) => assert.fail(`${name} is not asked for`),
+      },
     });
     await linked(first, b);
     await first.stop();

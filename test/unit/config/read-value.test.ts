@@ -39,7 +39,7 @@ describe("sizes", () => {
 });
 
 describe("addresses", () => {
-  const addresses = (raw: unknown) => read("network.peers", raw);
+  const addresses = (raw: unknown) => read("network.advertise", raw);
 
   it("are separated by commas, with the default port where none is said", () => {
     assert.deepEqual(addresses("registry-west.global, 10.0.0.1:5 ,[::1],[fe80::1]:7,"), [
@@ -64,6 +64,15 @@ describe("addresses", () => {
   });
 });
 
+describe("peers", () => {
+  it("stay as they were written: where they lead is looked up at each attempt", () => {
+    const written = ["registry-west.global", "10.0.0.1:5", "[fe80::1]:7", "srv:_atoll._tcp.example.org"];
+    assert.deepEqual(read("network.peers", `${written.join(", ")},`), written);
+    assert.deepEqual(read("network.peers", written), written);
+    assert.deepEqual(read("network.peers", "none"), []);
+  });
+});
+
 describe("members and pins", () => {
   it("are names with addresses, and names with keys", () => {
     assert.deepEqual(read("node.members", "a@h:1,b@[::1]"), [
@@ -81,7 +90,8 @@ describe("members and pins", () => {
 describe("what is printed", () => {
   it("can be read again, but for secrets", () => {
     const texts = {
-      "network.peers": "a:1,[::1]:2",
+      "network.peers": "a:1,[::1]:2,srv:_atoll._tcp.example.org",
+      "network.dnsServers": "10.0.0.53:53,[::1]:5353",
       "network.advertise": "none",
       "node.members": "a@h:1,b@[::1]:2",
       "federation.pins": "west=ab",

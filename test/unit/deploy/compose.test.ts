@@ -110,9 +110,7 @@ describe("docker-compose.multi-region.yml", () => {
   it("leads every node to all nodes of the other region, by a name that they all have on the global network", () => {
     for (const [name, service] of registries) {
       const { peers } = configOf(name, service).network;
-      const found = registries.filter(([, other]) =>
-        peers.some(({ host }) => aliasesOf(other, "global").includes(host)),
-      );
+      const found = registries.filter(([, other]) => peers.some((host) => aliasesOf(other, "global").includes(host)));
       assert.equal(found.length, 3);
       assert.ok(found.every(([, other]) => other.environment.REGION !== service.environment.REGION));
     }

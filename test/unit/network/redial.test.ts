@@ -1,16 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { LogLimiter } from "../../../src/network/log-limiter.ts";
-import { type DialOutcome, parseTarget, Redialer } from "../../../src/network/redial.ts";
+import type { ServiceTarget } from "../../../src/network/names.ts";
+import { type DialOutcome, Redialer } from "../../../src/network/redial.ts";
 import { asNodeId, type NodeId } from "../../../src/types/ids.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { seededRandom } from "../../../src/util/random.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
+function found<Value>(zone: ReadonlyMap<string, Value>, name: string): Value {
+  const value = zone.get(name);
+  if (value === undefined) throw new Error(`ENOTFOUND ${name}`);
+  return value;
+}
+
 /** Names, what listens where, and who is connected. */
 class World {
   readonly clock = new VirtualClock();
   readonly names = new Map<string, readonly string[]>();
+  readonly services = new Map<string, readonly ServiceTarget[]>();
   readonly listening = new Map<string, NodeId | "self">();
   readonly connected = new Set<NodeId>();
   readonly dials: { readonly key: string; readonly atMs: number }[] = [];
@@ -19,10 +27,9 @@ class World {
     random: seededRandom(1),
     logger: silentLogger,
     logLimiter: new LogLimiter(this.clock),
-    resolve: async (host) => {
-      const found = this.names.get(host);
-      if (found === undefined) throw new Error(`ENOTFOUND ${host}`);
-      return found;
+    names: {
+      addresses: async (host) => found(this.names, host),
+      services: async (name) => found(this.services, name),
     },
     dial: async ({ ip, port }) => this.#dial(`${ip}:${port}`),
     isConnected: (nodeId) => this.connected.has(nodeId),
@@ -199,20 +206,62 @@ describe("Redialer", () => {
     await world.clock.advance(60_000);
     assert.equal(world.dials.length, before);
   });
-});
 
-describe("parseTarget", () => {
-  const good: readonly (readonly [string, string, number])[] = [
-    ["registry-west.global", "registry-west.global", 4001],
-    ["west:4002", "west", 4002],
-    ["10.0.0.1:1", "10.0.0.1", 1],
-    ["[::1]:4001", "::1", 4001],
-    ["[fe80::1]", "fe80::1", 4001],
-  ];
-  for (const [text, host, port] of good) {
-    it(`reads ${text}`, () => assert.deepEqual(parseTarget(text), { host, port }));
-  }
-  for (const text of ["", "a:0", "a:65536", "a:b", "::1", "a b", "http://a", "[::1", "a:1:2"]) {
-    it(`refuses ${JSON.stringify(text)}`, () => assert.equal(parseTarget(text), null));
-  }
+  describe("a service in DNS", () => {
+    const target = (host: string, port: number): ServiceTarget => ({ host, port, priority: 0, weight: 0 });
+
+    it("is dialled at every target that its record names, at the port named there", async () => {
+      const world = new World();
+      world.services.set("_atoll._tcp.example.org", [target("one.example.org", 5001), target("two.example.org", 5002)]);
+      world.names.set("one.example.org", ["10.0.0.1"]);
+      world.names.set("two.example.org", ["10.0.0.2"]);
+      world.listening.set("10.0.0.1:5001", WEST);
+      world.listening.set("10.0.0.2:5002", EAST);
+      world.redialer.start(["srv:_atoll._tcp.example.org"]);
+      await world.clock.advance(10);
+      assert.deepEqual(world.connected, new Set([WEST, EAST]));
+    });
+
+    it("F15: is found again after every target, address and port of it changed", async () => {
+      const world = new World();
+      world.services.set("_atoll._tcp.example.org", [target("one.example.org", 5001)]);
+      world.names.set("one.example.org", ["10.0.0.1"]);
+      world.listening.set("10.0.0.1:5001", WEST);
+      world.redialer.start(["example.org"]);
+      await world.clock.advance(1_000);
+      assert.ok(world.connected.has(WEST));
+      world.listening.clear();
+      world.lose(WEST);
+      await world.clock.advance(120_000);
+      world.services.set("_atoll._tcp.example.org", [target("other.example.org", 6001)]);
+      world.names.set("other.example.org", ["10.9.9.9"]);
+      world.listening.set("10.9.9.9:6001", WEST);
+      await world.clock.advance(6_500);
+      assert.ok(world.connected.has(WEST));
+    });
+
+    it("comes before the addresses of a host without a port, and is looked for again when it was not there", async () => {
+      const world = new World();
+      world.names.set("example.org", ["10.0.0.1"]);
+      world.listening.set("10.0.0.1:4001", WEST);
+      world.redialer.start(["example.org"]);
+      await world.clock.advance(10);
+      assert.deepEqual(world.connected, new Set([WEST]));
+      world.services.set("_atoll._tcp.example.org", [target("two.example.org", 5002)]);
+      world.names.set("two.example.org", ["10.0.0.2"]);
+      world.listening.set("10.0.0.2:5002", EAST);
+      await world.clock.advance(36_000);
+      assert.deepEqual(world.connected, new Set([WEST, EAST]));
+    });
+
+    it("is not asked for by the address that a node says of itself", async () => {
+      const world = new World();
+      world.services.set("_atoll._tcp.example.org", [target("two.example.org", 5002)]);
+      world.names.set("two.example.org", ["10.0.0.2"]);
+      world.redialer.start([]);
+      world.redialer.learn("us-west", ["example.org", "srv:_atoll._tcp.example.org"]);
+      await world.clock.advance(60_000);
+      assert.deepEqual(world.dials, []);
+    });
+  });
 });
