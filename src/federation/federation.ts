@@ -6,7 +6,7 @@
 
 import type { PeerDirectory, RequestHandler, RequestResponse, SummaryChannel } from "../network/interface.ts";
 import type { NodeFacts } from "../storage/interface.ts";
-import { asRegionId, type ClusterId, type FederationId, type RegionId } from "../types/ids.ts";
+import { asRegionId, type ClusterId, type FederationId, type NodeId, type RegionId } from "../types/ids.ts";
 import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import type { Clock } from "../util/clock.ts";
@@ -36,6 +36,8 @@ import { BUCKETS_METHOD, DIGESTS_METHOD, LOOKUP_METHOD } from "./wire.ts";
 
 /** Pulls that one peer may make: a whole large summary at once, then a few a second. */
 const PULL_BUDGET = { capacity: 64, perSecond: 16 };
+/** Lookups that one peer may make, plain ones: far more than answers that are kept leave to ask, and half of what a core can do. */
+const LOOKUP_BUDGET = { capacity: 4_000, perSecond: 2_000 };
 
 export interface FederationOptions {
   readonly local: LocalRegion;
@@ -67,6 +69,7 @@ export class Federation implements RemoteLookup {
   readonly #lookup: FederatedLookup;
   readonly #clients = new Map<RegionId, RegionClient>();
   readonly #budgets: PeerBudgets;
+  readonly #lookupBudgets: PeerBudgets;
   readonly #stops: (() => void)[] = [];
   #linkChanges = 0;
   #isRunning = false;
@@ -76,6 +79,7 @@ export class Federation implements RemoteLookup {
     const { region } = local;
     this.#options = options;
     this.#budgets = new PeerBudgets(clock, PULL_BUDGET);
+    this.#lookupBudgets = new PeerBudgets(clock, LOOKUP_BUDGET);
     const signer = new RegionSigner(() => local.signingKey());
     this.#trust = new RegionTrust({ ...options, pins: options.config.pins });
     this.#summary = new LocalSummary(options);
@@ -86,13 +90,13 @@ export class Federation implements RemoteLookup {
     this.#publisher = new SummaryPublisher({ ...options, summary, signer, channel });
     this.#pull = new SummaryPull({ ...options, region, table, trust });
     this.#summaryAnswers = new SummaryAnswers({ region, summary, signer, budgets: this.#budgets });
-    this.#lookupAnswers = new LookupAnswers(local);
+    this.#lookupAnswers = new LookupAnswers({ local, budgets: this.#lookupBudgets });
     const regions = () => this.#regions();
     const clientOf = (other: RegionId) => this.#clientOf(other);
     this.#lookup = new FederatedLookup({ ...options, regions, clientOf, table });
     this.#serve(DIGESTS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
     this.#serve(BUCKETS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
-    this.#serve(LOOKUP_METHOD, (_from, payload) => this.#lookupAnswers.answer(payload));
+    this.#serve(LOOKUP_METHOD, (from, payload) => this.#lookupAnswers.answer(from, payload));
   }
 
   /** Begins to publish, to listen, to pull and to answer. */
@@ -106,7 +110,7 @@ export class Federation implements RemoteLookup {
       directory.onChange(({ type, peer }) => {
         this.#linkChanges++;
         if (type === "up") this.#clients.get(peer.region)?.onLinked();
-        else this.#budgets.forget(peer.nodeId);
+        else this.#forget(peer.nodeId);
       }),
       this.#pull.start(),
       this.#publisher.start(),
@@ -193,6 +197,11 @@ export class Federation implements RemoteLookup {
     const client = new RegionClient({ ...this.#options, region, table: this.#table, trust: this.#trust });
     this.#clients.set(region, client);
     return client;
+  }
+
+  #forget(peer: NodeId): void {
+    this.#budgets.forget(peer);
+    this.#lookupBudgets.forget(peer);
   }
 
   #serve(method: string, handler: RequestHandler): void {

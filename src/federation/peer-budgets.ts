@@ -21,20 +21,34 @@ export class PeerBudgets {
     this.#perSecond = perSecond;
   }
 
-  /** Takes one request from the peer's budget. @throws FederationError RATE_LIMITED */
+  /**
+   * Takes one request from the peer's budget.
+   *
+   * @throws FederationError RATE_LIMITED
+   */
   spend(peer: NodeId): void {
-    const now = this.#clock.now();
-    const { tokens, filledAtMs } = this.#budgets.get(peer) ?? { tokens: this.#capacity, filledAtMs: now };
-    const filled = Math.min(this.#capacity, tokens + ((now - filledAtMs) / 1_000) * this.#perSecond);
+    const filled = this.#filled(peer);
     if (filled < 1) {
       const retryAfterMs = Math.ceil(((1 - filled) / this.#perSecond) * 1_000);
       throw new FederationError("this peer asks too often", { code: "RATE_LIMITED", retryAfterMs });
     }
-    this.#budgets.set(peer, { tokens: filled - 1, filledAtMs: now });
+    this.#budgets.set(peer, { tokens: filled - 1, filledAtMs: this.#clock.now() });
+  }
+
+  /** Takes what a request costs beyond a plain one. The budget may fall below zero for it, and the peer then waits longer. */
+  charge(peer: NodeId, tokens: number): void {
+    this.#budgets.set(peer, { tokens: this.#filled(peer) - tokens, filledAtMs: this.#clock.now() });
   }
 
   /** The peer is gone. It starts anew when it returns, which costs it a handshake. */
   forget(peer: NodeId): void {
     this.#budgets.delete(peer);
+  }
+
+  #filled(peer: NodeId): number {
+    const budget = this.#budgets.get(peer);
+    if (budget === undefined) return this.#capacity;
+    const { tokens, filledAtMs } = budget;
+    return Math.min(this.#capacity, tokens + ((this.#clock.now() - filledAtMs) / 1_000) * this.#perSecond);
   }
 }
