@@ -1,4 +1,4 @@
-/** Why a change of the region's members, or of its leader, was not made. */
+/** Why a change of the region's members, of its leader, or of what it says to other regions was not made. */
 
 import { AtollError } from "../util/errors.ts";
 
@@ -17,6 +17,10 @@ export type ClusterErrorDetail =
   | { readonly code: "LAST_VOTER" | "TOO_MANY_MEMBERS"; readonly member: string }
   /** Of those who would vote afterwards, too few answer the leader now. */
   | { readonly code: "QUORUM_AT_RISK"; readonly answering: number; readonly needed: number }
-  | { readonly code: "NOT_TRANSFERRED"; readonly to: string | null };
+  | { readonly code: "NOT_TRANSFERRED"; readonly to: string | null }
+  /** The region has no signing key that this node can read. */
+  | { readonly code: "REGION_KEY_MISSING" }
+  /** Somebody else replaced it at the same time. */
+  | { readonly code: "REGION_KEY_CHANGED" };
 
 export class ClusterError extends AtollError<ClusterErrorDetail> {}

@@ -8,13 +8,15 @@ import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import { type CallAgent, callAgent } from "./mesh/call-agent.ts";
-import type { ClusterAdmin, ClusterView } from "./ports.ts";
+import type { ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
 import type { WatchLimits } from "./v1/watchers.ts";
 
 export interface FaceOptions {
   readonly registry: Registry;
   readonly view: ClusterView;
   readonly admin: ClusterAdmin;
+  readonly peers: PeerAdmin;
+  readonly federation: FederationAdmin;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;

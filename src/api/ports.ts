@@ -112,6 +112,52 @@ export interface ClusterAdmin {
   transferLeadership(to: string | null): Promise<MembersStatus>;
 }
 
+/** How this region stands to the others, and changes of it. Any node may be asked: the region's log has it for all. */
+export interface FederationAdmin {
+  /**
+   * Replaces the key that the region signs with. The old key vouches for the new one, so that other regions follow.
+   *
+   * @throws ClusterError REGION_KEY_MISSING, REGION_KEY_CHANGED: nothing was done; RegistryError: repeating it is harmless
+   */
+  rotateKey(): Promise<{ readonly region: string; readonly publicKey: string }>;
+}
+
+/** Peers that this node's region dials to find other regions, and changes of them. Needs no leader: each node keeps all. */
+export interface PeerAdmin {
+  /** Those of this node's configuration, and those that were named while the region ran, in order of name. */
+  peers(): readonly PeerStatus[];
+  /**
+   * Has every node of the region dial a peer, for ever. Resolves when this node keeps it on disk; the others hear of it as
+   * soon as they are linked. Naming one twice changes nothing.
+   *
+   * @throws PeerError PEER_UNREADABLE, TOO_MANY_PEERS, NO_SHARED_KEY
+   */
+  addPeer(name: string): Promise<void>;
+  /**
+   * Has no node of the region dial it by this name any more. Links that exist stay, and so do addresses that a region told.
+   *
+   * @throws PeerError PEER_UNKNOWN, PEER_CONFIGURED
+   */
+  removePeer(name: string): Promise<void>;
+}
+
+export interface PeerStatus {
+  /** As it was named: `host[:port]`, or `srv:_service._proto.name`. */
+  readonly name: string;
+  /** Both are possible: what was named at run time may also be in the configuration of this node. */
+  readonly isConfigured: boolean;
+  readonly isNamed: boolean;
+  /** Linked nodes that were found there. */
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly nodeId: string;
+    readonly region: string;
+    readonly http: string;
+  }[];
+  /** Why not all of it is reached; null while it is, and before the first attempt ended. */
+  readonly problem: string | null;
+}
+
 export interface MembersStatus {
   readonly region: string;
   readonly leader: string | null;

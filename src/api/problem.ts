@@ -6,8 +6,10 @@
 
 import type { FastifyError } from "fastify";
 import { RegistryError, type RegistryErrorDetail } from "../registry/errors.ts";
+import { PEER_NAME_EXPECTED } from "../types/peer-name.ts";
 import { ApiError, type ApiErrorDetail } from "./api-error.ts";
 import { ClusterError, type ClusterErrorDetail } from "./cluster-error.ts";
+import { PeerError, type PeerErrorDetail } from "./peer-error.ts";
 import { describeInvalid } from "./validation.ts";
 import { wholeMs } from "./whole-ms.ts";
 
@@ -35,6 +37,7 @@ const RETRY_AFTER_MS = 1_000;
 export function problemOf(thrown: unknown, context: ProblemContext): Problem {
   if (thrown instanceof ApiError) return problemOfRequest(thrown.detail);
   if (thrown instanceof ClusterError) return problemOfCluster(thrown.detail);
+  if (thrown instanceof PeerError) return problemOfPeer(thrown.detail);
   if (thrown instanceof RegistryError) return problemOfRegistry(thrown.detail);
   return problemOfFramework(thrown as FastifyError, context);
 }
@@ -156,6 +159,30 @@ function adviseOnMembers(detail: ClusterErrorDetail): string {
       return (
         `Of those who would then vote, ${detail.answering} answer now and ${detail.needed} are needed. ` +
         "Bring back or replace the silent ones first"
+      );
+    case "REGION_KEY_MISSING":
+      return "This region has no signing key: it has no shared key (ENCRYPTION_KEY), or was founded a moment ago";
+    case "REGION_KEY_CHANGED":
+      return "Somebody else replaced the region's key just now; nothing was done. Repeat it if it is to be replaced again";
+  }
+}
+
+/** Why the peers that this region dials were not changed. */
+function problemOfPeer(detail: PeerErrorDetail): Problem {
+  switch (detail.code) {
+    case "PEER_UNREADABLE":
+      return refuse(400, { ...detail, field: "name" }, `name ${PEER_NAME_EXPECTED}`);
+    case "PEER_UNKNOWN":
+      return refuse(404, detail, `No peer is named ${detail.name}; see /v1/cluster/peers`);
+    case "PEER_CONFIGURED":
+      return refuse(409, detail, `${detail.name} is in this node's network.peers. Take it out there, and restart the node`);
+    case "TOO_MANY_PEERS":
+      return refuse(409, detail, `This region names ${detail.peersMax} peers, as many as it may. Remove one first`);
+    case "NO_SHARED_KEY":
+      return refuse(
+        409,
+        detail,
+        "This node has no shared key, so no other one would serve it. Set ENCRYPTION_KEY to that of the federation, and restart it",
       );
   }
 }

@@ -74,6 +74,21 @@ export interface MembersView {
   readonly waiting: readonly { readonly name: string; readonly nodeId: string; readonly http: string }[];
 }
 
+export interface RegionKeyView {
+  readonly region: string;
+  /** Ed25519, 64 hex digits. */
+  readonly publicKey: string;
+}
+
+export interface PeerView {
+  readonly name: string;
+  readonly isConfigured: boolean;
+  /** Named while the region ran, for every node of it. */
+  readonly isNamed: boolean;
+  readonly nodes: readonly { readonly name: string; readonly nodeId: string; readonly region: string }[];
+  readonly problem: string | null;
+}
+
 export interface AgentView {
   readonly id: string;
   readonly name: string;
@@ -190,6 +205,22 @@ export class ApiClient {
   /** @param to - name or node id; the voter that is furthest along when absent */
   transferLeadership(to?: string): Promise<MembersView> {
     return this.#send("POST", "/v1/cluster/transfer", { ...(to !== undefined && { to }) });
+  }
+
+  rotateRegionKey(): Promise<RegionKeyView> {
+    return this.#send("POST", "/v1/cluster/region-key/rotate");
+  }
+
+  async peers(): Promise<readonly PeerView[]> {
+    return (await this.#get<{ peers: PeerView[] }>("/v1/cluster/peers")).peers;
+  }
+
+  async addPeer(name: string): Promise<readonly PeerView[]> {
+    return (await this.#send<{ peers: PeerView[] }>("POST", "/v1/cluster/peers", { name })).peers;
+  }
+
+  async removePeer(name: string): Promise<readonly PeerView[]> {
+    return (await this.#send<{ peers: PeerView[] }>("DELETE", `/v1/cluster/peers/${encodeURIComponent(name)}`)).peers;
   }
 
   /** One page of the region's agents. */

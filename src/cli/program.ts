@@ -70,6 +70,7 @@ function buildProgram(output: Output): Command {
   addDev(program, output);
   addClientCommands(program, output);
   addMembers(program, output);
+  addPeers(program, output);
   return program;
 }
 
@@ -138,9 +139,7 @@ function addClientCommands(program: Command, output: Output): void {
   clientCommand("nodes", "list the nodes of the federation").action(async (options) =>
     (await import("./commands/nodes.ts")).nodes(options, output),
   );
-  clientCommand("regions", "list the regions of the federation").action(async (options) =>
-    (await import("./commands/regions.ts")).regions(options, output),
-  );
+  addRegions(clientCommand("regions", "list the regions of the federation"), output);
   clientCommand("agents", "list the agents of a node's region")
     .option("--capability <name>", "only agents that offer it")
     .addOption(health())
@@ -155,6 +154,16 @@ function addClientCommands(program: Command, output: Output): void {
     .addOption(new Option("--consistency <mode>", "of this region's part").choices(["stale", "linearizable"]))
     .option("--limit <count>", "most agents to show", wholeNumber(1, 1_000), 100)
     .action(async (capability, options) => (await import("./commands/lookup.ts")).lookup(capability, options, output));
+}
+
+function addRegions(regions: Command, output: Output): void {
+  regions.enablePositionalOptions();
+  regions.action(async (options) => (await import("./commands/regions.ts")).regions(options, output));
+  const load = () => import("./commands/region-changes.ts");
+
+  addClientCommand(regions, "rotate-key", "replace the key that a node's region signs with").action(async (options) =>
+    (await load()).rotateKey(options, output),
+  );
 }
 
 function addMembers(program: Command, output: Output): void {
@@ -180,6 +189,21 @@ function addMembers(program: Command, output: Output): void {
     "transfer [member]",
     "hand leadership to a voter, or to the one that is furthest along",
   ).action(async (member, options) => (await load()).transferLeadership(member, options, output));
+}
+
+function addPeers(program: Command, output: Output): void {
+  const peers = program.command("peers").description("show and change where a node's region looks for other regions");
+  const load = () => import("./commands/peers.ts");
+
+  addClientCommand(peers, "ls", "list the peers, and the nodes that were found there").action(async (options) =>
+    (await load()).listPeers(options, output),
+  );
+  addClientCommand(peers, "add <peer>", "dial a peer, host[:port] or srv:_service._proto.name, from every node")
+    .option("--timeout <seconds>", "how long to wait until a node is found there", wholeNumber(0, 86_400), 15)
+    .action(async (peer, options) => (await load()).addPeer(peer, options, output));
+  addClientCommand(peers, "remove <peer>", "dial a peer by this name no more; links that exist stay").action(
+    async (peer, options) => (await load()).removePeer(peer, options, output),
+  );
 }
 
 /** A command that asks a running node. */

@@ -89,7 +89,7 @@ export class Federation implements RemoteLookup {
     const table = this.#table;
     this.#publisher = new SummaryPublisher({ ...options, summary, signer, channel });
     this.#pull = new SummaryPull({ ...options, region, table, trust });
-    this.#summaryAnswers = new SummaryAnswers({ region, summary, signer, budgets: this.#budgets });
+    this.#summaryAnswers = new SummaryAnswers({ local, summary, signer, budgets: this.#budgets });
     this.#lookupAnswers = new LookupAnswers({ local, budgets: this.#lookupBudgets });
     const regions = () => this.#regions();
     const clientOf = (other: RegionId) => this.#clientOf(other);

@@ -2,6 +2,7 @@
 
 import type { RegionId } from "../types/ids.ts";
 import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { KeySuccession } from "../types/region-standing.ts";
 import type { SummaryEntry, SummaryNode } from "../types/summary.ts";
 
 /**
@@ -33,6 +34,8 @@ export interface LocalRegion {
   lookup(query: RegionQuery, consistency: "stale" | "linearizable"): Promise<RegionAnswer>;
   /** The key pair that signs for this region, from replicated state; undefined until the region has made one. */
   signingKey(): RegionKeyPair | undefined;
+  /** How that key came to be the region's, oldest first; empty when it is the first one. */
+  keySuccessions(): readonly KeySuccession[];
 }
 
 /** Ed25519, raw: 32-byte public key, 32-byte seed. */
@@ -112,6 +115,7 @@ export type Refusal =
   | "foreign"
   | "bad-signature"
   | "key-mismatch"
+  | "replaced-key"
   | "cluster-mismatch"
   | "stale"
   | "contradiction"

@@ -5,18 +5,22 @@
  * of it gave when asked; gossip pins nothing. From then on only that key is believed. What contradicts the pin is
  * refused, counted, and shown to operators until the peer that said it is gone or says otherwise. A configured key wins over
  * a learned one, and is how an operator accepts a region that was founded anew. A region that was recovered by force keeps its
- * key and begins a new epoch of its cluster; the pin follows it, and never back (F17).
+ * key and begins a new epoch of its cluster; the pin follows it, and never back (F17). A region may replace its key by one
+ * that the old key vouches for (`key-succession.ts`): the pin follows that too, also one that was configured, and what the
+ * old key signs afterwards is refused.
  */
 
 import type { NodeFacts } from "../storage/interface.ts";
 import { succeeds } from "../types/cluster-id.ts";
 import { asClusterId, asRegionId, type ClusterId, type NodeId, type RegionId } from "../types/ids.ts";
+import { SUCCESSIONS_MAX } from "../types/region-standing.ts";
 import type { SummaryHeader } from "../types/summary.ts";
 import type { Logger } from "../util/logger.ts";
 import { FederationError } from "./errors.ts";
 import type { FederationMetrics, Refusal } from "./interface.ts";
-import { equalBytes, RegionVerifier } from "./region-key.ts";
-import { encode, type RegionPins, readRegionPins } from "./wire.ts";
+import { keysReplaced, toHex } from "./key-succession.ts";
+import { RegionVerifier } from "./region-key.ts";
+import { encode, type PullAnswer, type RegionPins, readRegionPins } from "./wire.ts";
 
 /** The name under which learned pins lie among the node's facts. */
 export const REGION_PINS_FACT = "federation/region-pins";
@@ -27,6 +31,14 @@ interface Pin {
   readonly verifier: RegionVerifier;
   /** Undefined for a configured key whose region was not heard of yet. */
   readonly cluster: ClusterId | undefined;
+  /** Keys, in hex, that spoke for the region before this one, newest last. */
+  readonly replaced: readonly string[];
+}
+
+interface Doubt {
+  readonly reason: string;
+  /** A member that lags behind says what was true a moment ago; another one that is up to date settles it. */
+  readonly isSettledByOthers: boolean;
 }
 
 export interface RegionTrustOptions {
@@ -42,7 +54,7 @@ export class RegionTrust {
   readonly #logger: Logger;
   readonly #metrics: FederationMetrics;
   readonly #pins = new Map<RegionId, Pin>();
-  readonly #distrust = new Map<RegionId, Map<NodeId, string>>();
+  readonly #distrust = new Map<RegionId, Map<NodeId, Doubt>>();
   #writing: Promise<void> = Promise.resolve();
 
   constructor({ facts, pins, logger, metrics }: RegionTrustOptions) {
@@ -54,6 +66,7 @@ export class RegionTrust {
       this.#pins.set(asRegionId(region), {
         verifier: new RegionVerifier(Buffer.from(pin.publicKey, "hex")),
         cluster: asClusterId(pin.cluster),
+        replaced: pin.replaced ?? [],
       });
     }
     for (const [region, hex] of Object.entries(pins)) this.#configure(asRegionId(region), Buffer.from(hex, "hex"));
@@ -84,31 +97,41 @@ export class RegionTrust {
    * Resolves when a new pin is on disk, so that a restart can not fall for another key.
    *
    * @param header - of a statement whose signature by `publicKey` was verified
+   * @param said - by which key it was signed, and how that key came to be the region's
    * @throws FederationError DISTRUSTED, TOO_MANY_REGIONS; StorageError
    */
-  async admit(header: SummaryHeader, publicKey: Uint8Array, from: NodeId): Promise<void> {
+  async admit(
+    header: SummaryHeader,
+    { publicKey, successions = [] }: Pick<PullAnswer, "publicKey" | "successions">,
+    from: NodeId,
+  ): Promise<void> {
     const { region, cluster } = header;
     const pin = this.#pins.get(region);
-    if (pin !== undefined && !equalBytes(pin.verifier.publicKey, publicKey)) {
-      throw this.#refuse(region, from, "key-mismatch", "its key is not the pinned one");
-    }
     const isNewEpoch = pin?.cluster !== undefined && succeeds(cluster, pin.cluster);
+    const held = pin && keyOf(pin);
+    const key = toHex(publicKey);
+    // What the pinned key signed is worth something in the cluster that is pinned with it, and only there.
+    const replaced =
+      held === undefined ? [] : keysReplaced({ ...header, cluster: pin?.cluster ?? cluster }, held, key, successions);
+    if (pin !== undefined && replaced === null) throw this.#refuseKey(region, from, pin, key);
     if (pin?.cluster !== undefined && pin.cluster !== cluster && !isNewEpoch) {
       throw this.#refuse(region, from, "cluster-mismatch", `its cluster is ${cluster}, pinned is ${pin.cluster}`);
     }
-    this.forgive(region, from);
-    if (pin?.cluster !== undefined && !isNewEpoch) return;
+    this.#believe(region, from);
+    const isNewKey = key !== held;
+    if (pin?.cluster !== undefined && !isNewEpoch && !isNewKey) return;
     if (pin === undefined && this.#pins.size >= REGIONS_MAX) {
       throw new FederationError(`more than ${REGIONS_MAX} regions`, {
         code: "TOO_MANY_REGIONS",
         regionsMax: REGIONS_MAX,
       });
     }
-    this.#pins.set(region, { verifier: pin?.verifier ?? new RegionVerifier(publicKey), cluster });
-    const event = isNewEpoch
-      ? "the region was recovered by force, and is followed"
-      : "first contact: its key is pinned";
-    this.#logger.info({ code: "REGION_PINNED", region, cluster }, event);
+    this.#pins.set(region, {
+      verifier: isNewKey ? new RegionVerifier(publicKey) : pin!.verifier,
+      cluster,
+      replaced: [...(pin?.replaced ?? []), ...(replaced ?? [])].slice(-SUCCESSIONS_MAX),
+    });
+    this.#logger.info({ code: "REGION_PINNED", region, cluster }, whyPinned(pin, isNewEpoch));
     await this.#save();
   }
 
@@ -121,20 +144,44 @@ export class RegionTrust {
 
   /** Why some peer that speaks for the region is not believed, if there is one. */
   distrustOf(region: RegionId): string | undefined {
-    return this.#distrust.get(region)?.values().next().value;
+    return this.#distrust.get(region)?.values().next().value?.reason;
   }
 
   #configure(region: RegionId, publicKey: Uint8Array): void {
     const learned = this.#pins.get(region);
-    if (learned !== undefined && equalBytes(learned.verifier.publicKey, publicKey)) return;
-    this.#pins.set(region, { verifier: new RegionVerifier(publicKey), cluster: undefined });
+    const key = toHex(publicKey);
+    // One that the region itself replaced since is followed: the configuration is only older.
+    if (learned !== undefined && (keyOf(learned) === key || learned.replaced.includes(key))) return;
+    this.#pins.set(region, { verifier: new RegionVerifier(publicKey), cluster: undefined, replaced: [] });
+  }
+
+  /** The peer proved right, and with it the region's newest key. */
+  #believe(region: RegionId, peer: NodeId): void {
+    this.forgive(region, peer);
+    for (const [other, { isSettledByOthers }] of this.#distrust.get(region) ?? []) {
+      if (isSettledByOthers) this.forgive(region, other);
+    }
+  }
+
+  #refuseKey(region: RegionId, from: NodeId, pin: Pin, key: string): FederationError {
+    if (!pin.replaced.includes(key)) {
+      const facts = "its key is not the pinned one, and no succession that this node can follow leads to it";
+      return this.#refuse(region, from, "key-mismatch", facts);
+    }
+    const reason = "it signs with a key that the region has replaced: it lags behind, or somebody else has that key";
+    return this.#doubt(region, from, "replaced-key", { reason, isSettledByOthers: true });
   }
 
   #refuse(region: RegionId, from: NodeId, refusal: Refusal, facts: string): FederationError {
     const reason = `${facts}; if the region was founded anew, set federation.pins to its new key`;
-    const reasons = this.#distrust.get(region) ?? new Map<NodeId, string>();
-    this.#distrust.set(region, reasons.set(from, reason));
+    return this.#doubt(region, from, refusal, { reason, isSettledByOthers: false });
+  }
+
+  #doubt(region: RegionId, from: NodeId, refusal: Refusal, doubt: Doubt): FederationError {
+    const doubts = this.#distrust.get(region) ?? new Map<NodeId, Doubt>();
+    this.#distrust.set(region, doubts.set(from, doubt));
     this.#metrics.refused(refusal);
+    const { reason } = doubt;
     return new FederationError(`${region} is not believed: ${reason}`, { code: "DISTRUSTED", region, reason });
   }
 
@@ -148,10 +195,21 @@ export class RegionTrust {
 
   #learned(): RegionPins {
     const learned: [RegionId, RegionPins[string]][] = [];
-    for (const [region, { verifier, cluster }] of this.#pins) {
-      if (cluster !== undefined)
-        learned.push([region, { cluster, publicKey: Buffer.from(verifier.publicKey).toString("hex") }]);
+    for (const [region, pin] of this.#pins) {
+      const { cluster, replaced } = pin;
+      if (cluster !== undefined) learned.push([region, { cluster, publicKey: keyOf(pin), replaced: [...replaced] }]);
     }
     return Object.fromEntries(learned);
   }
+}
+
+function keyOf({ verifier }: Pin): string {
+  return toHex(verifier.publicKey);
+}
+
+function whyPinned(before: Pin | undefined, isNewEpoch: boolean): string {
+  if (before?.cluster === undefined) return "first contact: its key is pinned";
+  return isNewEpoch
+    ? "the region was recovered by force, and is followed"
+    : "the region replaced its key, and is followed";
 }

@@ -1,17 +1,17 @@
 /** Answers other regions' pulls. Every node of a region does, not only the leader, each under the region's key. */
 
 import type { PeerInfo } from "../network/interface.ts";
-import type { RegionId } from "../types/ids.ts";
 import type { SummaryEntry } from "../types/summary.ts";
 import { encodeDigests } from "./capability-summary.ts";
 import { FederationError } from "./errors.ts";
+import type { LocalRegion } from "./interface.ts";
 import type { LocalSummary } from "./local-summary.ts";
 import type { PeerBudgets } from "./peer-budgets.ts";
 import type { RegionSigner } from "./region-key.ts";
 import { encode, PULL_ANSWER_BYTES, PULL_CONTEXT, type PullAnswer, type PullBody, readPullRequest } from "./wire.ts";
 
 export interface SummaryAnswersOptions {
-  readonly region: RegionId;
+  readonly local: LocalRegion;
   readonly summary: LocalSummary;
   readonly signer: RegionSigner;
   readonly budgets: PeerBudgets;
@@ -30,7 +30,8 @@ export class SummaryAnswers {
    * @throws FederationError NOT_READY, RATE_LIMITED, MALFORMED
    */
   answer(from: PeerInfo, payload: unknown): PullAnswer {
-    const { region, summary, signer, budgets } = this.#options;
+    const { local, summary, signer, budgets } = this.#options;
+    const { region } = local;
     budgets.spend(from.nodeId);
     const request = readPullRequest(payload);
     const statement: PullBody = { header: summary.header(), nonce: request.nonce, stalenessMs: summary.stalenessMs() };
@@ -41,7 +42,8 @@ export class SummaryAnswers {
       throw new FederationError(`${region} has no signing key yet`, { code: "NOT_READY", region });
     }
     const buckets = this.#page(request.buckets);
-    return { publicKey, body, signature, digests: encodeDigests(summary.bucketDigests()), buckets };
+    const digests = encodeDigests(summary.bucketDigests());
+    return { publicKey, successions: local.keySuccessions(), body, signature, digests, buckets };
   }
 
   #page(numbers: readonly number[]): PullAnswer["buckets"] {

@@ -30,6 +30,8 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /** Spread over this, so that the nodes of a region do not all pull the moment one message was lost. */
 const GAP_DELAY_MS = 100;
 const RETRY_DELAY_MS = 500;
+/** Whoever forges messages has this node ask no more often than this. */
+const UNKNOWN_KEY_INTERVAL_MS = 1_000;
 /** A region that changes faster than it can be read is left to gossip, and to the next pull. */
 const ROUNDS_MAX = 300;
 
@@ -54,7 +56,8 @@ interface RegionPull {
   isWanted: boolean;
   failures: number;
   lastFailed: PeerInfo | undefined;
-  cancelTimer: (() => void) | undefined;
+  timer: { readonly dueAtMs: number; readonly cancel: () => void } | undefined;
+  endedAtMs: number;
 }
 
 export class SummaryPull {
@@ -75,6 +78,7 @@ export class SummaryPull {
       else this.#options.trust.forgive(peer.region, peer.nodeId);
     });
     const stopGaps = table.onGap((region) => this.#onGap(region));
+    const stopUnknownKeys = table.onUnknownKey((region) => this.#onUnknownKey(region));
     const stopTimer = repeat(clock, config.pullIntervalMs, () => {
       for (const region of this.#linkedRegions()) this.#pullIn(region, jitter(random, config.pullIntervalMs / 4, 1));
     });
@@ -83,8 +87,9 @@ export class SummaryPull {
       this.#isRunning = false;
       stopPeers();
       stopGaps();
+      stopUnknownKeys();
       stopTimer();
-      for (const pull of this.#pulls.values()) pull.cancelTimer?.();
+      for (const pull of this.#pulls.values()) pull.timer?.cancel();
     };
   }
 
@@ -104,19 +109,31 @@ export class SummaryPull {
     if (!this.#linkedRegions().has(region)) return;
     const isPinned = this.#options.trust.clusterOf(region) !== undefined;
     const pull = this.#pullOf(region);
-    if (pull.cancelTimer !== undefined || pull.isRunning) return;
+    if (pull.timer !== undefined || pull.isRunning) return;
     if (isPinned) this.#options.metrics.gap(region);
     this.#pullIn(region, jitter(this.#options.random, GAP_DELAY_MS, 0.9), () => !this.#options.table.isInSync(region));
+  }
+
+  #onUnknownKey(region: RegionId): void {
+    const { clock, random } = this.#options;
+    if (!this.#linkedRegions().has(region)) return;
+    const { endedAtMs, isRunning } = this.#pullOf(region);
+    if (isRunning || clock.now() - endedAtMs < UNKNOWN_KEY_INTERVAL_MS) return;
+    this.#pullIn(region, jitter(random, GAP_DELAY_MS, 0.9));
   }
 
   /** Pulls after `delayMs`, if `isNeeded` still says so then. A pull that is already due sooner stays. */
   #pullIn(region: RegionId, delayMs: number, isNeeded = () => true): void {
     const pull = this.#pullOf(region);
-    if (pull.cancelTimer !== undefined) return;
-    pull.cancelTimer = this.#options.clock.schedule(delayMs, () => {
-      pull.cancelTimer = undefined;
+    const { clock } = this.#options;
+    const dueAtMs = clock.now() + delayMs;
+    if (pull.timer !== undefined && pull.timer.dueAtMs <= dueAtMs) return;
+    pull.timer?.cancel();
+    const cancel = clock.schedule(delayMs, () => {
+      pull.timer = undefined;
       if (isNeeded()) this.#run(region);
     });
+    pull.timer = { dueAtMs, cancel };
   }
 
   /** Starts a pull, or notes that another is wanted after the running one. */
@@ -132,8 +149,9 @@ export class SummaryPull {
 
   #onEnd(region: RegionId, from: PeerInfo, outcome: PullOutcome): void {
     const pull = this.#pullOf(region);
-    const { metrics, random, config, table } = this.#options;
+    const { metrics, random, config, table, clock } = this.#options;
     pull.isRunning = false;
+    pull.endedAtMs = clock.now();
     metrics.pulled(region, outcome);
     if (!this.#isRunning) return;
     const isDone = outcome === "in-sync" || (outcome === "repaired" && table.isInSync(region));
@@ -193,7 +211,7 @@ export class SummaryPull {
       metrics.refused("foreign");
       throw invalid(region, `it speaks for ${header.region} of ${header.federation}`);
     }
-    await trust.admit(header, answer.publicKey, from.nodeId);
+    await trust.admit(header, answer, from.nodeId);
     const digests = decodeDigests(answer.digests);
     const isWhole =
       rootDigest(hash64, digests) === header.rootDigest &&
@@ -224,7 +242,14 @@ export class SummaryPull {
   #pullOf(region: RegionId): RegionPull {
     const known = this.#pulls.get(region);
     if (known !== undefined) return known;
-    const begun = { isRunning: false, isWanted: false, failures: 0, lastFailed: undefined, cancelTimer: undefined };
+    const begun = {
+      isRunning: false,
+      isWanted: false,
+      failures: 0,
+      lastFailed: undefined,
+      timer: undefined,
+      endedAtMs: Number.NEGATIVE_INFINITY,
+    };
     this.#pulls.set(region, begun);
     return begun;
   }

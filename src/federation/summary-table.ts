@@ -73,6 +73,7 @@ export class SummaryTable {
   readonly #startedAtMs: number;
   readonly #regions = new Map<RegionId, RemoteSummary>();
   readonly #gapListeners = new Set<(region: RegionId) => void>();
+  readonly #unknownKeyListeners = new Set<(region: RegionId) => void>();
   readonly #entryListeners = new Set<EntryListener>();
   #changes = 0;
 
@@ -85,6 +86,12 @@ export class SummaryTable {
   onGap(listener: (region: RegionId) => void): () => void {
     this.#gapListeners.add(listener);
     return () => this.#gapListeners.delete(listener);
+  }
+
+  /** Calls back when something was said in a pinned region's name that its pinned key did not sign. */
+  onUnknownKey(listener: (region: RegionId) => void): () => void {
+    this.#unknownKeyListeners.add(listener);
+    return () => this.#unknownKeyListeners.delete(listener);
   }
 
   /** Calls back with each entry that came or changed, and one of `total` 0 for each that is gone. */
@@ -185,7 +192,11 @@ export class SummaryTable {
       this.#reportGap(region);
       return this.#refused("unpinned", "ignore");
     }
-    if (!trust.verifies(region, GOSSIP_CONTEXT, bytes, signature)) return this.#refused("bad-signature", "reject");
+    if (!trust.verifies(region, GOSSIP_CONTEXT, bytes, signature)) {
+      // Forged, or the region has replaced its key: a pull tells which.
+      for (const listener of this.#unknownKeyListeners) listener(region);
+      return this.#refused("bad-signature", "reject");
+    }
     const body = readGossipBody(bytes);
     const { header, entries } = body;
     if (header.region !== region) return this.#refused("malformed", "reject");

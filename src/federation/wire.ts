@@ -14,6 +14,7 @@ import { Compile } from "typebox/compile";
 import type { FoundAgent } from "../types/agent.ts";
 import { asRegionId, type RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
+import { type KeySuccession, SUCCESSIONS_MAX } from "../types/region-standing.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import { messageOf } from "../util/errors.ts";
 import { BUCKETS } from "./capability-summary.ts";
@@ -59,6 +60,9 @@ const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const durationMs = Type.Number({ minimum: 0 });
 /** 16 random bytes, in hex. */
 const nonce = Type.String({ pattern: "^[0-9a-f]{32}$" });
+/** Ed25519, raw, in hex. */
+const keyHex = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const signatureHex = Type.String({ pattern: "^[0-9a-f]{128}$" });
 const regionName = Type.String({ minLength: 1, maxLength: 128 });
 const json = Type.Refine(Type.Unsafe<FoundAgent["metadata"]>({}), (value) => isJsonObject(value));
 
@@ -111,8 +115,12 @@ const PullRequest = Type.Object({
   buckets: Type.Array(Type.Integer({ minimum: 0, maximum: BUCKETS - 1 }), { maxItems: BUCKETS }),
 });
 
+const Succession = Type.Object({ previous: keyHex, next: keyHex, signature: signatureHex });
+
 const PullAnswer = Type.Object({
   publicKey: bytes(32, 32),
+  /** Absent in the answers of older nodes. */
+  successions: Type.Optional(Type.Array(Succession, { maxItems: SUCCESSIONS_MAX })),
   body: bytes(1, GOSSIP_BYTES_MAX),
   signature: bytes(64, 64),
   digests: bytes(BUCKETS * 8, BUCKETS * 8),
@@ -187,7 +195,7 @@ const LookupReply = Type.Object({
 
 const RegionPins = Type.Record(
   Type.String(),
-  Type.Object({ cluster: text(128), publicKey: Type.String({ pattern: "^[0-9a-f]{64}$" }) }),
+  Type.Object({ cluster: text(128), publicKey: keyHex, replaced: Type.Optional(Type.Array(keyHex)) }),
 );
 
 export type PullRequest = Static<typeof PullRequest>;
@@ -211,6 +219,8 @@ export interface PullBody {
 }
 export interface PullAnswer {
   readonly publicKey: Uint8Array;
+  /** From older keys of the region to this one. */
+  readonly successions?: readonly KeySuccession[];
   readonly body: Uint8Array;
   readonly signature: Uint8Array;
   readonly digests: Uint8Array;

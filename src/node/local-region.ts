@@ -31,5 +31,6 @@ export function localRegion({ registry, stateMachine, group, nodes, signingKey }
       return registry.lookupHere(query);
     },
     signingKey,
+    keySuccessions: () => registry.keySuccessions(),
   };
 }

@@ -1,15 +1,19 @@
 /**
  * Sees to it that the region has a signing key: the first leader makes one and puts it, wrapped under the shared key, into
- * the replicated state; every member unwraps it from there.
+ * the replicated state; every member unwraps it from there. An operator may have it replaced, through any member: the new key
+ * is vouched for by the old one, which then is nobody's any more.
  *
  * A node without a shared key has nobody to sign for, and makes none: wrapped under nothing, it would lie in the clear, and
  * could not be read once the region is given a shared key.
  */
 
+import { ClusterError } from "../api/cluster-error.ts";
 import type { RegionKeyPair } from "../federation/interface.ts";
+import { type KeyScope, succeedKey } from "../federation/key-succession.ts";
 import { generateRegionKey, unwrapRegionKey, wrapRegionKey } from "../federation/region-key.ts";
 import type { ConsensusGroup } from "../raft/index.ts";
 import type { RegistryService } from "../registry/registry-service.ts";
+import { originOf } from "../types/cluster-id.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -17,12 +21,12 @@ import type { Logger } from "../util/logger.ts";
 const RETRY_MS = 1_000;
 
 export interface RegionKeyKeeperParts {
-  readonly registry: RegistryService;
+  readonly registry: Pick<RegistryService, "regionKey" | "setRegionKey" | "replaceRegionKey">;
   readonly group: ConsensusGroup;
   /** The federation's shared key; empty when there is none. */
   readonly psk: Uint8Array;
   /** What the key is for; the same on all members. */
-  readonly context: string;
+  readonly scope: KeyScope;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -56,10 +60,30 @@ export class RegionKeyKeeper {
     return this.#unwrapped.pair;
   }
 
+  /**
+   * Replaces the key. Resolves once the new one is on disk on a majority of the region's voters; from then on it signs.
+   *
+   * @returns its public half
+   * @throws ClusterError REGION_KEY_MISSING, REGION_KEY_CHANGED: nothing was done; RegistryError: after OUTCOME_UNKNOWN it may
+   *   have been done, and doing it once more is harmless
+   */
+  async rotate(): Promise<Uint8Array> {
+    const { registry, psk, scope, logger } = this.#parts;
+    const previous = this.pair();
+    const wrapped = registry.regionKey();
+    if (previous === undefined || wrapped === undefined) throw notRotated("REGION_KEY_MISSING");
+    const next = generateRegionKey();
+    const succession = succeedKey(scope, previous, next.publicKey);
+    const isReplaced = await registry.replaceRegionKey(wrapped, wrapRegionKey(next, psk, contextOf(scope)), succession);
+    if (!isReplaced) throw notRotated("REGION_KEY_CHANGED");
+    logger.info({ code: "REGION_KEY_REPLACED", publicKey: succession.next }, "the region signs with another key");
+    return next.publicKey;
+  }
+
   #unwrap(wrapped: Uint8Array): RegionKeyPair | undefined {
-    const { psk, context, logger } = this.#parts;
+    const { psk, scope, logger } = this.#parts;
     try {
-      return unwrapRegionKey(wrapped, psk, context);
+      return unwrapRegionKey(wrapped, psk, contextOf(scope));
     } catch (error) {
       logger.error(
         { code: "REGION_KEY_UNREADABLE", reason: messageOf(error) },
@@ -70,12 +94,12 @@ export class RegionKeyKeeper {
   }
 
   #makeIfMissing(): void {
-    const { registry, group, psk, context, clock, logger } = this.#parts;
+    const { registry, group, psk, scope, clock, logger } = this.#parts;
     if (psk.length === 0 || this.#isMaking) return;
     if (registry.regionKey() !== undefined || group.status().role !== "leader") return;
     this.#isMaking = true;
     registry
-      .setRegionKey(wrapRegionKey(generateRegionKey(), psk, context))
+      .setRegionKey(wrapRegionKey(generateRegionKey(), psk, contextOf(scope)))
       .then(() => logger.info({ code: "REGION_KEY_MADE" }, "the region has a signing key"))
       .catch((error) => {
         logger.debug({ code: "REGION_KEY_NOT_MADE", reason: messageOf(error) }, "no signing key yet");
@@ -85,4 +109,12 @@ export class RegionKeyKeeper {
         this.#isMaking = false;
       });
   }
+}
+
+function contextOf({ federation, region, cluster }: KeyScope): string {
+  return `${federation}/${region}/${originOf(cluster)}`;
+}
+
+function notRotated(code: "REGION_KEY_MISSING" | "REGION_KEY_CHANGED"): ClusterError {
+  return new ClusterError("the region's key was not replaced", { code });
 }

@@ -45,6 +45,7 @@ import { NodeClusterView } from "./cluster-view.ts";
 import { ConfiguredMembers } from "./configured-members.ts";
 import { Counters } from "./counters.ts";
 import { EpochTransport } from "./epoch-transport.ts";
+import { NodeFederationAdmin } from "./federation-admin.ts";
 import { GroupInWaiting } from "./group-in-waiting.ts";
 import { localRegion } from "./local-region.ts";
 import { metricsSource } from "./metrics-source.ts";
@@ -53,6 +54,7 @@ import { RegionAdmin } from "./region-admin.ts";
 import { RegionKeyKeeper } from "./region-key-keeper.ts";
 import { RegionMates } from "./region-mates.ts";
 import { RegionMembers } from "./region-members.ts";
+import { RegionPeers } from "./region-peers.ts";
 import { RegionPlace } from "./region-place.ts";
 import { startOnSoundStore } from "./sound-store.ts";
 
@@ -88,6 +90,7 @@ export class RegistryNode {
   readonly #keeper: LeaseKeeper;
   readonly #registry: RegistryService;
   readonly #admin: RegionAdmin;
+  readonly #peers: RegionPeers;
   readonly #readinessLog: ReadinessLog;
   #address: SummaryNode;
   readonly #http: HttpServer[] = [];
@@ -211,6 +214,16 @@ export class RegistryNode {
       timeoutMs: config.raft.proposeTimeoutMs,
       answeringMs: config.raft.electionMsMax,
     });
+    this.#peers = new RegionPeers({
+      region,
+      configured: config.network.peers,
+      hasSharedKey: config.network.encryptionKey !== undefined,
+      facts,
+      membership: () => group.status().membership,
+      clock: this.#clock,
+      logger,
+      onFatal,
+    });
     this.#readinessLog = new ReadinessLog(this.#clock, logger, () => this.#readiness());
   }
 
@@ -236,6 +249,7 @@ export class RegistryNode {
     const mates = new RegionMates({ ...common, self: this.#self.id, region, membership });
     mates.start();
     this.#mates = mates;
+    this.#peers.start(network);
     const lastKnown = mates.lastKnown.bind(mates);
     this.#members = new RegionMembers({ ...common, self: this.#address, membership, lastKnown });
     this.#admin.serve(requests);
@@ -376,6 +390,8 @@ export class RegistryNode {
       registry: this.#registry,
       view,
       admin: this.#admin,
+      peers: this.#peers,
+      federation: new NodeFederationAdmin({ region: this.#region().region, keyKeeper: () => this.#keyKeeper }),
       metrics,
       logger,
       clock: this.#clock,
@@ -457,6 +473,7 @@ export class RegistryNode {
     this.#readinessLog.stop();
     this.#configuredMembers?.stop();
     this.#mates?.stop();
+    await this.#peers.stop();
     this.#registry.stop();
     await this.#keeper.stop();
     this.#federation?.stop();

@@ -8,6 +8,7 @@
 
 import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import type { AgentId } from "../types/ids.ts";
+import type { KeySuccession } from "../types/region-standing.ts";
 import { decode, encode } from "./codec.ts";
 import { shareTags } from "./matching/tags.ts";
 
@@ -46,6 +47,14 @@ export type Command =
     }
   /** The key this region signs with, wrapped by its proposer. The first one stays. */
   | { readonly kind: "setRegionKey"; readonly wrapped: Uint8Array }
+  /** Another key for this region, only in place of the one that its proposer saw. */
+  | {
+      readonly kind: "replaceRegionKey";
+      readonly replaces: Uint8Array;
+      readonly wrapped: Uint8Array;
+      readonly succession: KeySuccession;
+      readonly successionsMax: number;
+    }
   /** Every agent is to ask for its dependencies anew. */
   | { readonly kind: "rotate"; readonly entityId: string | null; readonly atMs: number; readonly eventsMax: number }
   | { readonly kind: "setDraining"; readonly isDraining: boolean }
@@ -81,7 +90,7 @@ export type RegisterResult =
 export type DeregisterResult = { readonly existed: boolean };
 /** How many agents the command found as it expected them. */
 export type BatchResult = { readonly changed: number };
-/** False when the region had a key already. */
+/** False when the region had a key already, or another one than was to be replaced. */
 export type RegionKeyResult = { readonly isSet: boolean };
 export type RotateResult = { readonly affectedAgents: number };
 export type DrainResult = { readonly isDraining: boolean };
@@ -109,6 +118,7 @@ const KIND = {
   rotate: 6,
   setDraining: 7,
   audit: 8,
+  replaceRegionKey: 9,
 } as const;
 const MODE = { keep: 0, purge: 1 } as const;
 
@@ -129,6 +139,10 @@ function fieldsOf(command: Command): readonly unknown[] {
       return [kind, command.agents, command.atMs];
     case "setRegionKey":
       return [kind, command.wrapped];
+    case "replaceRegionKey": {
+      const { previous, next, signature } = command.succession;
+      return [kind, command.replaces, command.wrapped, [previous, next, signature], command.successionsMax];
+    }
     case "rotate":
       return [kind, command.entityId, command.atMs, command.eventsMax];
     case "setDraining":
@@ -178,6 +192,8 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
       return typeof rest[0] === "boolean" ? { kind: "setDraining", isDraining: rest[0] } : null;
     case KIND.audit:
       return readAudit(rest);
+    case KIND.replaceRegionKey:
+      return readReplaceRegionKey(rest);
     default:
       return null;
   }
@@ -210,6 +226,21 @@ function readPurge([agents, atMs]: readonly unknown[]): Command | null {
 function readRotate([entityId, atMs, eventsMax]: readonly unknown[]): Command | null {
   if ((entityId !== null && typeof entityId !== "string") || !isNumber(atMs) || !isNumber(eventsMax)) return null;
   return { kind: "rotate", entityId, atMs, eventsMax };
+}
+
+function readReplaceRegionKey(fields: readonly unknown[]): Command | null {
+  const [replaces, wrapped, succession, successionsMax] = fields;
+  if (!(replaces instanceof Uint8Array) || !(wrapped instanceof Uint8Array) || !isNumber(successionsMax)) return null;
+  if (!Array.isArray(succession)) return null;
+  const [previous, next, signature] = succession as unknown[];
+  if (typeof previous !== "string" || typeof next !== "string" || typeof signature !== "string") return null;
+  return {
+    kind: "replaceRegionKey",
+    replaces: Uint8Array.from(replaces),
+    wrapped: Uint8Array.from(wrapped),
+    succession: { previous, next, signature },
+    successionsMax,
+  };
 }
 
 function readAudit([id, incarnation, entries, atMs, eventsMax]: readonly unknown[]): Command | null {

@@ -13,6 +13,7 @@ import type { AgentRecord, Capability, Dependency, FoundAgent, StoredAgent } fro
 import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import { type KeySuccession, SUCCESSIONS_MAX } from "../types/region-standing.ts";
 import type { Clock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -325,6 +326,29 @@ export class RegistryService implements Registry {
     const key = this.regionKey();
     invariant(key !== undefined, "a region key that was set is there");
     return key;
+  }
+
+  /** How that key came to be the region's, oldest first. */
+  keySuccessions(): readonly KeySuccession[] {
+    return this.#stateMachine.keySuccessions;
+  }
+
+  /**
+   * Replaces the region's signing key, if it still is `replaces`.
+   *
+   * @returns false when it is another one by now, and nothing was done
+   * @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING
+   */
+  async replaceRegionKey(replaces: Uint8Array, wrapped: Uint8Array, succession: KeySuccession): Promise<boolean> {
+    this.#refuseWhenStopping();
+    const command = {
+      kind: "replaceRegionKey",
+      replaces,
+      wrapped,
+      succession,
+      successionsMax: SUCCESSIONS_MAX,
+    } as const;
+    return (await this.#propose<RegionKeyResult>(command)).result.isSet;
   }
 
   /** Writes what there is to tell of the agent's dependencies; without a leader that is not told. */

@@ -5,7 +5,8 @@
  * (R58, F6). Time is what the proposer stamped and is only kept for people to read.
  *
  * Records: `agent/<id>` (KeptAgent), `capability/<name>` (its revision), `event/<sequence>`, `audit/<id>` (the newest audit of
- * each of the agent's dependencies), `meta/topology` and `meta/rotated` (log indices), `region/key`, `region/draining`.
+ * each of the agent's dependencies), `meta/topology` and `meta/rotated` (log indices), `region/key`,
+ * `region/successions` (of the region's keys), `region/draining`.
  *
  * Elsewhere: who is proposed for expiry (`lease-keeper.ts`), how commands look (`commands.ts`), what is found
  * (`agent-index.ts`, `matching/`).
@@ -16,6 +17,7 @@ import type { StateRecord, StateWrite } from "../storage/interface.ts";
 import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
+import type { KeySuccession } from "../types/region-standing.ts";
 import { AgentIndex, type KeptAgent } from "./agent-index.ts";
 import {
   type AuditResult,
@@ -54,6 +56,7 @@ const AUDIT_PREFIX = "audit/";
 const TOPOLOGY_KEY = "meta/topology";
 const ROTATED_KEY = "meta/rotated";
 const REGION_KEY = "region/key";
+const SUCCESSIONS_KEY = "region/successions";
 const DRAINING_KEY = "region/draining";
 
 /** Events of one command are counted within its log index: what orders them needs no counter of its own. */
@@ -76,6 +79,7 @@ class State {
   topologyRevision = 0;
   rotatedRevision = 0;
   regionKey: Uint8Array | undefined = undefined;
+  keySuccessions: readonly KeySuccession[] = [];
   isDraining = false;
 
   constructor(region: RegionId) {
@@ -130,6 +134,11 @@ export class RegistryStateMachine implements StateMachine {
     return this.#state.regionKey;
   }
 
+  /** How the signing key came to be the region's, oldest first. */
+  get keySuccessions(): readonly KeySuccession[] {
+    return this.#state.keySuccessions;
+  }
+
   /** Equal on replicas that hold the same records. */
   stateHash(): string {
     return this.#state.hash.toString();
@@ -182,6 +191,8 @@ function load(state: State, key: string, value: unknown): void {
     state.isDraining = value as boolean;
   } else if (key === REGION_KEY) {
     state.regionKey = Uint8Array.from(value as Uint8Array);
+  } else if (key === SUCCESSIONS_KEY) {
+    state.keySuccessions = value as readonly KeySuccession[];
   } else {
     return;
   }
@@ -274,6 +285,22 @@ class Change {
     return true;
   }
 
+  /** @returns false when another key is held than the one to replace */
+  replaceRegionKey({
+    replaces,
+    wrapped,
+    succession,
+    successionsMax,
+  }: Extract<Command, { kind: "replaceRegionKey" }>): boolean {
+    const { regionKey, keySuccessions } = this.#state;
+    if (regionKey === undefined || Buffer.compare(regionKey, replaces) !== 0) return false;
+    this.#state.regionKey = wrapped;
+    this.#write(REGION_KEY, wrapped);
+    this.#state.keySuccessions = [...keySuccessions, succession].slice(-Math.max(1, successionsMax));
+    this.#write(SUCCESSIONS_KEY, this.#state.keySuccessions);
+    return true;
+  }
+
   commit(): readonly StateWrite[] {
     // Whoever can not work without what changed is found, or not, with it.
     const affected = this.#state.index.dependencies.closureOf(this.#capabilities);
@@ -312,6 +339,8 @@ function perform(change: Change, command: Command): CommandResult {
       return purge(change, command);
     case "setRegionKey":
       return { isSet: change.setRegionKey(command.wrapped) } satisfies RegionKeyResult;
+    case "replaceRegionKey":
+      return { isSet: change.replaceRegionKey(command) } satisfies RegionKeyResult;
     case "rotate":
       return rotate(change, command);
     case "setDraining":

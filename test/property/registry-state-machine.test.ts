@@ -86,7 +86,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     eventsMax,
   }),
   fc.record({ kind: fc.constant("purge" as const), agents: fc.array(fc.tuple(id, index), { maxLength: 6 }), atMs }),
-  fc.record({ kind: fc.constant("setRegionKey" as const), wrapped: fc.uint8Array({ maxLength: 4 }) }),
+  fc.record({ kind: fc.constant("setRegionKey" as const), wrapped: fc.uint8Array({ maxLength: 1 }) }),
+  fc.record({
+    kind: fc.constant("replaceRegionKey" as const),
+    replaces: fc.uint8Array({ maxLength: 1 }),
+    wrapped: fc.uint8Array({ maxLength: 1 }),
+    succession: fc.record({ previous: fc.string(), next: fc.string(), signature: fc.string() }),
+    successionsMax: fc.nat(3),
+  }),
 );
 
 /** A replica with what its storage would hold, as bytes. */

@@ -14,6 +14,8 @@ import { seededRandom } from "../../src/util/random.ts";
 import { HOME, type TestNode, TestRegion } from "../unit/registry/fixtures.ts";
 import { checkedSend, type Send } from "./api-openapi.ts";
 import { FakeClusterAdmin } from "./fake-admin.ts";
+import { FakePeerAdmin } from "./fake-peers.ts";
+import { FakeFederationAdmin } from "./fake-federation-admin.ts";
 
 export const OTHER_REGION_HTTP = "http://us-west-1:8000";
 export const CLUSTER = "c0ffee";
@@ -116,6 +118,8 @@ export interface TestApp {
   readonly node: TestNode;
   readonly view: FakeClusterView;
   readonly admin: FakeClusterAdmin;
+  readonly peers: FakePeerAdmin;
+  readonly federation: FakeFederationAdmin;
   readonly metrics: Metrics;
   /** What was said to the log as an error. */
   readonly errors: LogEvent[];
@@ -131,6 +135,8 @@ export async function createTestApp(
   const node = region.nodes[place.serving]!;
   const view = new FakeClusterView(node);
   const admin = new FakeClusterAdmin();
+  const peers = new FakePeerAdmin();
+  const federation = new FakeFederationAdmin();
   const metrics = createMetrics({
     source: metricsSource(node),
     clock: region.clock,
@@ -144,6 +150,8 @@ export async function createTestApp(
     registry: node.service,
     view,
     admin,
+    federation,
+    peers,
     metrics,
     logger,
     clock: region.clock,
@@ -156,7 +164,19 @@ export async function createTestApp(
     ...overrides,
   };
   const app = await buildServer(options);
-  return Object.assign(state, { app, options, send: checkedSend(app), region, node, view, admin, metrics, errors });
+  return Object.assign(state, {
+    app,
+    options,
+    send: checkedSend(app),
+    region,
+    node,
+    view,
+    admin,
+    federation,
+    peers,
+    metrics,
+    errors,
+  });
 }
 
 /** A feed of what a node applies from now on. */

@@ -5,10 +5,20 @@
  */
 
 import type { LocalRegion, RegionKeyPair } from "../../src/federation/interface.ts";
+import { succeedKey } from "../../src/federation/key-succession.ts";
 import { generateRegionKey } from "../../src/federation/region-key.ts";
 import type { FoundAgent } from "../../src/types/agent.ts";
-import { asAgentId, asClusterId, asNodeId, type ClusterId, type NodeId, type RegionId } from "../../src/types/ids.ts";
+import {
+  asAgentId,
+  asClusterId,
+  asNodeId,
+  type ClusterId,
+  type FederationId,
+  type NodeId,
+  type RegionId,
+} from "../../src/types/ids.ts";
 import type { RegionAnswer, RegionQuery } from "../../src/types/lookup.ts";
+import type { KeySuccession } from "../../src/types/region-standing.ts";
 import type { SummaryEntry, SummaryNode } from "../../src/types/summary.ts";
 import type { Clock } from "../../src/util/clock.ts";
 
@@ -18,12 +28,20 @@ interface State {
   readonly entries: ReadonlyMap<string, SummaryEntry>;
 }
 
+interface Frozen {
+  readonly state: State;
+  readonly atMs: number;
+  readonly key: RegionKeyPair | undefined;
+  readonly successions: readonly KeySuccession[];
+}
+
 export class FakeRegion {
   readonly region: RegionId;
   readonly cluster: ClusterId;
   readonly clock: Clock;
   readonly nodes: SummaryNode[] = [];
   key: RegionKeyPair | undefined = generateRegionKey();
+  readonly successions: KeySuccession[] = [];
   term = 1;
   leader: NodeId | undefined;
   readonly #agents = new Map<string, FoundAgent>();
@@ -62,6 +80,13 @@ export class FakeRegion {
     this.#changed(new Set([before.capability]));
   }
 
+  /** Replaces the region's key by one that the old one vouches for. */
+  rotateKey(federation: FederationId): void {
+    const next = generateRegionKey();
+    this.successions.push(succeedKey({ federation, ...this }, this.key!, next.publicKey));
+    this.key = next;
+  }
+
   /** A node's own view of the region. */
   view(nodeId: NodeId): FakeView {
     const view = new FakeView(this, nodeId, () => this.state());
@@ -93,7 +118,7 @@ export class FakeView implements LocalRegion {
   readonly #nodeId: NodeId;
   readonly #live: () => State;
   readonly #listeners = new Set<(names: ReadonlySet<string>, revision: number) => void>();
-  #frozen: { readonly state: State; readonly atMs: number } | undefined;
+  #frozen: Frozen | undefined;
 
   constructor(of: FakeRegion, nodeId: NodeId, live: () => State) {
     this.region = of.region;
@@ -104,7 +129,8 @@ export class FakeView implements LocalRegion {
 
   /** From now on this node applies nothing any more, and says how long ago it stopped. */
   freeze(): void {
-    this.#frozen = { state: this.#live(), atMs: this.#of.clock.now() };
+    const { clock, key, successions } = this.#of;
+    this.#frozen = { state: this.#live(), atMs: clock.now(), key, successions: [...successions] };
   }
 
   onApplied(names: ReadonlySet<string>): void {
@@ -120,7 +146,8 @@ export class FakeView implements LocalRegion {
   nodes = () => this.#of.nodes;
   entries = () => [...this.#entries().values()];
   entry = (name: string) => this.#entries().get(name);
-  signingKey = () => this.#of.key;
+  signingKey = () => this.#frozen?.key ?? this.#of.key;
+  keySuccessions = () => this.#frozen?.successions ?? this.#of.successions;
 
   onChange(listener: (names: ReadonlySet<string>, revision: number) => void): () => void {
     this.#listeners.add(listener);

@@ -7,6 +7,8 @@ import { capabilityRoutes } from "./capabilities.ts";
 import { clusterRoutes } from "./cluster.ts";
 import { lookupRoutes } from "./lookup.ts";
 import { memberRoutes } from "./members.ts";
+import { peerRoutes } from "./peers.ts";
+import { regionChangeRoutes } from "./region-changes.ts";
 import { watchRoutes } from "./watch.ts";
 
 export const nativeFace: Face = async (app, options) => {
@@ -16,6 +18,8 @@ export const nativeFace: Face = async (app, options) => {
   await app.register(capabilityRoutes, options);
   await app.register(clusterRoutes, options);
   await app.register(memberRoutes, options);
+  await app.register(regionChangeRoutes, options);
+  await app.register(peerRoutes, options);
   await app.register(watchRoutes, options);
   refuseOthers();
 };

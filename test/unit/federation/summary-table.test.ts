@@ -64,7 +64,7 @@ async function tableThatTrustsEast() {
   const metrics = new CountedMetrics();
   const pair = generateRegionKey();
   const trust = new RegionTrust({ facts: memoryFacts(), pins: {}, logger: silentLogger, metrics });
-  await trust.admit(headerOf([], 0), pair.publicKey, nodeIdOf("east-1"));
+  await trust.admit(headerOf([], 0), pair, nodeIdOf("east-1"));
   const network = new FakeNetwork({ clock, random: seededRandom(1) });
   const rest = { region: WEST, cluster: asClusterId("c2"), http: "", addresses: [] };
   const { directory } = network.join({ nodeId: nodeIdOf("west-1"), name: asNodeName("west-1"), ...rest });

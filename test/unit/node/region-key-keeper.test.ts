@@ -1,10 +1,23 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { RegionKeyKeeper } from "../../../src/node/region-key-keeper.ts";
+import type { ClusterError } from "../../../src/api/cluster-error.ts";
+import { keysReplaced, toHex } from "../../../src/federation/key-succession.ts";
+import { RegionKeyKeeper, type RegionKeyKeeperParts } from "../../../src/node/region-key-keeper.ts";
+import { asClusterId, asFederationId, asRegionId } from "../../../src/types/ids.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { type TestNode, TestRegion } from "../registry/fixtures.ts";
 
+const SCOPE = {
+  federation: asFederationId("federation"),
+  region: asRegionId("region"),
+  cluster: asClusterId("cluster"),
+};
 const PSK = Buffer.from("a key that the federation shares");
+
+interface Keeping {
+  readonly service: RegionKeyKeeperParts["registry"];
+  readonly group: TestNode["group"];
+}
 
 let region: TestRegion;
 let leader: TestNode;
@@ -14,12 +27,12 @@ beforeEach(() => {
   [leader, follower] = region.nodes as [TestNode, TestNode];
 });
 
-function keeperOf({ service, group }: TestNode, psk: Uint8Array = PSK): RegionKeyKeeper {
+function keeperOf({ service, group }: Keeping, psk: Uint8Array = PSK): RegionKeyKeeper {
   const keeper = new RegionKeyKeeper({
     registry: service,
     group,
     psk,
-    context: "federation/region/cluster",
+    scope: SCOPE,
     clock: region.clock,
     logger: silentLogger,
   });
@@ -63,6 +76,48 @@ describe("the region's signing key", () => {
     const keeper = keeperOf(leader);
     await region.clock.advance(10);
     assert.notEqual(keeper.pair(), undefined);
+  });
+
+  it("is replaced through any member, once, and the old key vouches for the new one", async () => {
+    const [first, second] = [keeperOf(leader), keeperOf(follower)];
+    await region.clock.advance(10);
+    const before = first.pair()!;
+    const next = await second.rotate();
+    assert.deepEqual([first.pair()?.publicKey, second.pair()?.publicKey], [next, next]);
+    const [from, to] = [toHex(before.publicKey), toHex(next)];
+    assert.deepEqual(keysReplaced(SCOPE, from, to, leader.service.keySuccessions()), [from]);
+  });
+
+  it("is not replaced by whoever did not see that somebody else was first", async () => {
+    const keeper = keeperOf(leader);
+    await region.clock.advance(10);
+    const { service } = follower;
+    const seen = service.regionKey();
+    const lagging = keeperOf({
+      group: follower.group,
+      service: {
+        regionKey: () => seen,
+        setRegionKey: (wrapped) => service.setRegionKey(wrapped),
+        replaceRegionKey: (...asked) => service.replaceRegionKey(...asked),
+      },
+    });
+    await keeper.rotate();
+    await assert.rejects(lagging.rotate(), (error: ClusterError) => error.detail.code === "REGION_KEY_CHANGED");
+    assert.equal(service.keySuccessions().length, 1);
+  });
+
+  it("keeps the newest 16 successions", async () => {
+    const keeper = keeperOf(leader);
+    await region.clock.advance(10);
+    for (let i = 0; i < 20; i++) await keeper.rotate();
+    const kept = follower.service.keySuccessions();
+    assert.equal(kept.length, 16);
+    assert.equal(kept.at(-1)?.next, toHex(keeper.pair()!.publicKey));
+  });
+
+  it("can not be replaced before there is one", async () => {
+    const alone = keeperOf(leader, new Uint8Array());
+    await assert.rejects(alone.rotate(), (error: ClusterError) => error.detail.code === "REGION_KEY_MISSING");
   });
 
   it("P11: can not be read without the federation's shared key", async () => {

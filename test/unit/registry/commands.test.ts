@@ -11,6 +11,13 @@ const COMMANDS: readonly Command[] = [
   { kind: "expire", leases: [[agentId(1), 7]], atMs: 1, eventsMax: 100 },
   { kind: "purge", agents: [[agentId(1), 9]], atMs: 1 },
   { kind: "setRegionKey", wrapped: Uint8Array.of(1, 2, 3) },
+  {
+    kind: "replaceRegionKey",
+    replaces: Uint8Array.of(1, 2, 3),
+    wrapped: Uint8Array.of(4, 5),
+    succession: { previous: "01", next: "02", signature: "03" },
+    successionsMax: 16,
+  },
   { kind: "rotate", entityId: null, atMs: 1, eventsMax: 100 },
   { kind: "rotate", entityId: "entity", atMs: 1, eventsMax: 100 },
   { kind: "setDraining", isDraining: true },

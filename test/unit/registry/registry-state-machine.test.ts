@@ -175,6 +175,32 @@ describe("the region key", () => {
     assert.deepEqual(replica.apply({ kind: "setRegionKey", wrapped: Uint8Array.of(2) }), { isSet: false });
     assert.deepEqual(replica.machine.regionKey, Uint8Array.of(1));
   });
+
+  it("is replaced by whoever saw it as it is", async () => {
+    const replace = (replaces: number, wrapped: number) =>
+      replica.apply({
+        kind: "replaceRegionKey",
+        replaces: Uint8Array.of(replaces),
+        wrapped: Uint8Array.of(wrapped),
+        succession: { previous: `${replaces}`, next: `${wrapped}`, signature: "" },
+        successionsMax: 2,
+      });
+    assert.deepEqual(replace(1, 2), { isSet: false }, "there is none to replace");
+    replica.apply({ kind: "setRegionKey", wrapped: Uint8Array.of(1) });
+    assert.deepEqual(
+      [replace(1, 2), replace(1, 3), replace(2, 4), replace(4, 5)].map((r) => (r as { isSet: boolean }).isSet),
+      [true, false, true, true],
+    );
+    const restored = new RegistryStateMachine(HOME);
+    await restored.restore(pages(replica.disk));
+    for (const { regionKey, keySuccessions } of [replica.machine, restored]) {
+      assert.deepEqual(regionKey, Uint8Array.of(5));
+      assert.deepEqual(
+        keySuccessions.map(({ next }) => next),
+        ["4", "5"],
+      );
+    }
+  });
 });
 
 describe("a command that this version does not know", () => {
