@@ -30,6 +30,8 @@ export function awayAfter(home: RegionId, after: SortKey): SortKey {
  * Merges what regions answered to one query.
  *
  * An agent that several regions hold is answered once: from where it is healthy, then from where it registered last (F11).
+ * When that was, each region says by its own wall clock. Where two clocks are further apart than the two registrations, the
+ * older one is answered until its lease ends, for an agent renews only where it lives now; never longer.
  *
  * @param isHidden - agents that are known, from elsewhere, to live in another region by now
  */

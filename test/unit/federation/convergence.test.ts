@@ -88,6 +88,47 @@ describe("convergence of summaries", () => {
     assert.deepEqual(all.differences(), []);
   });
 
+  it("F23: an agent that moves from region to region while gossip is lost, doubled and late ends up in one of them", async () => {
+    const all = twoRegions(2);
+    const north = all.found("north", 2);
+    Object.assign(all.network, { gossipLoss: 0.3, gossipDuplication: 0.5, gossipJitterMs: 400 });
+    const regions = [all.regions.get("east")!, all.regions.get("west")!, north];
+    for (let move = 0; move < 30; move++) {
+      const to = regions[move % 3]!;
+      to.register("nomad", "translate", { registeredAtMs: move });
+      await all.clock.advance(150);
+      for (const other of regions) if (other !== to) other.deregister("nomad");
+      await all.clock.advance(150);
+    }
+    await all.clock.advance(30_000);
+    assert.deepEqual(all.differences(), []);
+    const lookup = all.node("east-2").federation.lookup(queryFor("translate"), { consistency: "stale" });
+    const answers = await all.until(lookup);
+    assert.deepEqual(
+      answers.map(({ region, agents }) => [region, agents.length]),
+      [
+        ["north", 1],
+        ["west", 0],
+      ],
+    );
+  });
+
+  it("P10: gossip of an hour ago, played back by an admitted peer, brings nothing back", async () => {
+    const all = twoRegions(1);
+    const east = all.regions.get("east")!;
+    for (let i = 0; i < 20; i++) east.register(`a${i}`, `capability-${i}`);
+    await all.clock.advance(2_000);
+    const recorded = [...all.network.published];
+    for (let i = 0; i < 20; i++) east.deregister(`a${i}`);
+    await all.clock.advance(3_600_000);
+    const before = all.node("west-1").federation.status()[0]!;
+    for (const message of recorded) all.node("east-1").node.summaries.publish(message);
+    await all.clock.advance(500);
+    const after = all.node("west-1").federation.status()[0]!;
+    assert.deepEqual([after.capabilities, after.revision, after.inSync], [0, before.revision, true]);
+    assert.deepEqual(all.differences(), []);
+  });
+
   it("repairs a lost change after the next header, and counts the gap", async () => {
     const all = twoRegions();
     await all.clock.advance(1_500);

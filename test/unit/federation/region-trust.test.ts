@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { FederationError } from "../../../src/federation/errors.ts";
-import { FEDERATION_DEFAULTS, type RegionKeyPair } from "../../../src/federation/interface.ts";
+import { FEDERATION_DEFAULTS, type Refusal, type RegionKeyPair } from "../../../src/federation/interface.ts";
 import { succeedKey } from "../../../src/federation/key-succession.ts";
 import { generateRegionKey, RegionSigner } from "../../../src/federation/region-key.ts";
 import { RegionTrust } from "../../../src/federation/region-trust.ts";
-import { encodeEnvelope, GOSSIP_CONTEXT } from "../../../src/federation/wire.ts";
+import { encodeEnvelope, GOSSIP_CONTEXT, readEnvelope } from "../../../src/federation/wire.ts";
 import { asClusterId, asRegionId } from "../../../src/types/ids.ts";
 import type { SummaryHeader } from "../../../src/types/summary.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
@@ -240,4 +240,84 @@ describe("a region that replaces its key", () => {
     const asked = (west.node.requests.sent.get("summary/digests") ?? 0) - before;
     assert.ok(asked >= 2 && asked <= 7, `asked ${asked} times within 5 s`);
   });
+});
+
+describe("an admitted peer that gossips what it should not", () => {
+  const body = (fields: object) => {
+    const { header: of, ...rest } = {
+      header: header("cluster of east"),
+      sequence: 900,
+      stalenessMs: 0,
+      entries: [],
+      ...fields,
+    };
+    return Buffer.from(JSON.stringify({ header: of, ...rest }));
+  };
+  const signed = (
+    all: FakeFederation,
+    text: Uint8Array,
+    by = all.regions.get("east")!.key!,
+    context = GOSSIP_CONTEXT,
+  ) => encodeEnvelope({ region: EAST, body: text, signature: new RegionSigner(() => by).sign(context, text)! });
+  const stolen = { name: "steal", healthy: 1, total: 1, versions: [], tags: [], revision: 1e6 };
+  const forward = { ...header("cluster of east"), revision: 1e6 };
+
+  const cases: readonly (readonly [
+    string,
+    Refusal,
+    (all: FakeFederation, recorded: readonly Uint8Array[]) => Uint8Array,
+  ])[] = [
+    [
+      "forged",
+      "bad-signature",
+      (all) => signed(all, body({ header: forward, entries: [stolen] }), generateRegionKey()),
+    ],
+    ["signed with another region's key", "bad-signature", (all) => signed(all, body({}), all.regions.get("west")!.key)],
+    ["signed for another purpose", "bad-signature", (all) => signed(all, body({}), undefined, "atoll/summary/pull/1")],
+    ["oversized", "oversized", (all) => signed(all, Buffer.alloc(49 * 1024))],
+    ["without a form", "malformed", () => Buffer.alloc(3)],
+    [
+      "from the wrong region",
+      "malformed",
+      (all) => signed(all, body({ header: header("cluster of east", asRegionId("north")) })),
+    ],
+    ["of another federation", "foreign", (all) => signed(all, body({ header: { ...forward, federation: "other" } }))],
+    ["of another cluster", "cluster-mismatch", (all) => signed(all, body({ header: header("another") }))],
+    ["ahead of its own header", "malformed", (all) => signed(all, body({ entries: [stolen] }))],
+    [
+      "in the name of a region nobody knows",
+      "unpinned",
+      () => encodeEnvelope({ region: asRegionId("atlantis"), body: body({}), signature: Buffer.alloc(64) }),
+    ],
+    ["replayed", "stale", (_, recorded) => recorded[0]!],
+    [
+      "bit-flipped",
+      "bad-signature",
+      (_, recorded) => {
+        const flipped = Uint8Array.from(recorded.at(-1)!);
+        flipped[flipped.length - 9]! ^= 4;
+        return flipped;
+      },
+    ],
+  ];
+  for (const [what, reason, make] of cases) {
+    it(`P11, F16: ${what}: dropped and counted as ${reason}, and nothing changes`, async () => {
+      const all = new FakeFederation();
+      all.found("east", 1);
+      all.found("west", 1);
+      const peer = all.found("south", 1);
+      all.regions.get("east")!.register("a1", "translate");
+      await all.clock.advance(2_300);
+      const west = all.node("west-1");
+      const recorded = all.network.published.filter((message) => readEnvelope(message).region === EAST);
+      const before = west.federation.status()[0]!;
+      const message = make(all, recorded);
+      west.metrics.refusals.length = 0;
+      all.node(`${peer.region}-1`).node.summaries.publish(message);
+      await all.clock.advance(10);
+      assert.deepEqual(west.metrics.refusals, [reason]);
+      const { summaryAgeMs: _, ...after } = west.federation.status()[0]!;
+      assert.deepEqual({ ...after, summaryAgeMs: before.summaryAgeMs }, before);
+    });
+  }
 });
