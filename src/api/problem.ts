@@ -175,7 +175,11 @@ function problemOfPeer(detail: PeerErrorDetail): Problem {
     case "PEER_UNKNOWN":
       return refuse(404, detail, `No peer is named ${detail.name}; see /v1/cluster/peers`);
     case "PEER_CONFIGURED":
-      return refuse(409, detail, `${detail.name} is in this node's network.peers. Take it out there, and restart the node`);
+      return refuse(
+        409,
+        detail,
+        `${detail.name} is in this node's network.peers. Take it out there, and restart the node`,
+      );
     case "TOO_MANY_PEERS":
       return refuse(409, detail, `This region names ${detail.peersMax} peers, as many as it may. Remove one first`);
     case "NO_SHARED_KEY":

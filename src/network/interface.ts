@@ -34,6 +34,22 @@ export interface PeerDirectory {
   learn(region: RegionId, addresses: readonly string[]): void;
 }
 
+/** What the last attempts to reach a named peer came to. */
+export interface DialState {
+  /** Who was found there. */
+  readonly found: readonly NodeId[];
+  /** Why not all of it is reached; null while it is, and before the first attempt ended. */
+  readonly problem: string | null;
+}
+
+/** Peers that are named while the node runs (`types/peer-name.ts`). */
+export interface PeerDialler {
+  /** Dials these from now on, beside those of the configuration, and those that it dialled by an earlier call no more. */
+  namePeers(names: readonly string[]): void;
+  /** Undefined for a name that is not dialled. */
+  dialState(name: string): DialState | undefined;
+}
+
 export interface RaftTransportListener {
   /** `from` is the authenticated sender, already checked against the message. */
   onMessage(from: NodeId, message: RaftMessage): void;

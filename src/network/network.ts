@@ -8,6 +8,7 @@ import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import {
   NetworkError,
+  type PeerDialler,
   type PeerDirectory,
   type PeerInfo,
   type RaftTransport,
@@ -67,6 +68,7 @@ export interface NetworkOptions {
 export interface Network {
   readonly nodeId: NodeId;
   readonly directory: PeerDirectory;
+  readonly dialler: PeerDialler;
   readonly raft: RaftTransport;
   readonly requests: RequestResponse;
   readonly summaries: SummaryChannel;
@@ -177,6 +179,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   return {
     nodeId: host.self,
     directory,
+    dialler: redialer,
     raft,
     requests,
     summaries: gossip,

@@ -17,6 +17,7 @@ import type { CancelTimer, Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { jitter, type Random } from "../util/random.ts";
+import type { DialState, PeerDialler } from "./interface.ts";
 import type { LogLimiter } from "./log-limiter.ts";
 import { ADDRESSES_PER_HOST_MAX, type Names, resolvePeer, type SocketAddress } from "./names.ts";
 
@@ -49,6 +50,8 @@ interface Target {
   cancel: CancelTimer;
   /** Who was found there, so that the end of their connection wakes this target. */
   found: ReadonlySet<NodeId>;
+  /** Why the last attempt did not reach all of it. */
+  problem: string | null;
 }
 
 const DELAY_MS_MIN = 100;
@@ -63,13 +66,14 @@ const LEARNED_PER_REGION_MAX = 64;
 const LEARNED_REGIONS_MAX = 256;
 const KNOWN_ADDRESSES_MAX = 4_096;
 
-export class Redialer {
+export class Redialer implements PeerDialler {
   readonly #parts: RedialerParts;
   readonly #targets = new Map<string, Target>();
   readonly #learned = new Map<string, readonly string[]>();
   readonly #nodeAt = new LRUCache<string, NodeId>({ max: KNOWN_ADDRESSES_MAX });
   readonly #selfAt = new Map<string, number>();
   #configured: readonly string[] = [];
+  #named: readonly string[] = [];
   #isStopped = false;
 
   constructor(parts: RedialerParts) {
@@ -80,6 +84,16 @@ export class Redialer {
   start(configured: readonly string[]): void {
     this.#configured = configured;
     this.#reconcile();
+  }
+
+  namePeers(names: readonly string[]): void {
+    this.#named = names;
+    this.#reconcile();
+  }
+
+  dialState(name: string): DialState | undefined {
+    const target = this.#targets.get(name);
+    return target === undefined ? undefined : { found: [...target.found], problem: target.problem };
   }
 
   /** Replaces the addresses learned of a region. Those that can not be parsed are left out. */
@@ -137,7 +151,7 @@ export class Redialer {
     for (const [name, peer] of wanted) {
       if (this.#targets.has(name)) continue;
       const state = { failures: 0, isBusy: false, isWoken: false, cancel: () => {}, found: new Set<NodeId>() };
-      const target: Target = { name, peer, ...state };
+      const target: Target = { name, peer, ...state, problem: null };
       this.#targets.set(name, target);
       this.#wake(target);
     }
@@ -154,7 +168,7 @@ export class Redialer {
       const address = parseHostAndPort(name);
       want(name, address === null ? null : { type: "host", ...address });
     }
-    for (const name of this.#configured) want(name, parsePeerName(name));
+    for (const name of [...this.#configured, ...this.#named]) want(name, parsePeerName(name));
     return wanted;
   }
 
@@ -206,13 +220,11 @@ export class Redialer {
     const addresses = await this.#resolve(target.peer);
     const outcomes = await Promise.all(addresses.map((address) => this.#reachAddress(address)));
     target.found = new Set(outcomes.flatMap((outcome) => (outcome.type === "up" ? [outcome.nodeId] : [])));
-    const failed = outcomes.find(({ type }) => type === "closed" || type === "failed");
-    if (outcomes.length > 0 && failed === undefined) return true;
+    target.problem = problemOf(outcomes);
+    if (target.problem === null) return true;
     if (this.#parts.logLimiter.mayLog(`dial ${target.name}`)) {
-      const reason =
-        failed === undefined ? "no address" : failed.type === "failed" ? failed.reason : "nobody listens there";
       this.#parts.logger.info(
-        { code: "PEER_UNREACHABLE", address: target.name, reason },
+        { code: "PEER_UNREACHABLE", address: target.name, reason: target.problem },
         "a peer is not reached; dialling goes on",
       );
     }
@@ -260,4 +272,14 @@ const socketKey = ({ ip, port }: SocketAddress): string => `${ip} ${port}`;
 function parseSocketKey(key: string): SocketAddress {
   const [ip, port] = key.split(" ");
   return { ip: ip!, port: Number(port) };
+}
+
+/** The first thing that is wrong with what a name led to; null when nothing is. */
+function problemOf(outcomes: readonly DialOutcome[]): string | null {
+  if (outcomes.length === 0) return "no address";
+  for (const outcome of outcomes) {
+    if (outcome.type === "closed") return "nobody listens there";
+    if (outcome.type === "failed") return outcome.reason;
+  }
+  return null;
 }

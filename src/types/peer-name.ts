@@ -22,6 +22,9 @@ const HOST = "[A-Za-z0-9._-]{1,253}";
 /** What `parsePeerName` reads. */
 export const PEER_NAME_PATTERN = `^(srv:_${HOST}|(\\[[0-9A-Fa-f:.]{2,45}\\]|${HOST})(:${PORT})?)$`;
 
+/** In words, as the end of a sentence. */
+export const PEER_NAME_EXPECTED = "should be host[:port], an IPv6 address in brackets, or srv:_service._proto.name";
+
 const SERVICE_PREFIX = "_atoll._tcp.";
 const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
 const PATTERN = new RegExp(PEER_NAME_PATTERN);

@@ -43,6 +43,8 @@ export interface ProcessGroupOptions {
   readonly httpBase: number;
   /** Options of every node, such as ATOLL_RAFT_LOG_ENTRIES_MAX. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The shared key of the federation; one of its own when absent. */
+  readonly key?: string;
 }
 
 /** The nodes of one region, their folder and their key. */
@@ -50,7 +52,7 @@ export class ProcessGroup {
   readonly nodes: NodeProcess[] = [];
   readonly #options: ProcessGroupOptions;
   readonly #folder: string;
-  readonly #key = randomBytes(32).toString("hex");
+  readonly #key: string;
 
   static async create(options: ProcessGroupOptions): Promise<ProcessGroup> {
     return new ProcessGroup(options, await mkdtemp(join(tmpdir(), "atoll-nodes-")));
@@ -59,13 +61,23 @@ export class ProcessGroup {
   private constructor(options: ProcessGroupOptions, folder: string) {
     this.#options = options;
     this.#folder = folder;
+    this.#key = options.key ?? randomBytes(32).toString("hex");
   }
 
   /** A node that does not run yet. A second one of the same name is another machine that took the name. */
   add(name: string): NodeProcess {
+    return this.#place(name, join(this.#folder, `${this.nodes.length}-${name}`));
+  }
+
+  /** The same node at other ports: its identity and its data are those that it had. It does not run yet. */
+  async move(node: NodeProcess): Promise<NodeProcess> {
+    await node.kill();
+    return this.#place(node.name, node.dataDir);
+  }
+
+  #place(name: string, dataDir: string): NodeProcess {
     const { region, httpBase, env = {} } = this.#options;
     const number = this.nodes.length;
-    const dataDir = join(this.#folder, `${number}-${name}`);
     const ports = { http: httpBase + number, network: httpBase + NETWORK_PORT_OFFSET + number };
     const shared = { ...env, ATOLL_REGION: region, ENCRYPTION_KEY: this.#key };
     const node = new NodeProcess({ name, dataDir, ports, env: shared });
@@ -102,8 +114,10 @@ export class NodeProcess {
   readonly name: string;
   readonly dataDir: string;
   readonly http: string;
-  /** Where other nodes reach it. */
+  /** Where other nodes reach it, with its name. */
   readonly address: string;
+  /** The port of that. */
+  readonly networkPort: number;
   readonly api: ApiClient;
   readonly #place: NodePlace;
   #run: Run | undefined;
@@ -113,6 +127,7 @@ export class NodeProcess {
     this.name = place.name;
     this.dataDir = place.dataDir;
     this.http = `http://127.0.0.1:${place.ports.http}`;
+    this.networkPort = place.ports.network;
     this.address = `${place.name}@127.0.0.1:${place.ports.network}`;
     this.api = new ApiClient(this.http);
   }
@@ -121,8 +136,11 @@ export class NodeProcess {
     return this.#run !== undefined && !this.#run.hasEnded;
   }
 
-  /** @param others - who ATOLL_MEMBERS names beside this node */
-  start(others: readonly NodeProcess[] = []): void {
+  /**
+   * @param others - who ATOLL_MEMBERS names beside this node
+   * @param more - options of this start alone
+   */
+  start(others: readonly NodeProcess[] = [], more: Readonly<Record<string, string>> = {}): void {
     assert.ok(!this.isRunning, `${this.name} runs already`);
     const { name, dataDir, ports, env } = this.#place;
     const own = {
@@ -133,7 +151,7 @@ export class NodeProcess {
       ...(others.length > 0 && { ATOLL_MEMBERS: [this, ...others].map(({ address }) => address).join() }),
     };
     const child = spawn(process.execPath, [MAIN, "start"], {
-      env: { ...process.env, ...env, ...own },
+      env: { ...process.env, ...env, ...own, ...more },
       // Over the channel it notices when the test is gone, and stops.
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });

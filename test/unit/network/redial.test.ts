@@ -181,6 +181,37 @@ describe("Redialer", () => {
     assert.ok(world.connected.has(WEST));
   });
 
+  it("dials peers that are named while it runs, beside the configured ones, until they are named no more", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1"]);
+    world.names.set("east", ["10.0.0.2"]);
+    world.redialer.namePeers(["west"]);
+    world.redialer.start(["east"]);
+    await world.clock.advance(1_000);
+    assert.ok(world.dialsOf("10.0.0.1:4001") > 1);
+    world.redialer.namePeers(["east"]);
+    world.redialer.namePeers([]);
+    const before = [world.dialsOf("10.0.0.1:4001"), world.dialsOf("10.0.0.2:4001")];
+    await world.clock.advance(60_000);
+    assert.equal(world.dialsOf("10.0.0.1:4001"), before[0]);
+    assert.ok(world.dialsOf("10.0.0.2:4001") > before[1]!);
+  });
+
+  it("says what came of dialling a name", async () => {
+    const world = new World();
+    world.names.set("west", ["10.0.0.1", "10.0.0.2"]);
+    world.listening.set("10.0.0.1:4001", WEST);
+    world.redialer.start(["west", "nowhere"]);
+    assert.deepEqual(world.redialer.dialState("west"), { found: [], problem: null });
+    await world.clock.advance(10);
+    assert.deepEqual(world.redialer.dialState("west"), { found: [WEST], problem: "nobody listens there" });
+    assert.deepEqual(world.redialer.dialState("nowhere"), { found: [], problem: "no address" });
+    assert.equal(world.redialer.dialState("never named"), undefined);
+    world.listening.set("10.0.0.2:4001", EAST);
+    await world.clock.advance(6_500);
+    assert.deepEqual(world.redialer.dialState("west"), { found: [WEST, EAST], problem: null });
+  });
+
   it("tells a closed port from a name that leads nowhere", async () => {
     const world = new World();
     world.names.set("west", ["10.0.0.1"]);
