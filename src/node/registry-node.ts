@@ -47,6 +47,7 @@ import { Counters } from "./counters.ts";
 import { EpochTransport } from "./epoch-transport.ts";
 import { NodeFederationAdmin } from "./federation-admin.ts";
 import { GroupInWaiting } from "./group-in-waiting.ts";
+import { Introductions } from "./introductions.ts";
 import { localRegion } from "./local-region.ts";
 import { metricsSource } from "./metrics-source.ts";
 import { type Readiness, ReadinessLog, readinessOf } from "./readiness.ts";
@@ -104,6 +105,7 @@ export class RegistryNode {
   #admission: Admission | undefined;
   #keyKeeper: RegionKeyKeeper | undefined;
   #federation: Federation | undefined;
+  #introductions: Introductions | undefined;
   #entering: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
@@ -362,6 +364,16 @@ export class RegistryNode {
     });
     federation.onCapability((region, entry) => this.#feed.capabilityChanged({ region, ...entry }));
     federation.start();
+    this.#introductions = new Introductions({
+      region,
+      known: () => federation.status().filter(({ revision }) => revision > 0),
+      directory: network.directory,
+      requests: network.requests,
+      clock,
+      random: this.#random,
+      logger,
+    });
+    this.#introductions.start();
     return federation;
   }
 
@@ -476,6 +488,7 @@ export class RegistryNode {
     await this.#peers.stop();
     this.#registry.stop();
     await this.#keeper.stop();
+    this.#introductions?.stop();
     this.#federation?.stop();
     this.#keyKeeper?.stop();
     await this.#group?.stop();

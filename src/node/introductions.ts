@@ -1,0 +1,132 @@
+/**
+ * Regions introduce each other: who is linked with one region of a federation hears of all.
+ *
+ * Gossip of a region that was never met says nothing that could be believed, so it is met first: a node asks those it is linked
+ * with for regions that it does not know, dials where they are said to be, and trusts what it finds there as it trusts any
+ * first contact. Once a region's own signed header is held, that alone says where the region is.
+ *
+ * Bounded: 256 regions are told of and asked about, 32 in one answer, 8 addresses each.
+ */
+
+import type { PeerDirectory, PeerInfo, RequestResponse } from "../network/interface.ts";
+import { asRegionId, type RegionId } from "../types/ids.ts";
+import type { SummaryNode } from "../types/summary.ts";
+import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
+import type { Logger } from "../util/logger.ts";
+import { type Random, randomInteger } from "../util/random.ts";
+
+/** Asks any node for regions that are not among these names, and where their nodes can be dialled. */
+const INTRODUCE_METHOD = "region/introduce";
+
+const ASK_MS = 5_000;
+const ANSWER_TIMEOUT_MS = 2_000;
+const REGIONS_KNOWN_MAX = 256;
+const REGIONS_TOLD_MAX = 32;
+const ADDRESSES_MAX = 8;
+const REGION_LENGTH_MAX = 63;
+const ADDRESS_LENGTH_MAX = 262;
+
+export interface IntroductionsParts {
+  readonly region: RegionId;
+  /** Other regions whose signed header is held, with the nodes that it names. */
+  readonly known: () => readonly { readonly region: RegionId; readonly nodes: readonly SummaryNode[] }[];
+  readonly directory: PeerDirectory;
+  readonly requests: RequestResponse;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+interface Introduced {
+  readonly region: RegionId;
+  readonly addresses: readonly string[];
+}
+
+export class Introductions {
+  readonly #parts: IntroductionsParts;
+  #stops: readonly CancelTimer[] = [];
+
+  constructor(parts: IntroductionsParts) {
+    this.#parts = parts;
+  }
+
+  /** Asks whoever is linked from now on, and one node of each linked region every 5 s; answers who asks. */
+  start(): void {
+    const { directory, requests, clock } = this.#parts;
+    requests.handle(INTRODUCE_METHOD, async (from, payload) => this.#introduce(from, asNames(payload)));
+    this.#stops = [
+      directory.onChange(({ type, peer }) => {
+        if (type === "up") void this.#ask(peer);
+      }),
+      repeat(clock, ASK_MS, () => this.#askEachRegion()),
+    ];
+    this.#askEachRegion();
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+  }
+
+  #introduce(from: PeerInfo, known: ReadonlySet<string>): Introduced[] {
+    const told: Introduced[] = [];
+    for (const { region, nodes } of this.#parts.known()) {
+      if (told.length === REGIONS_TOLD_MAX) break;
+      if (region === from.region || known.has(region)) continue;
+      const addresses = nodes.flatMap((node) => node.addresses).slice(0, ADDRESSES_MAX);
+      if (addresses.length > 0) told.push({ region, addresses });
+    }
+    return told;
+  }
+
+  #askEachRegion(): void {
+    const byRegion = new Map<RegionId, PeerInfo[]>();
+    for (const peer of this.#parts.directory.peers()) {
+      byRegion.set(peer.region, [...(byRegion.get(peer.region) ?? []), peer]);
+    }
+    for (const peers of byRegion.values()) {
+      void this.#ask(peers[randomInteger(this.#parts.random, 0, peers.length - 1)]!);
+    }
+  }
+
+  /** Never rejects: it is asked again. */
+  async #ask({ nodeId, name }: PeerInfo): Promise<void> {
+    const { region, known, directory, requests, logger } = this.#parts;
+    const names = () => [region, ...known().map((other) => other.region)].slice(0, REGIONS_KNOWN_MAX);
+    try {
+      const answer = await requests.request(nodeId, INTRODUCE_METHOD, names(), { timeoutMs: ANSWER_TIMEOUT_MS });
+      // What was learned meanwhile from a region itself is better than what others say of it.
+      const isKnown = new Set<string>(names());
+      for (const introduced of asIntroduced(answer)) {
+        if (!isKnown.has(introduced.region)) directory.learn(introduced.region, introduced.addresses);
+      }
+    } catch (error) {
+      logger.debug({ code: "NOT_INTRODUCED", peer: name, reason: messageOf(error) }, "asked again in a while");
+    }
+  }
+}
+
+function asNames(value: unknown): ReadonlySet<string> {
+  return new Set(Array.isArray(value) ? value.slice(0, REGIONS_KNOWN_MAX).filter(isRegionName) : []);
+}
+
+/** What of another node's answer can be read. */
+function asIntroduced(value: unknown): Introduced[] {
+  return Array.isArray(value) ? value.slice(0, REGIONS_TOLD_MAX).flatMap((one) => asOne(one) ?? []) : [];
+}
+
+function asOne(value: unknown): Introduced | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { region, addresses } = value as Record<string, unknown>;
+  if (!isRegionName(region) || !Array.isArray(addresses)) return null;
+  const readable = addresses.slice(0, ADDRESSES_MAX).filter(isAddress);
+  return readable.length === 0 ? null : { region: asRegionId(region), addresses: readable };
+}
+
+function isRegionName(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= REGION_LENGTH_MAX;
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= ADDRESS_LENGTH_MAX;
+}

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+import { Introductions } from "../../../src/node/introductions.ts";
+import { asNodeId, asNodeName, asRegionId, type RegionId } from "../../../src/types/ids.ts";
+import type { SummaryNode } from "../../../src/types/summary.ts";
+import { silentLogger } from "../../../src/util/logger.ts";
+import { seededRandom } from "../../../src/util/random.ts";
+import { FakeNetwork, type FakeNode } from "../../support/fake-network.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const [EAST, WEST, EUROPE] = ["us-east", "us-west", "eu-west"].map(asRegionId) as [RegionId, RegionId, RegionId];
+
+const nodesAt = (...addresses: readonly string[]): SummaryNode[] =>
+  addresses.map((address) => ({ name: address, nodeId: address, addresses: [address], http: "" }));
+
+class MeetingNode {
+  readonly node: FakeNode;
+  readonly known = new Map<RegionId, SummaryNode[]>();
+  readonly introductions: Introductions;
+
+  constructor(region: RegionId, name = region as string) {
+    const self = { nodeId: asNodeId(`id-${name}`), name: asNodeName(name), region, cluster: null, http: "" };
+    this.node = network.join({ ...self, addresses: [] });
+    const { directory, requests } = this.node;
+    this.introductions = new Introductions({
+      region,
+      known: () => [...this.known].map(([known, nodes]) => ({ region: known, nodes })),
+      directory,
+      requests,
+      clock,
+      random: seededRandom(2),
+      logger: silentLogger,
+    });
+    this.introductions.start();
+  }
+
+  get learned(): ReadonlyMap<RegionId, readonly string[]> {
+    return this.node.directory.learned;
+  }
+}
+
+let clock: VirtualClock;
+let network: FakeNetwork;
+beforeEach(() => {
+  clock = new VirtualClock();
+  network = new FakeNetwork({ clock, random: seededRandom(1) });
+});
+
+describe("introductions", () => {
+  it("tell a node of a region that only its neighbour is linked with", async () => {
+    const east = new MeetingNode(EAST);
+    const west = new MeetingNode(WEST);
+    await clock.advance(1_000);
+    west.known.set(EUROPE, nodesAt("eu-1:4001", "eu-2:4001"));
+    await clock.advance(6_000);
+    assert.deepEqual(east.learned.get(EUROPE), ["eu-1:4001", "eu-2:4001"]);
+    assert.equal(west.learned.size, 0);
+  });
+
+  it("are made at once to who is linked anew", async () => {
+    const west = new MeetingNode(WEST);
+    west.known.set(EUROPE, nodesAt("eu-1:4001"));
+    const east = new MeetingNode(EAST);
+    await clock.advance(100);
+    assert.deepEqual(east.learned.get(EUROPE), ["eu-1:4001"]);
+  });
+
+  it("do not tell who knows a region where it is: its own header does", async () => {
+    const west = new MeetingNode(WEST);
+    const east = new MeetingNode(EAST);
+    west.known.set(EUROPE, nodesAt("former:4001"));
+    east.known.set(EUROPE, nodesAt("eu-1:4001"));
+    await clock.advance(20_000);
+    assert.equal(east.learned.size, 0);
+  });
+
+  it("do not tell a region about itself, nor of regions that want to be dialled at configured names only", async () => {
+    const west = new MeetingNode(WEST);
+    const east = new MeetingNode(EAST);
+    west.known.set(EAST, nodesAt("east:4001"));
+    west.known.set(EUROPE, [{ name: "eu-1", nodeId: "eu-1", addresses: [], http: "" }]);
+    await clock.advance(20_000);
+    assert.equal(east.learned.size, 0);
+  });
+
+  it("are bounded: 32 regions of 8 addresses in one answer", async () => {
+    const west = new MeetingNode(WEST);
+    const many = Array.from({ length: 20 }, (_, i) => `host-${i}:4001`);
+    for (let i = 0; i < 100; i++) west.known.set(asRegionId(`region-${i}`), nodesAt(...many));
+    const east = new MeetingNode(EAST);
+    await clock.advance(100);
+    assert.equal(east.learned.size, 32);
+    assert.ok([...east.learned.values()].every((addresses) => addresses.length === 8));
+  });
+
+  it("that break the rules are passed over", async () => {
+    const liar = new MeetingNode(WEST);
+    liar.node.requests.handle("region/introduce", async () => [
+      null,
+      "eu-west",
+      { region: "x".repeat(64), addresses: ["a:1"] },
+      { region: "eu-west", addresses: "a:1" },
+      { region: "eu-west", addresses: ["a".repeat(263), 7] },
+      { region: "eu-north", addresses: [null, "good:4001"] },
+    ]);
+    const east = new MeetingNode(EAST);
+    await clock.advance(6_000);
+    assert.deepEqual([...east.learned], [[asRegionId("eu-north"), ["good:4001"]]]);
+  });
+
+  it("are asked for again when the question or the answer was lost", async () => {
+    const west = new MeetingNode(WEST);
+    const east = new MeetingNode(EAST);
+    await clock.advance(100);
+    network.cut(EAST, WEST, "silent");
+    west.known.set(EUROPE, nodesAt("eu-1:4001"));
+    await clock.advance(12_000);
+    assert.equal(east.learned.size, 0);
+    network.heal(EAST, WEST);
+    await clock.advance(6_000);
+    assert.deepEqual(east.learned.get(EUROPE), ["eu-1:4001"]);
+  });
+});
