@@ -75,7 +75,7 @@ export const LIMIT_MAX = 1_000;
 export const Limit = Type.Integer({ minimum: 1, maximum: LIMIT_MAX, default: LIMIT_DEFAULT });
 export const CursorText = Type.String({
   minLength: 1,
-  maxLength: 2_048,
+  maxLength: 4_096,
   description: "nextCursor of the page before, as it is.",
 });
 

@@ -47,6 +47,8 @@ export interface LookupOptions extends WaitOptions {
   readonly scope?: "region" | "federation";
   /** Only agents of this region. */
   readonly region?: string;
+  /** Where you are: of equally good agents of your region, those of this zone come first. The node's own zone when absent. */
+  readonly zone?: string;
   /** `healthy` when absent. */
   readonly health?: "healthy" | "any";
   /** `stale` when absent. */
@@ -212,8 +214,8 @@ export class AtollClient {
 }
 
 function lookupRequest(capability: string, options: LookupOptions, cursor?: string): Request {
-  const { tags, version, namespace, scope, region, health, consistency, maxStalenessMs, limit } = options;
-  const filter = { capability, tags, version, namespace, scope, region, health, consistency };
+  const { tags, version, namespace, scope, region, zone, health, consistency, maxStalenessMs, limit } = options;
+  const filter = { capability, tags, version, namespace, scope, region, zone, health, consistency };
   return { method: "GET", path: "/v1/lookup", query: { ...filter, max_staleness_ms: maxStalenessMs, limit, cursor } };
 }
 

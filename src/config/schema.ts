@@ -48,6 +48,15 @@ const NodeOptions = group({
     expected: NAME_EXPECTED,
     aliases: ["REGION"],
   }),
+  zone: Type.Optional(
+    text({
+      description:
+        "Part of the region that this node is in. Askers who name none are taken to be there too. Absent means unknown.",
+      maxLength: 63,
+      pattern: NAME_PATTERN,
+      expected: NAME_EXPECTED,
+    }),
+  ),
   federation: text({
     description: "Federation of this node. Nodes of another one are refused.",
     default: "default",

@@ -15,7 +15,7 @@ import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts"
 import type { Clock } from "../util/clock.ts";
 import { compareText } from "../util/compare.ts";
 import { AtollError } from "../util/errors.ts";
-import type { FederationConfig, RemoteLookup } from "./interface.ts";
+import type { FederationConfig, RemoteLookup, RemoteLookupOptions } from "./interface.ts";
 import { type CachedAnswer, LookupCache } from "./lookup-cache.ts";
 import type { RegionClient } from "./region-client.ts";
 import type { SummaryTable } from "./summary-table.ts";
@@ -28,8 +28,6 @@ export interface FederatedLookupOptions {
   readonly clock: Clock;
   readonly config: Pick<FederationConfig, "summaryFreshMs" | "cacheEntriesMax">;
 }
-
-type LookupOptions = Parameters<RemoteLookup["lookup"]>[1];
 
 export class FederatedLookup implements RemoteLookup {
   readonly #options: FederatedLookupOptions;
@@ -45,9 +43,15 @@ export class FederatedLookup implements RemoteLookup {
     return this.#options.regions().includes(region);
   }
 
-  lookup(query: RegionQuery, options: LookupOptions): Promise<readonly RegionAnswer[]> {
-    const regions = this.#options.regions().filter((region) => options.only === undefined || region === options.only);
-    return Promise.all(regions.map((region) => this.#lookupIn(region, query, options)));
+  async lookup(query: RegionQuery, options: RemoteLookupOptions): Promise<readonly RegionAnswer[]> {
+    const { only, afterIn } = options;
+    const regions = this.#options.regions().filter((region) => only === undefined || region === only);
+    const asked = regions.map((region) => {
+      const asksFor = afterIn === undefined ? query : { ...query, after: afterIn(region) };
+      return this.#lookupIn(region, asksFor, options);
+    });
+    const answers = await Promise.all(asked);
+    return answers.map((answer) => this.#withDistance(answer));
   }
 
   known(query: RegionQuery): readonly KnownAnswer[] {
@@ -74,13 +78,18 @@ export class FederatedLookup implements RemoteLookup {
     return isAway ? [] : null;
   }
 
-  async #lookupIn(region: RegionId, query: RegionQuery, options: LookupOptions): Promise<RegionAnswer> {
+  #withDistance(answer: RegionAnswer): RegionAnswer {
+    const distanceMs = this.#options.clientOf(answer.region).roundTripMs();
+    return distanceMs === undefined ? answer : { ...answer, distanceMs };
+  }
+
+  async #lookupIn(region: RegionId, query: RegionQuery, options: RemoteLookupOptions): Promise<RegionAnswer> {
     const vouched = options.consistency === "stale" ? this.#answerBySummary(region, query, options) : undefined;
     return vouched ?? this.#answerByAsking(region, query, options);
   }
 
   /** What the summary alone can say; undefined when the region must be asked. */
-  #answerBySummary(region: RegionId, query: RegionQuery, options: LookupOptions): RegionAnswer | undefined {
+  #answerBySummary(region: RegionId, query: RegionQuery, options: RemoteLookupOptions): RegionAnswer | undefined {
     const { table, clientOf, config } = this.#options;
     const ageMs = table.ageMs(region);
     const isFresh = ageMs < config.summaryFreshMs && ageMs <= (options.maxStalenessMs ?? Number.POSITIVE_INFINITY);
@@ -99,7 +108,7 @@ export class FederatedLookup implements RemoteLookup {
     return `${region} ${this.#options.table.headerOf(region)?.cluster ?? ""}`;
   }
 
-  async #answerByAsking(region: RegionId, query: RegionQuery, options: LookupOptions): Promise<RegionAnswer> {
+  async #answerByAsking(region: RegionId, query: RegionQuery, options: RemoteLookupOptions): Promise<RegionAnswer> {
     const { consistency, maxStalenessMs } = options;
     try {
       const live = await this.#options.clientOf(region).ask({ query, consistency }, maxStalenessMs);
@@ -118,7 +127,7 @@ export class FederatedLookup implements RemoteLookup {
   #answerWithout(
     region: RegionId,
     query: RegionQuery,
-    { consistency, maxStalenessMs }: LookupOptions,
+    { consistency, maxStalenessMs }: RemoteLookupOptions,
     error: NonNullable<RegionAnswer["error"]>,
   ): RegionAnswer {
     const { table } = this.#options;

@@ -20,6 +20,7 @@ import type {
   FederationMetrics,
   LocalRegion,
   RemoteLookup,
+  RemoteLookupOptions,
   RemoteRegionStatus,
 } from "./interface.ts";
 import { LocalSummary } from "./local-summary.ts";
@@ -123,7 +124,7 @@ export class Federation implements RemoteLookup {
     for (const stop of this.#stops.splice(0).reverse()) stop();
   }
 
-  lookup(query: RegionQuery, options: Parameters<RemoteLookup["lookup"]>[1]): Promise<readonly RegionAnswer[]> {
+  lookup(query: RegionQuery, options: RemoteLookupOptions): Promise<readonly RegionAnswer[]> {
     return this.#lookup.lookup(query, options);
   }
 

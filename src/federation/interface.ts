@@ -1,7 +1,7 @@
 /** The federation as the node sees it, and what it needs of its own region. */
 
 import type { RegionId } from "../types/ids.ts";
-import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { KnownAnswer, RegionAnswer, RegionQuery, SortKey } from "../types/lookup.ts";
 import type { KeySuccession } from "../types/region-standing.ts";
 import type { SummaryEntry, SummaryNode } from "../types/summary.ts";
 
@@ -64,13 +64,18 @@ export interface RemoteRegionStatus {
   readonly distrust?: string;
 }
 
+export interface RemoteLookupOptions {
+  readonly only?: RegionId;
+  readonly consistency: "stale" | "linearizable";
+  readonly maxStalenessMs?: number;
+  /** Where each region goes on, in place of `query.after`. */
+  readonly afterIn?: (region: RegionId) => SortKey;
+}
+
 /** What the registry asks of other regions: its own port in this folder's words, joined in the node. */
 export interface RemoteLookup {
   /** One answer for every other region of the federation (or for `only`), whatever happened there; never rejects for one. */
-  lookup(
-    query: RegionQuery,
-    options: { only?: RegionId; consistency: "stale" | "linearizable"; maxStalenessMs?: number },
-  ): Promise<readonly RegionAnswer[]>;
+  lookup(query: RegionQuery, options: RemoteLookupOptions): Promise<readonly RegionAnswer[]>;
   /** True for every region that may hold agents: pinned, configured, or linked now. */
   knows(region: RegionId): boolean;
   /** What is known of every other region without asking, nearest first. Of one that is away, what it last answered. */

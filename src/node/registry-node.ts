@@ -201,6 +201,7 @@ export class RegistryNode {
         eventsMax: config.registry.eventsMax,
         isolatesNamespaces: config.registry.namespaces === "isolated",
         handBackMs: config.registry.handBackMs,
+        ...(config.node.zone !== undefined && { zone: config.node.zone }),
       },
       logger,
     });

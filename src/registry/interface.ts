@@ -11,7 +11,7 @@ import type {
 } from "../types/agent.ts";
 import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
-import type { KnownAnswer, LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { KnownAnswer, LookupAnswer, LookupQuery, RegionAnswer, RegionQuery, SortKey } from "../types/lookup.ts";
 import type { SummaryEntry } from "../types/summary.ts";
 import type { LlmTool } from "./matching/llm.ts";
 
@@ -187,16 +187,21 @@ export interface Registry {
   onChange(listener: (capabilities: ReadonlySet<string>, revision: number) => void): () => void;
 }
 
+export interface RemoteLookupOptions {
+  readonly only?: RegionId;
+  readonly consistency: "stale" | "linearizable";
+  readonly maxStalenessMs?: number;
+  /** Where each region goes on, in place of `query.after`. */
+  readonly afterIn?: (region: RegionId) => SortKey;
+}
+
 /** What the registry needs of the federation. */
 export interface RemoteRegions {
   /**
    * One answer for every other region of the federation (or for `only`), whatever happened there.
    * A region whose fresh summary shows no match is answered without being asked.
    */
-  lookup(
-    query: RegionQuery,
-    options: { only?: RegionId; consistency: "stale" | "linearizable"; maxStalenessMs?: number },
-  ): Promise<readonly RegionAnswer[]>;
+  lookup(query: RegionQuery, options: RemoteLookupOptions): Promise<readonly RegionAnswer[]>;
   knows(region: RegionId): boolean;
   /** What is known of every other region without asking, nearest first. Of one that is away, what it last answered. */
   known(query: RegionQuery): readonly KnownAnswer[];

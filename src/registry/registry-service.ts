@@ -47,8 +47,8 @@ import type {
 } from "./interface.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import { checkAgent, LIMIT_DEFAULTS, type RecordLimits } from "./limits.ts";
-import { awayAfter, homeAfter, mergeAnswers } from "./lookup-merge.ts";
-import { findMatches } from "./matching/resolve.ts";
+import { awayAfter, homeAfter, mergeAnswers, nearnessOf } from "./lookup-merge.ts";
+import { findMatches, type ZoneFirst } from "./matching/resolve.ts";
 import { schemaTest } from "./matching/schema-compatibility.ts";
 import type { RegistryStateMachine } from "./registry-state-machine.ts";
 import { adviseRenewal } from "./renewal-advice.ts";
@@ -74,6 +74,8 @@ export interface ServiceOptions {
   readonly isolatesNamespaces: boolean;
   /** A provider that returned takes over from one abroad after this long. */
   readonly handBackMs: number;
+  /** The part of the region that this node is in: where an asker is taken to be that names none. */
+  readonly zone?: string;
 }
 
 export const SERVICE_DEFAULTS: ServiceOptions = { eventsMax: 10_000, isolatesNamespaces: false, handBackMs: 10_000 };
@@ -280,25 +282,29 @@ export class RegistryService implements Registry {
     if (!asksHome && !this.#remote.knows(only)) {
       throw new RegistryError(`no region ${only} in this federation`, { code: "UNKNOWN_REGION", region: only });
     }
-    const limit = boundedLimit(query.limit);
     const asksAbroad = asksHome ? only === undefined && query.scope === "federation" : true;
     if (!asksAbroad) {
       if (this.#needsBarrier(query)) await this.#catchUp(query);
-      return this.#merge([this.#answerHome(query)], limit);
+      return this.#merge([this.#answerHome(query)], query);
     }
     const abroad = this.#askAbroad(query);
-    if (!asksHome) return this.#merge(await abroad, limit);
+    if (!asksHome) return this.#merge(await abroad, query);
     const [, answers] = await Promise.all([this.#needsBarrier(query) ? this.#catchUp(query) : null, abroad]);
-    return this.#merge([this.#answerHome(query), ...answers], limit);
+    return this.#merge([this.#answerHome(query), ...answers], query);
   }
 
   lookupHere(query: RegionQuery): RegionAnswer {
+    return this.#findHere(query);
+  }
+
+  #findHere(query: RegionQuery, zoneFirst?: ZoneFirst): RegionAnswer {
     const { revision, stalenessMs } = this.#view();
     const limit = boundedLimit(query.limit);
     const offers = this.#stateMachine.index.offers(query.capability);
     const { agents, hasMore } = findMatches(offers, limit === query.limit ? query : { ...query, limit }, {
       isAvailable: this.#resolver.isAvailable,
       fits: query.schema && schemaTest(query.schema),
+      zoneFirst,
     });
     return { region: this.region, source: "local", revision, stalenessMs, agents, hasMore };
   }
@@ -373,13 +379,20 @@ export class RegistryService implements Registry {
     }
   }
 
-  #answerHome(query: LookupQuery): RegionAnswer {
-    const { after } = query;
-    return this.lookupHere(after === undefined ? query : { ...query, after: homeAfter(this.region, after) });
+  #answerHome({ place, ...query }: LookupQuery): RegionAnswer {
+    const zone = place === undefined ? this.#zoneOf(query) : place.nearness.zone;
+    const { after, isAfterInZone } = homeAfter(this.region, place);
+    const zoneFirst = zone === null ? undefined : { zone, isAfterInZone };
+    return this.#findHere(after === undefined ? query : { ...query, after }, zoneFirst);
+  }
+
+  /** Where the asker is taken to be; null when nobody said. */
+  #zoneOf({ zone = this.#options.zone }: Pick<LookupQuery, "zone">): string | null {
+    return zone ?? null;
   }
 
   #askAbroad(query: LookupQuery): Promise<readonly RegionAnswer[]> {
-    const { capability, tags, version, namespace, health, after, region, consistency, maxStalenessMs } = query;
+    const { capability, tags, version, namespace, health, place, region, consistency, maxStalenessMs } = query;
     const asked: RegionQuery = {
       capability,
       tags,
@@ -387,17 +400,23 @@ export class RegistryService implements Registry {
       health,
       limit: boundedLimit(query.limit),
       ...(namespace !== undefined && { namespace }),
-      ...(after !== undefined && { after: awayAfter(this.region, after) }),
     };
     return this.#remote.lookup(asked, {
       consistency,
+      ...(place !== undefined && { afterIn: (other) => awayAfter(this.region, other, place) }),
       ...(region !== undefined && { only: region }),
       ...(maxStalenessMs !== undefined && { maxStalenessMs }),
     });
   }
 
-  #merge(regions: readonly RegionAnswer[], limit: number): LookupAnswer {
-    const { agents, next } = mergeAnswers(this.region, regions, limit, (agent) => this.#livesHere(agent));
+  #merge(regions: readonly RegionAnswer[], query: LookupQuery): LookupAnswer {
+    const nearness = query.place?.nearness ?? nearnessOf(this.region, regions, this.#zoneOf(query));
+    const { agents, next } = mergeAnswers(regions, {
+      home: this.region,
+      nearness,
+      limit: boundedLimit(query.limit),
+      isHidden: (agent) => this.#livesHere(agent),
+    });
     // Who was found may be called through this node, wherever it is.
     this.#resolver.noteEndpoints(agents);
     const complete = regions.every(({ error }) => error === undefined);

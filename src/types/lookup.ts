@@ -30,7 +30,7 @@ export interface SortKey {
   readonly region: string;
 }
 
-export interface LookupQuery extends RegionQuery {
+export interface LookupQuery extends Omit<RegionQuery, "after"> {
   /** `region`: only this node's region. */
   readonly scope: "region" | "federation";
   /** Only this region. */
@@ -38,6 +38,29 @@ export interface LookupQuery extends RegionQuery {
   readonly consistency: "stale" | "linearizable";
   /** Data older than this is fetched anew, or refused with a label; absent means any age will do. */
   readonly maxStalenessMs?: number;
+  /** Where the asker is, in place of where this node is. */
+  readonly zone?: string;
+  /** Continue behind this place. */
+  readonly place?: PagePlace;
+}
+
+/**
+ * Who comes first among equally good agents. All pages of one answer are in one order, whatever becomes nearer meanwhile:
+ * so it is a part of every place in it.
+ */
+export interface Nearness {
+  /** In the home region those of this zone, which is a part of that region; null where none was named. */
+  readonly zone: string | null;
+  /** After the home region these, the nearest first; then all others by name. */
+  readonly regions: readonly string[];
+}
+
+/** Where a page ended, in the order that its answer is in. */
+export interface PagePlace {
+  readonly at: SortKey;
+  /** The agent there is of the home region and of `nearness.zone`. */
+  readonly isInZone: boolean;
+  readonly nearness: Nearness;
 }
 
 /** Where a region's part of the answer came from, or why there is none (P9). */
@@ -52,6 +75,8 @@ export interface RegionAnswer {
   readonly agents: readonly FoundAgent[];
   /** More agents match than were answered. */
   readonly hasMore: boolean;
+  /** Round trip to the nearest node of the region, in milliseconds; absent at home, and where none was measured. */
+  readonly distanceMs?: number;
   /** Why this region's agents are missing. Absent together with `source: "none"` means its fresh summary shows no match. */
   readonly error?: { readonly code: string; readonly message: string };
 }
@@ -68,5 +93,5 @@ export interface LookupAnswer {
   /** False when a region that may have matching agents did not answer. */
   readonly complete: boolean;
   readonly regions: readonly RegionAnswer[];
-  readonly next?: SortKey;
+  readonly next?: PagePlace;
 }

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { awayAfter, homeAfter, mergeAnswers } from "../../src/registry/lookup-merge.ts";
-import { compareFound, compareNames, compareQuality } from "../../src/registry/matching/compare.ts";
+import { awayAfter, homeAfter, mergeAnswers, nearnessOf, orderOf } from "../../src/registry/lookup-merge.ts";
+import { compareFound, compareQuality } from "../../src/registry/matching/compare.ts";
 import { scoreTags } from "../../src/registry/matching/tags.ts";
 import { compareVersions, compileConstraint, parseVersion } from "../../src/registry/matching/version-constraint.ts";
 import type { FoundAgent, TagConstraint } from "../../src/types/agent.ts";
 import { asAgentId, asRegionId, type RegionId } from "../../src/types/ids.ts";
-import type { RegionAnswer, SortKey } from "../../src/types/lookup.ts";
+import type { Nearness, PagePlace, RegionAnswer, SortKey } from "../../src/types/lookup.ts";
 
 const number = fc.constantFrom("0", "1", "2", "10", "01");
 const prerelease = fc.constantFrom("", "", "-alpha", "-alpha.2", "-rc.10", "-1");
@@ -123,28 +123,38 @@ describe("tag scores", () => {
   });
 });
 
+interface Held {
+  readonly key: SortKey;
+  readonly zone: string;
+  readonly registeredAtMs: number;
+  readonly isHealthy: boolean;
+}
+
 /** One agent that offers a function in two versions which are equal, but not written alike. */
-const TWINS = ["10.0", "10"].map((version) => ({
+const TWINS: Held[] = ["10.0", "10"].map((version) => ({
   key: { score: 5, version, id: "x", functionName: "g", region: "eu" },
+  zone: "z1",
   registeredAtMs: 0,
   isHealthy: false,
 }));
 
 describe("pages of a federated answer", () => {
-  const held = fc.uniqueArray(fc.record({ key: sortKey, registeredAtMs: fc.nat(3), isHealthy: fc.boolean() }), {
-    maxLength: 30,
-    selector: ({ key }) => `${key.region} ${key.id} ${key.functionName} ${key.version} ${key.score}`,
+  const [home, ...away] = regions as [RegionId, ...RegionId[]];
+  const zone = fc.constantFrom("z1", "z2");
+  const held: fc.Arbitrary<Held[]> = fc.uniqueArray(
+    fc.record({ key: sortKey, zone, registeredAtMs: fc.nat(3), isHealthy: fc.boolean() }),
+    {
+      maxLength: 30,
+      selector: ({ key }) => `${key.region} ${key.id} ${key.functionName} ${key.version} ${key.score}`,
+    },
+  );
+  /** Of the regions abroad, one list for each page: what is near changes from page to page. */
+  const distances = fc.array(fc.tuple(...away.map(() => fc.constantFrom(undefined, 10, 20, 30))), {
+    minLength: 1,
+    maxLength: 5,
   });
 
-  function asFound({
-    key,
-    registeredAtMs,
-    isHealthy,
-  }: {
-    key: SortKey;
-    registeredAtMs: number;
-    isHealthy: boolean;
-  }): FoundAgent {
+  function asFound({ key, zone, registeredAtMs, isHealthy }: Held): FoundAgent {
     return {
       ...key,
       id: asAgentId(key.id),
@@ -156,6 +166,7 @@ describe("pages of a federated answer", () => {
       endpoint: "http://x",
       labels: {},
       metadata: {},
+      zone,
       capability: "c",
       tags: [],
       health: isHealthy ? "healthy" : "unhealthy",
@@ -164,55 +175,87 @@ describe("pages of a federated answer", () => {
     };
   }
 
-  /** What a region answers, by the plain order that every region uses. */
   function answer(
+    mine: readonly FoundAgent[],
     region: RegionId,
-    all: readonly FoundAgent[],
     limit: number,
-    after: SortKey | undefined,
+    distanceMs: number | undefined,
   ): RegionAnswer {
-    const mine = all
-      .filter((agent) => agent.region === region && (after === undefined || compareFound(agent, after) > 0))
-      .sort(compareFound);
     const agents = mine.slice(0, limit);
-    return { region, source: "live", revision: 1, stalenessMs: 0, agents, hasMore: mine.length > limit };
+    const hasMore = mine.length > limit;
+    const asked = { region, source: "live", revision: 1, stalenessMs: 0, agents, hasMore } as const;
+    return distanceMs === undefined ? asked : { ...asked, distanceMs };
   }
 
-  it("are in order, without repetition, and lose only what another region holds better", () => {
-    const [home, ...away] = regions as [RegionId, ...RegionId[]];
+  /** What the home region answers: those of the zone first among equals. */
+  function answerHome(all: readonly FoundAgent[], limit: number, place: PagePlace | undefined, nearness: Nearness) {
+    const { after, isAfterInZone } = homeAfter(home, place);
+    const isElsewhere = (agent: { zone?: string }) => Number(agent.zone !== nearness.zone);
+    const compare = (a: FoundAgent, b: FoundAgent) =>
+      compareQuality(a, b) || isElsewhere(a) - isElsewhere(b) || compareFound(a, b);
+    const isLeft = (agent: FoundAgent) =>
+      after === undefined ||
+      (compareQuality(agent, after) || isElsewhere(agent) - Number(!isAfterInZone) || compareFound(agent, after)) > 0;
+    const mine = all.filter((agent) => agent.region === home && isLeft(agent)).sort(compare);
+    return answer(mine, home, limit, undefined);
+  }
+
+  /** What another region answers, by the plain order that every region uses. */
+  function answerAway(
+    all: readonly FoundAgent[],
+    region: RegionId,
+    limit: number,
+    place: PagePlace | undefined,
+    distanceMs: number | undefined,
+  ) {
+    const after = place && awayAfter(home, region, place);
+    const isLeft = (agent: FoundAgent) => after === undefined || compareFound(agent, after) > 0;
+    const mine = all.filter((agent) => agent.region === region && isLeft(agent)).sort(compareFound);
+    return answer(mine, region, limit, distanceMs);
+  }
+
+  it("are in order, without repetition, and lose only what another region holds better, whatever gets nearer meanwhile", () => {
     fc.assert(
-      fc.property(held, fc.integer({ min: 1, max: 4 }), (agents, limit) => {
-        const all = agents.map(asFound);
-        const seen: FoundAgent[] = [];
-        let after: SortKey | undefined;
-        for (let pages = 0; ; pages++) {
-          assert.ok(pages <= all.length + 1, "it ends");
-          const answers = [
-            answer(home, all, limit, after && homeAfter(home, after)),
-            ...away.map((region) => answer(region, all, limit, after && awayAfter(home, after))),
-          ];
-          const merged = mergeAnswers(home, answers, limit, () => false);
-          assert.ok(merged.agents.length <= limit);
-          seen.push(...merged.agents);
-          if (merged.next === undefined) break;
-          after = merged.next;
-        }
-        const isBefore = (a: FoundAgent, b: FoundAgent) =>
-          (compareQuality(a, b) || Number(a.region !== home) - Number(b.region !== home) || compareNames(a, b)) < 0;
-        for (let i = 1; i < seen.length; i++) assert.ok(isBefore(seen[i - 1]!, seen[i]!), "in order, each once");
-        const ids = new Set(all.map(({ id }) => id));
-        for (const id of ids) {
-          assert.ok(
-            seen.some((agent) => agent.id === id),
-            `${id} is found somewhere`,
-          );
-          const holders = new Set(all.filter((agent) => agent.id === id).map(({ region }) => region));
-          if (holders.size > 1) continue;
-          const expected = all.filter((agent) => agent.id === id).length;
-          assert.equal(seen.filter((agent) => agent.id === id).length, expected, "all of one region's offers");
-        }
-      }),
-      { examples: [[TWINS, 1]] },
+      fc.property(
+        held,
+        fc.integer({ min: 1, max: 4 }),
+        fc.option(zone, { nil: null }),
+        distances,
+        (agents, limit, askersZone, distancesByPage) => {
+          const all = agents.map(asFound);
+          const seen: FoundAgent[] = [];
+          let place: PagePlace | undefined;
+          let nearness: Nearness = { zone: askersZone, regions: [] };
+          for (let pages = 0; ; pages++) {
+            assert.ok(pages <= all.length + 1, "it ends");
+            const distancesNow = distancesByPage[pages % distancesByPage.length]!;
+            const answers = [
+              answerHome(all, limit, place, nearness),
+              ...away.map((region, i) => answerAway(all, region, limit, place, distancesNow[i])),
+            ];
+            nearness = place?.nearness ?? nearnessOf(home, answers, askersZone);
+            const merged = mergeAnswers(answers, { home, nearness, limit, isHidden: () => false });
+            assert.ok(merged.agents.length <= limit);
+            seen.push(...merged.agents);
+            if (merged.next === undefined) break;
+            place = merged.next;
+          }
+          const compare = orderOf(home, nearness);
+          for (let i = 1; i < seen.length; i++) assert.ok(compare(seen[i - 1]!, seen[i]!) < 0, "in order, each once");
+          const ids = new Set(all.map(({ id }) => id));
+          for (const id of ids) {
+            assert.ok(
+              seen.some((agent) => agent.id === id),
+              `${id} is found somewhere`,
+            );
+            const holders = new Set(all.filter((agent) => agent.id === id).map(({ region }) => region));
+            if (holders.size > 1) continue;
+            const expected = all.filter((agent) => agent.id === id).length;
+            assert.equal(seen.filter((agent) => agent.id === id).length, expected, "all of one region's offers");
+          }
+        },
+      ),
+      { numRuns: 1_000, examples: [[TWINS, 1, null, [[undefined, undefined]]]] },
     );
   });
 });

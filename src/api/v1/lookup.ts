@@ -4,7 +4,7 @@ import { Type } from "typebox";
 import type { FoundAgent } from "../../types/agent.ts";
 import { asRegionId, type RegionId } from "../../types/ids.ts";
 import type { LookupAnswer, LookupQuery, RegionAnswer } from "../../types/lookup.ts";
-import { decodeSortKey, encodeSortKey } from "../cursor.ts";
+import { decodeLookupCursor, encodeLookupCursor } from "../cursor.ts";
 import { showView } from "../headers.ts";
 import type { Face } from "../modules.ts";
 import { OneOrMany, parseTags } from "../query.ts";
@@ -38,6 +38,9 @@ const LookupParameters = Type.Object(
     ),
     namespace: Type.Optional(Name(63)),
     region: Type.Optional(Name(63, "Only this region.")),
+    zone: Type.Optional(
+      Name(63, "Where the asker is: of equally good agents of this region, those of that zone come first."),
+    ),
     scope: Type.Optional(
       Type.Unsafe<LookupQuery["scope"]>({ type: "string", enum: ["region", "federation"], default: "federation" }),
     ),
@@ -110,9 +113,10 @@ export const lookupRoutes: Face = async (app, { registry, metrics }) => {
       consistency: query.consistency ?? "stale",
       limit: query.limit ?? LIMIT_DEFAULT,
       ...(query.namespace === undefined ? {} : { namespace: query.namespace }),
+      ...(query.zone === undefined ? {} : { zone: query.zone }),
       ...(query.region === undefined ? {} : { region: asRegionId(query.region) }),
       ...(query.max_staleness_ms === undefined ? {} : { maxStalenessMs: query.max_staleness_ms }),
-      ...(query.cursor === undefined ? {} : { after: decodeSortKey(registry.region, query.cursor) }),
+      ...(query.cursor === undefined ? {} : { place: decodeLookupCursor(registry.region, query.cursor) }),
     });
     metrics.registry.lookup("v1", answer);
     const local = answer.regions.find(({ source }) => source === "local");
@@ -127,7 +131,7 @@ function showAnswer(home: RegionId, { agents, complete, regions, next }: LookupA
     agents,
     complete,
     regions: regions.map(showRegion),
-    ...(next === undefined ? {} : { nextCursor: encodeSortKey(home, next) }),
+    ...(next === undefined ? {} : { nextCursor: encodeLookupCursor(home, next) }),
   };
 }
 

@@ -9,6 +9,7 @@ export interface LookupOptions extends ClientOptions {
   readonly tags?: string;
   readonly region?: string;
   readonly scope?: string;
+  readonly zone?: string;
   readonly health?: string;
   readonly consistency?: string;
   readonly limit?: number;

@@ -34,6 +34,13 @@ export interface MatchOptions {
   readonly fits?: ((capability: Capability) => boolean) | undefined;
 }
 
+/** Puts the agents of one zone first among equally good ones. */
+export interface ZoneFirst {
+  readonly zone: string;
+  /** Whether `query.after` is the place of one of them. */
+  readonly isAfterInZone: boolean;
+}
+
 export interface Matches {
   readonly agents: FoundAgent[];
   /** More offers match behind the last one answered. */
@@ -44,15 +51,20 @@ export interface Matches {
  * The agents that answer `query`, in the order of `compareFound`, at most `query.limit`, beginning after `query.after`.
  *
  * @param offers - all offers of the capability, in the order of `compareOffers`
+ * @param zoneFirst - the order is then by score, version, zone, names
  */
-export function findMatches(offers: readonly Offer[], query: RegionQuery, options: MatchOptions = {}): Matches {
+export function findMatches(
+  offers: readonly Offer[],
+  query: RegionQuery,
+  { zoneFirst, ...options }: MatchOptions & { readonly zoneFirst?: ZoneFirst | undefined } = {},
+): Matches {
   const score = scorerOf(query);
   const passes = costlyStagesOf(query, options);
-  const isBefore = query.after === undefined ? null : placeTest(query.after);
+  const isBefore = query.after === undefined ? null : placeTest(query.after, zoneFirst);
   const matches: Match[] = [];
   // Without tags every score is 0, and the offers already stand in the order of the answer.
   const enough = query.tags.length === 0 ? query.limit + 1 : Number.POSITIVE_INFINITY;
-  for (const offer of offers) {
+  for (const offer of zoneFirst === undefined ? offers : inZoneFirst(offers, zoneFirst.zone)) {
     const points = score(offer);
     if (points === null || isBefore?.(offer, points) === true || !passes(offer)) continue;
     matches.push({ offer, score: points });
@@ -122,12 +134,37 @@ function costlyStagesOf({ health }: Need, { isAvailable, fits }: MatchOptions): 
 }
 
 /** Tells whether an offer with that score stands at `after` or before it. */
-function placeTest(after: SortKey): (offer: Offer, score: number) => boolean {
+function placeTest(after: SortKey, zoneFirst: ZoneFirst | undefined): (offer: Offer, score: number) => boolean {
   const version = parseVersion(after.version);
+  const compareZones = ({ found }: Offer) =>
+    zoneFirst === undefined ? 0 : Number(zoneFirst.isAfterInZone) - Number(found.zone === zoneFirst.zone);
   return (offer, score) => {
     if (score !== after.score) return score > after.score;
-    return (compareVersions(version, offer.version) || compareNames(offer.found, after)) <= 0;
+    return (compareVersions(version, offer.version) || compareZones(offer) || compareNames(offer.found, after)) <= 0;
   };
+}
+
+/** The offers of one version after the other, of each those of the zone first; lazy, and without sorting. */
+function* inZoneFirst(offers: readonly Offer[], zone: string): Iterable<Offer> {
+  for (let start = 0; start < offers.length; ) {
+    const end = endOfVersion(offers, start);
+    for (let i = start; i < end; i++) if (offers[i]!.found.zone === zone) yield offers[i]!;
+    for (let i = start; i < end; i++) if (offers[i]!.found.zone !== zone) yield offers[i]!;
+    start = end;
+  }
+}
+
+/** Where the next version begins: searched for by halves, since a capability may have thousands of offers of one version. */
+function endOfVersion(offers: readonly Offer[], start: number): number {
+  const { version } = offers[start]!;
+  let low = start + 1;
+  let high = offers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareVersions(version, offers[middle]!.version) === 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function toFound({ offer, score }: Match): FoundAgent {

@@ -149,11 +149,68 @@ describe("GET /v1/lookup", () => {
   });
 
   it("refuses a cursor that a node of another region gave, where other agents come first", async () => {
-    const cursor = Buffer.from(JSON.stringify(["us-west", 0, "1.0.0", "a", "f", "us-west"])).toString("base64url");
+    const cursor = Buffer.from(
+      JSON.stringify(["us-west", [0, "1.0.0", "a", "f", "us-west"], false, null, []]),
+    ).toString("base64url");
     const answer = await test.send({ url: `/v1/lookup?capability=weather&cursor=${cursor}` });
     assert.equal(answer.statusCode, 400);
     assert.deepEqual([answer.json().error.code, answer.json().error.field], ["INVALID_FIELD", "cursor"]);
     assert.match(answer.json().error.message, /another region/);
+  });
+
+  it("goes on in the order in which the first page was, whatever got nearer since", async () => {
+    const EU = asRegionId("eu-west");
+    const live = { source: "live", revision: 9, stalenessMs: 0, hasMore: false } as const;
+    const far = { ...live, region: WEST, agents: [westAgent("far")], distanceMs: 80 };
+    const near = { ...live, region: EU, agents: [{ ...westAgent("near"), region: EU }], distanceMs: 20 };
+    test.node.remote.answers = [far, near];
+    assert.deepEqual(await ids("capability=weather&version=1.0.0&tags=-x"), ["old", "near", "far"]);
+    const first = await lookup("capability=weather&version=1.0.0&tags=-x&limit=2");
+    assert.deepEqual(
+      first.agents.map(({ id }: FoundAgent) => id),
+      ["old", "near"],
+    );
+    test.node.remote.answers = [
+      { ...far, distanceMs: 1 },
+      { ...near, agents: [] },
+    ];
+    const second = await lookup(`capability=weather&version=1.0.0&tags=-x&limit=2&cursor=${first.nextCursor}`);
+    assert.deepEqual(
+      second.agents.map(({ id }: FoundAgent) => id),
+      ["far"],
+    );
+    const { afterIn } = test.node.remote.askedWith.at(-1)!;
+    assert.equal(afterIn?.(EU).id, "near", "goes on behind it");
+    assert.equal(afterIn?.(WEST).id, "", "has not had its turn");
+  });
+
+  it("takes a cursor of 32 regions with the longest names", async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `${i}`.padEnd(63, "r"));
+    test.node.remote.answers = names.map((name, i) => ({
+      region: asRegionId(name),
+      source: "live",
+      revision: 9,
+      stalenessMs: 0,
+      agents: [{ ...westAgent(`a${i}`), region: asRegionId(name) }],
+      hasMore: true,
+      distanceMs: i,
+    }));
+    const first = await lookup("capability=weather&limit=1");
+    assert.ok(first.nextCursor !== undefined);
+    const answer = await test.send({ url: `/v1/lookup?capability=weather&limit=1&cursor=${first.nextCursor}` });
+    assert.equal(answer.statusCode, 200);
+  });
+
+  it("puts the agents of the zone that the asker names first among equals", async () => {
+    for (const [id, zone] of [
+      ["m1", "a"],
+      ["m2", "b"],
+    ]) {
+      const payload = { endpoint: "http://m:1", capabilities: ["map"], zone };
+      await test.send({ method: "PUT", url: `/v1/agents/${id}`, payload });
+    }
+    assert.deepEqual(await ids("capability=map"), ["m1", "m2"]);
+    assert.deepEqual(await ids("capability=map&zone=b"), ["m2", "m1"]);
   });
 
   it("shows in the headers what this region's part shows", async () => {

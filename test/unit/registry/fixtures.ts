@@ -1,6 +1,6 @@
 /** Records to register, and a region of nodes that keep them. */
 
-import type { RemoteRegions } from "../../../src/registry/interface.ts";
+import type { RemoteLookupOptions, RemoteRegions } from "../../../src/registry/interface.ts";
 import { LeaseKeeper, type LeaseOptions } from "../../../src/registry/lease-keeper.ts";
 import type { RecordLimits } from "../../../src/registry/limits.ts";
 import { RegistryService, type ServiceOptions } from "../../../src/registry/registry-service.ts";
@@ -36,7 +36,7 @@ export function aRecord(fields: Partial<AgentRecord> = {}): AgentRecord {
   };
 }
 
-export function aQuery(fields: Partial<LookupQuery> = {}): LookupQuery {
+export function aQuery(fields: Partial<LookupQuery & RegionQuery> = {}): LookupQuery & RegionQuery {
   return {
     capability: "weather",
     tags: [],
@@ -55,14 +55,16 @@ export const agentId = (name: string | number): AgentId => asAgentId(`agent-${na
 export class ScriptedRegions implements RemoteRegions {
   answers: readonly RegionAnswer[] = [];
   asked: RegionQuery[] = [];
+  askedWith: RemoteLookupOptions[] = [];
   names: readonly string[] = [];
   /** What is known without asking, whatever the question. */
   knownAnswers: readonly KnownAnswer[] = [];
   /** Counts what was told above. */
   told = 0;
 
-  async lookup(query: RegionQuery): Promise<readonly RegionAnswer[]> {
+  async lookup(query: RegionQuery, options: RemoteLookupOptions): Promise<readonly RegionAnswer[]> {
     this.asked.push(query);
+    this.askedWith.push(options);
     return this.answers;
   }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { mergeAnswers } from "../../../src/registry/lookup-merge.ts";
+import { mergeAnswers, NEARNESS_REGIONS_MAX, nearnessOf } from "../../../src/registry/lookup-merge.ts";
 import type { FoundAgent } from "../../../src/types/agent.ts";
-import { asRegionId } from "../../../src/types/ids.ts";
+import { asRegionId, type RegionId } from "../../../src/types/ids.ts";
 import type { RegionAnswer } from "../../../src/types/lookup.ts";
 import { agentOf } from "../../support/fake-region.ts";
 
@@ -27,12 +27,17 @@ const claims = (...of: readonly Claim[]): RegionAnswer[] =>
     hasMore: false,
   }));
 
+function merge(home: RegionId, answers: readonly RegionAnswer[]) {
+  const nearness = nearnessOf(home, answers, null);
+  return mergeAnswers(answers, { home, nearness, limit: 100, isHidden: () => false });
+}
+
 /** Where the agent is found, asked from each region, whoever answers first. */
 function owners(...of: readonly Claim[]): string[] {
   const found = new Set<string>();
   for (const home of REGIONS) {
     for (const answers of [claims(...of), claims(...of.toReversed())]) {
-      const { agents } = mergeAnswers(home, answers, 100, () => false);
+      const { agents } = merge(home, answers);
       found.add(agents.map(({ region }) => region).join());
     }
   }
@@ -82,7 +87,35 @@ describe("an agent that several regions show", () => {
       { ...here!, agents: [...here!.agents, second] },
       { ...there!, agents: [...there!.agents, stale] },
     ];
-    const { agents } = mergeAnswers(NORTH!, answers, 100, () => false);
+    const { agents } = merge(NORTH!, answers);
     assert.deepEqual(agents.map(({ functionName }) => functionName).sort(), ["weather", "weather_tomorrow"]);
+  });
+});
+
+describe("the order of regions", () => {
+  const answer = (name: string, distanceMs?: number): RegionAnswer => {
+    const region = asRegionId(name);
+    const agents = [agentOf(region, `a-${name}`, "weather")];
+    const asked = { region, source: "live", revision: 1, stalenessMs: 0, agents, hasMore: false } as const;
+    return distanceMs === undefined ? asked : { ...asked, distanceMs };
+  };
+
+  it("is by round trip, then by name; one that was not measured comes last", () => {
+    const answers = [answer("far", 80), answer("unknown"), answer("b", 20), answer("a", 20), answer("home")];
+    assert.deepEqual(nearnessOf(asRegionId("home"), answers, "z").regions, ["a", "b", "far", "unknown"]);
+  });
+
+  it("leaves out regions that have nothing to answer", () => {
+    assert.deepEqual(nearnessOf(asRegionId("home"), [{ ...answer("east", 1), agents: [] }], null).regions, []);
+  });
+
+  it("is bounded; regions beyond it are answered all the same, behind the others and by name", () => {
+    const home = asRegionId("home");
+    const answers = Array.from({ length: 40 }, (_, i) => answer(`r${String(i).padStart(2, "0")}`, 100 - i));
+    const { regions } = nearnessOf(home, answers, null);
+    assert.equal(regions.length, NEARNESS_REGIONS_MAX);
+    const inOrder = merge(home, answers).agents.map(({ region }) => region);
+    assert.deepEqual(inOrder.slice(0, 32), regions);
+    assert.deepEqual(inOrder.slice(32), ["r00", "r01", "r02", "r03", "r04", "r05", "r06", "r07"]);
   });
 });

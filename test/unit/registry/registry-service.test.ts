@@ -420,6 +420,37 @@ describe("lookup", () => {
     );
   });
 
+  it("puts equally good agents by nearness: zone, region, distance, then name", async () => {
+    const { service } = leader;
+    await service.register(agentId("h1"), aRecord({ zone: "b" }));
+    await service.register(agentId("h2"), aRecord({ zone: "a" }));
+    const EU = asRegionId("eu");
+    const AP = asRegionId("ap");
+    const SA = asRegionId("sa");
+    leader.remote.answers = [
+      // Another region's zone of that name is another zone.
+      answer([found("eu1", { region: EU, zone: "a" })], { region: EU, distanceMs: 80 }),
+      answer([found("us2"), found("us1")], { distanceMs: 20 }),
+      answer([found("ap1", { region: AP })], { region: AP }),
+      answer([found("sa1", { region: SA, version: "2.0.0" })], { region: SA, distanceMs: 200 }),
+    ];
+    const inOrder = async (zone?: string) =>
+      (await service.lookup(aQuery({ ...(zone && { zone }) }))).agents.map(({ id }) => id.slice("agent-".length));
+    assert.deepEqual(await inOrder("a"), ["sa1", "h2", "h1", "us1", "us2", "eu1", "ap1"]);
+    assert.deepEqual(await inOrder("b"), ["sa1", "h1", "h2", "us1", "us2", "eu1", "ap1"]);
+    assert.deepEqual(await inOrder(), ["sa1", "h1", "h2", "us1", "us2", "eu1", "ap1"]);
+  });
+
+  it("takes an asker who names no zone to be in the node's own", async () => {
+    const [node] = new TestRegion(1, { service: { zone: "a" } }).nodes as [TestNode];
+    await node.service.register(agentId(1), aRecord({ zone: "b" }));
+    await node.service.register(agentId(2), aRecord({ zone: "a" }));
+    const inOrder = async (zone?: string) =>
+      (await node.service.lookup(aQuery({ ...(zone && { zone }) }))).agents.map(({ id }) => id);
+    assert.deepEqual(await inOrder(), [agentId(2), agentId(1)]);
+    assert.deepEqual(await inOrder("b"), [agentId(1), agentId(2)]);
+  });
+
   it("P9: is not complete when a region that may have agents did not answer", async () => {
     leader.remote.answers = [answer([], { source: "none", error: { code: "TIMEOUT", message: "no answer" } })];
     assert.equal((await leader.service.lookup(aQuery())).complete, false);

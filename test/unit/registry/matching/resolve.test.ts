@@ -3,17 +3,19 @@ import { describe, it } from "node:test";
 import { AgentIndex, type KeptAgent } from "../../../../src/registry/agent-index.ts";
 import { sortKeyOf } from "../../../../src/registry/matching/compare.ts";
 import { chooseProvider, findMatches, type Offer } from "../../../../src/registry/matching/resolve.ts";
-import type { Capability, Dependency } from "../../../../src/types/agent.ts";
+import type { Capability, Dependency, FoundAgent } from "../../../../src/types/agent.ts";
 import { aCapability, agentId, aQuery, aRecord, HOME } from "../fixtures.ts";
 
 function anIndex(
-  agents: Record<string, Partial<Capability> & { health?: "unhealthy"; namespace?: string }>,
+  agents: Record<string, Partial<Capability> & { health?: "unhealthy"; namespace?: string; zone?: string }>,
 ): AgentIndex {
   const index = new AgentIndex(HOME);
-  for (const [name, { health = "healthy", namespace = "default", ...capability }] of Object.entries(agents)) {
+  for (const [name, { health = "healthy", namespace = "default", zone = "z", ...capability }] of Object.entries(
+    agents,
+  )) {
     const agent: KeptAgent = {
       id: agentId(name),
-      record: aRecord({ namespace, capabilities: [aCapability("weather", capability)] }),
+      record: aRecord({ namespace, zone, capabilities: [aCapability("weather", capability)] }),
       incarnation: 1,
       health,
       revision: 1,
@@ -111,6 +113,47 @@ describe("findMatches", () => {
         page = findMatches(index.offers("weather"), aQuery({ tags, limit: 4, after: sortKeyOf(page.agents.at(-1)!) }));
       }
       assert.deepEqual(paged, whole);
+    }
+  });
+
+  it("puts the agents of a zone first among equally good ones, not before better ones", () => {
+    const index = anIndex({
+      a: { version: "1.0.0" },
+      b: { version: "1.0.0", zone: "here" },
+      c: { version: "1.0.0", zone: "here", tags: ["fast"] },
+      d: { version: "2.0.0" },
+      e: { version: "2.0", zone: "here" },
+    });
+    const findNear = (query: Parameters<typeof aQuery>[0] = {}) =>
+      findMatches(index.offers("weather"), aQuery(query), {
+        zoneFirst: { zone: "here", isAfterInZone: false },
+      }).agents.map(({ id }) => id.slice("agent-".length));
+    assert.deepEqual(findNear(), ["e", "d", "b", "c", "a"]);
+    assert.deepEqual(findNear({ tags: ["+fast"] }), ["c", "e", "d", "b", "a"]);
+    assert.deepEqual(findNear({ limit: 1 }), ["e"]);
+    assert.deepEqual(find(index), ["d", "e", "a", "b", "c"]);
+  });
+
+  it("pages in that order without gap or repetition", () => {
+    const index = anIndex(
+      Object.fromEntries(
+        Array.from({ length: 23 }, (_, i) => [
+          `${i}`,
+          { version: `1.${i % 3}.0`, tags: i % 4 === 0 ? ["x"] : [], zone: i % 5 === 0 ? "here" : "z" },
+        ]),
+      ),
+    );
+    for (const tags of [[], ["+x"]]) {
+      const pageAfter = (last: FoundAgent | undefined, limit: number) =>
+        findMatches(index.offers("weather"), aQuery({ tags, limit, ...(last && { after: sortKeyOf(last) }) }), {
+          zoneFirst: { zone: "here", isAfterInZone: last?.zone === "here" },
+        });
+      const paged: FoundAgent[] = [];
+      for (let page = pageAfter(undefined, 2); ; page = pageAfter(paged.at(-1), 2)) {
+        paged.push(...page.agents);
+        if (!page.hasMore) break;
+      }
+      assert.deepEqual(paged, pageAfter(undefined, 100).agents);
     }
   });
 
