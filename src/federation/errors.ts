@@ -24,6 +24,8 @@ export type FederationErrorDetail =
   | { readonly code: "NO_SUMMARY"; readonly region: RegionId }
   /** The last lookups there failed; it is tried again within `retryAfterMs`. */
   | { readonly code: "REGION_FAILING"; readonly region: RegionId; readonly retryAfterMs: number }
+  /** Its nodes are behind what this node has shown of it already. */
+  | { readonly code: "BEHIND"; readonly region: RegionId; readonly revision: number; readonly sinceRevision: number }
   | { readonly code: "DEADLINE"; readonly region: RegionId; readonly deadlineMs: number }
   | {
       readonly code: "TOO_STALE";

@@ -18,6 +18,7 @@ import { AtollError } from "../util/errors.ts";
 import type { FederationConfig, RemoteLookup, RemoteLookupOptions } from "./interface.ts";
 import { type CachedAnswer, LookupCache } from "./lookup-cache.ts";
 import type { RegionClient } from "./region-client.ts";
+import { ShownRevisions } from "./shown-revisions.ts";
 import type { SummaryTable } from "./summary-table.ts";
 
 export interface FederatedLookupOptions {
@@ -32,6 +33,7 @@ export interface FederatedLookupOptions {
 export class FederatedLookup implements RemoteLookup {
   readonly #options: FederatedLookupOptions;
   readonly #cache: LookupCache;
+  readonly #shown = new ShownRevisions();
   #keptChanges = 0;
 
   constructor(options: FederatedLookupOptions) {
@@ -44,14 +46,18 @@ export class FederatedLookup implements RemoteLookup {
   }
 
   async lookup(query: RegionQuery, options: RemoteLookupOptions): Promise<readonly RegionAnswer[]> {
+    const { clock } = this.#options;
     const { only, afterIn } = options;
     const regions = this.#options.regions().filter((region) => only === undefined || region === only);
-    const asked = regions.map((region) => {
+    const asked = regions.map(async (region) => {
       const asksFor = afterIn === undefined ? query : { ...query, after: afterIn(region) };
-      return this.#lookupIn(region, asksFor, options);
+      const answer = await this.#lookupIn(region, asksFor, options);
+      return { answer, asksFor, answeredAtMs: clock.now() };
     });
-    const answers = await Promise.all(asked);
-    return answers.map((answer) => this.#withDistance(answer));
+    const answered = await Promise.all(asked);
+    return answered.map(({ answer, asksFor, answeredAtMs }) =>
+      this.#withDistance(this.#aged(answer, clock.now() - answeredAtMs, asksFor, options)),
+    );
   }
 
   known(query: RegionQuery): readonly KnownAnswer[] {
@@ -88,6 +94,20 @@ export class FederatedLookup implements RemoteLookup {
     return vouched ?? this.#answerByAsking(region, query, options);
   }
 
+  /** What one region said has grown older while another was waited for, perhaps too old for who asked. */
+  #aged(answer: RegionAnswer, waitedMs: number, query: RegionQuery, options: RemoteLookupOptions): RegionAnswer {
+    const { region, revision } = answer;
+    const { consistency, maxStalenessMs = Number.POSITIVE_INFINITY } = options;
+    const stalenessMs = answer.stalenessMs + waitedMs;
+    const isRefused = answer.source === "none" && answer.error !== undefined;
+    if (waitedMs === 0 || isRefused || stalenessMs <= maxStalenessMs) return { ...answer, stalenessMs };
+    const vouched = consistency === "stale" ? this.#answerBySummary(region, query, options) : undefined;
+    if (vouched !== undefined) return vouched;
+    const message = `what ${region} answered grew ${Math.ceil(stalenessMs)} ms old while other regions were waited for`;
+    const error = { code: "TOO_STALE", message };
+    return { region, source: "none", revision, stalenessMs, agents: [], hasMore: false, error };
+  }
+
   /** What the summary alone can say; undefined when the region must be asked. */
   #answerBySummary(region: RegionId, query: RegionQuery, options: RemoteLookupOptions): RegionAnswer | undefined {
     const { table, clientOf, config } = this.#options;
@@ -96,11 +116,24 @@ export class FederatedLookup implements RemoteLookup {
     if (!isFresh || !table.isCertain(region, query.capability) || clientOf(region).linked().length === 0)
       return undefined;
     const revision = table.headerOf(region)?.revision ?? 0;
+    const source = this.#sourceOf(region);
     if (!table.mayMatch(region, query)) {
+      if (!this.#mayShow(source, query, revision)) return undefined;
       return { region, source: "none", revision, stalenessMs: ageMs, agents: [], hasMore: false };
     }
-    const kept = this.#cache.get(this.#sourceOf(region), query);
-    return kept && this.#isCurrent(region, query, kept) ? cachedAnswer(region, kept, ageMs) : undefined;
+    const kept = this.#cache.get(source, query);
+    const mayShow =
+      kept !== undefined &&
+      this.#isCurrent(region, query, kept) &&
+      this.#mayShow(source, query, this.#provenRevision(region, query, kept));
+    return mayShow ? cachedAnswer(region, kept, ageMs) : undefined;
+  }
+
+  /** Notes what is shown now, unless something later was shown before (P10). */
+  #mayShow(source: string, { capability }: RegionQuery, revision: number): boolean {
+    if (revision < this.#shown.of(source, capability)) return false;
+    this.#shown.note(source, capability, revision);
+    return true;
   }
 
   /** A region that was recovered by force gives its revisions to other changes: what it answered before vouches for nothing. */
@@ -110,11 +143,15 @@ export class FederatedLookup implements RemoteLookup {
 
   async #answerByAsking(region: RegionId, query: RegionQuery, options: RemoteLookupOptions): Promise<RegionAnswer> {
     const { consistency, maxStalenessMs } = options;
+    // The region may be recovered by force meanwhile: the answer is still one of the epoch that was asked.
+    const source = this.#sourceOf(region);
+    const sinceRevision = this.#shown.of(source, query.capability);
     try {
-      const live = await this.#options.clientOf(region).ask({ query, consistency }, maxStalenessMs);
+      const live = await this.#options.clientOf(region).ask({ query, consistency }, { maxStalenessMs, sinceRevision });
       const { revision, hasMore, agents, stalenessMs, arrivedAtMs } = live;
       this.#keptChanges++;
-      this.#cache.put(this.#sourceOf(region), query, { revision, hasMore, agents, asOfMs: arrivedAtMs - stalenessMs });
+      this.#cache.put(source, query, { revision, hasMore, agents, asOfMs: arrivedAtMs - stalenessMs });
+      this.#shown.note(source, query.capability, revision);
       return { region, source: "live", revision, stalenessMs, agents, hasMore };
     } catch (error) {
       // A bug must not pass as a region that did not answer.
@@ -131,10 +168,12 @@ export class FederatedLookup implements RemoteLookup {
     error: NonNullable<RegionAnswer["error"]>,
   ): RegionAnswer {
     const { table } = this.#options;
-    const kept = consistency === "stale" ? this.#cache.get(this.#sourceOf(region), query) : undefined;
+    const source = this.#sourceOf(region);
+    const kept = consistency === "stale" ? this.#cache.get(source, query) : undefined;
     if (kept !== undefined) {
       const stalenessMs = this.#stalenessOf(region, query, kept);
-      if (stalenessMs <= (maxStalenessMs ?? Number.POSITIVE_INFINITY)) {
+      const isFresh = stalenessMs <= (maxStalenessMs ?? Number.POSITIVE_INFINITY);
+      if (isFresh && this.#mayShow(source, query, this.#provenRevision(region, query, kept))) {
         return { ...cachedAnswer(region, kept, stalenessMs), error };
       }
     }
@@ -147,6 +186,12 @@ export class FederatedLookup implements RemoteLookup {
     const { table } = this.#options;
     const entry = table.entry(region, query.capability);
     return entry !== undefined && entry.revision <= kept.revision && table.isCertain(region, query.capability);
+  }
+
+  /** Up to where the kept answer is known to show the capability as it is. */
+  #provenRevision(region: RegionId, query: RegionQuery, kept: CachedAnswer): number {
+    const revision = this.#options.table.headerOf(region)?.revision ?? 0;
+    return this.#isCurrent(region, query, kept) ? Math.max(kept.revision, revision) : kept.revision;
   }
 
   #stalenessOf(region: RegionId, query: RegionQuery, kept: CachedAnswer): number {

@@ -44,6 +44,13 @@ export interface RegionClientOptions {
 /** An answer with the age of its data when it arrived, the way back and forth included. */
 export type LiveAnswer = LookupReply & { readonly arrivedAtMs: number };
 
+/** An answer that does not have this counts as a failure of the node that gave it. */
+export interface AnswerNeeds {
+  readonly maxStalenessMs: number | undefined;
+  /** The revision of the region as of which something was shown already (P10). */
+  readonly sinceRevision: number;
+}
+
 export class RegionClient {
   readonly #options: RegionClientOptions;
   readonly #breaker: CircuitBreaker;
@@ -79,11 +86,10 @@ export class RegionClient {
   }
 
   /**
-   * @param maxStalenessMs - an older answer counts as a failure of the node that gave it
-   * @throws FederationError NO_LINK, NO_SUMMARY, DISTRUSTED, REGION_FAILING, DEADLINE, TOO_STALE, MALFORMED, INVALID_ANSWER; NetworkError:
-   *   why no node answered
+   * @throws FederationError NO_LINK, NO_SUMMARY, DISTRUSTED, REGION_FAILING, DEADLINE, TOO_STALE, BEHIND, MALFORMED,
+   *   INVALID_ANSWER; NetworkError: why no node answered
    */
-  async ask(request: LookupRequest, maxStalenessMs: number | undefined): Promise<LiveAnswer> {
+  async ask(request: LookupRequest, needs: AnswerNeeds): Promise<LiveAnswer> {
     const nodes = this.#nodesToAsk();
     const { region } = this.#options;
     if (!this.#breaker.admit()) {
@@ -91,7 +97,7 @@ export class RegionClient {
       throw new FederationError(`${region} keeps failing`, { code: "REGION_FAILING", region, retryAfterMs });
     }
     try {
-      const answer = await this.#askInTurn(nodes, request, maxStalenessMs);
+      const answer = await this.#askInTurn(nodes, request, needs);
       this.#breaker.succeeded();
       return answer;
     } catch (error) {
@@ -125,11 +131,7 @@ export class RegionClient {
   }
 
   /** The first good answer. The next node is asked at once after a failure, and once when an answer is overdue. */
-  #askInTurn(
-    nodes: readonly PeerInfo[],
-    request: LookupRequest,
-    maxStalenessMs: number | undefined,
-  ): Promise<LiveAnswer> {
+  #askInTurn(nodes: readonly PeerInfo[], request: LookupRequest, needs: AnswerNeeds): Promise<LiveAnswer> {
     const { region, clock, config } = this.#options;
     const deadlineMs = config.lookupDeadlineMs;
     const deadlineAtMs = clock.now() + deadlineMs;
@@ -146,7 +148,7 @@ export class RegionClient {
         const node = waiting.shift();
         if (node === undefined) return;
         underWay++;
-        this.#askNode(node, request, maxStalenessMs, deadlineAtMs).then(
+        this.#askNode(node, request, needs, deadlineAtMs).then(
           (answer) => {
             end();
             resolve(answer);
@@ -174,7 +176,7 @@ export class RegionClient {
   async #askNode(
     node: PeerInfo,
     request: LookupRequest,
-    maxStalenessMs: number | undefined,
+    needs: AnswerNeeds,
     deadlineAtMs: number,
   ): Promise<LiveAnswer> {
     const { region, requests, clock, metrics } = this.#options;
@@ -196,6 +198,11 @@ export class RegionClient {
     const elapsedMs = arrivedAtMs - askedAtMs;
     this.#latencies.note(elapsedMs);
     const stalenessMs = reply.stalenessMs + elapsedMs;
+    const { maxStalenessMs, sinceRevision } = needs;
+    if (reply.revision < sinceRevision) {
+      const detail = { code: "BEHIND", region, revision: reply.revision, sinceRevision } as const;
+      throw new FederationError(`${node.name} is behind what was shown before`, detail);
+    }
     if (maxStalenessMs !== undefined && stalenessMs > maxStalenessMs) {
       throw new FederationError(`${node.name} is behind`, { code: "TOO_STALE", region, stalenessMs, maxStalenessMs });
     }
@@ -214,7 +221,10 @@ export class RegionClient {
   }
 }
 
+/** Refusals of ours, of answers that came in time and in form. */
+const ANSWERED: ReadonlySet<string> = new Set(["TOO_STALE", "BEHIND"]);
+
 function isAnswered(error: unknown): boolean {
   if (error instanceof NetworkError) return error.detail.code === "REMOTE";
-  return error instanceof FederationError && error.detail.code === "TOO_STALE";
+  return error instanceof FederationError && ANSWERED.has(error.detail.code);
 }

@@ -184,7 +184,7 @@ export class SummaryTable {
 
   #onEnvelope({ region, body: bytes, signature }: Envelope): Verdict {
     const { trust, federation } = this.#options;
-    // This region's own messages are passed on, not read: the log tells us more.
+    // This region's own messages are passed on, not taken in: the log tells us more.
     if (region === this.#options.region) return this.#onOwn(bytes, signature);
     const cluster = trust.clusterOf(region);
     if (cluster === undefined) {
@@ -213,9 +213,12 @@ export class SummaryTable {
   }
 
   #onOwn(body: Uint8Array, signature: Uint8Array): Verdict {
-    const { signer } = this.#options;
+    const { signer, region, federation } = this.#options;
     if (signer.publicKey() === undefined) return "ignore";
-    return signer.verifies(GOSSIP_CONTEXT, body, signature) ? "accept" : this.#refused("bad-signature", "reject");
+    if (!signer.verifies(GOSSIP_CONTEXT, body, signature)) return this.#refused("bad-signature", "reject");
+    const { header } = readGossipBody(body);
+    if (header.region !== region) return this.#refused("malformed", "reject");
+    return header.federation === federation ? "accept" : this.#refused("foreign", "reject");
   }
 
   /** False for what was played back, or came after a newer message had said the same. */
