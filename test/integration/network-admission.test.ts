@@ -55,7 +55,7 @@ describe("admission", () => {
     assert.equal(await refused(test, {}, { psk: Buffer.from("another") }), "WRONG_KEY");
   });
 
-  it("P11: refuses another federation", limit, async (test) => {
+  it("P11, F17: refuses another federation, with the right key", limit, async (test) => {
     assert.equal(await refused(test, {}, { federation: asFederationId("other") }), "WRONG_FEDERATION");
   });
 

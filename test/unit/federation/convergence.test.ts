@@ -64,6 +64,22 @@ describe("convergence of summaries", () => {
     assert.deepEqual(all.differences(), []);
   });
 
+  it("F13: a node that restarts within 5 s, and that no gossip reaches, has all summaries again by its pulls", async () => {
+    const all = twoRegions();
+    for (let i = 0; i < 50; i++) all.regions.get("east")!.register(`a${i}`, `capability-${i}`);
+    await all.clock.advance(3_000);
+    all.crash("west-2");
+    all.regions.get("east")!.register("meanwhile", "new");
+    await all.clock.advance(4_000);
+    all.network.gossipLoss = 1;
+    all.start("west-2");
+    await all.clock.advance(200);
+    assert.deepEqual(all.differences(), []);
+    all.regions.get("east")!.register("later", "newer");
+    await all.clock.advance(12_000);
+    assert.deepEqual(all.differences(), []);
+  });
+
   it("F12: with every gossiped message lost, pulls alone bring all nodes to equal digests", async () => {
     const all = twoRegions();
     await all.clock.advance(500);

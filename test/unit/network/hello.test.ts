@@ -100,7 +100,7 @@ describe("hello", () => {
     );
   });
 
-  it("P11: refuses another federation", () => {
+  it("P11, F17: refuses another federation, with the right key", () => {
     assert.equal(
       refusalOf(dialer({ identity: identity({ federation: asFederationId("other") }) }), responder()),
       "WRONG_FEDERATION",
