@@ -79,6 +79,8 @@ export interface ClusterStatus {
   readonly sinceLeaderMs: number;
   readonly members: readonly { readonly name: string; readonly nodeId: string; readonly votes: boolean }[];
   readonly agents: { readonly healthy: number; readonly unhealthy: number };
+  /** `federation.export` as the region goes by it, and as this node is configured: the same, when all is well. */
+  readonly export: { readonly policy: readonly string[]; readonly configured: readonly string[] };
 }
 
 /** Who belongs to this node's region, and changes of it: asked of the leader, whichever node is asked. */

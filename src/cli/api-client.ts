@@ -47,6 +47,8 @@ export interface ClusterView {
   readonly stalenessMs: number;
   readonly members: readonly { readonly name: string; readonly votes: boolean }[];
   readonly agents: { readonly healthy: number; readonly unhealthy: number };
+  /** Namespaces that other regions see: as the region has it, and as the node is configured. Absent from older nodes. */
+  readonly export?: { readonly policy: readonly string[]; readonly configured: readonly string[] };
 }
 
 export interface MemberView {

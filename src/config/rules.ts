@@ -100,11 +100,18 @@ function checkSizes({ http, raft, registry }: Config): BrokenRule[] {
 }
 
 function checkFederation({ federation }: Config): BrokenRule[] {
-  if (federation.summaryFreshMs >= 2 * federation.headerIntervalMs) return [];
-  return [
-    {
+  const broken: BrokenRule[] = [];
+  if (federation.summaryFreshMs < 2 * federation.headerIntervalMs) {
+    broken.push({
       options: ["federation.summaryFreshMs", "federation.headerIntervalMs"],
       reason: "the first should be at least 2 x the second: one lost header must not empty the cache",
-    },
-  ];
+    });
+  }
+  if (federation.export?.length === 0) {
+    broken.push({
+      options: ["federation.export"],
+      reason: "an empty list could mean both: write * for all, !* for none",
+    });
+  }
+  return broken;
 }

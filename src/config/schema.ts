@@ -447,6 +447,15 @@ const FederationOptions = group({
     valuePattern: "^[0-9a-f]{64}$",
     expected: "a list of region=key, separated by commas, each key 64 lower-case hex digits",
   }),
+  export: Type.Optional(
+    list({
+      description:
+        "Namespaces that other regions see: names, * for all, ! before what they do not. The same on all nodes of a region. Absent means all.",
+      maxItems: 256,
+      pattern: "^!?(\\*|[^\\s,!*]{1,63})$",
+      expected: "a list of namespaces, separated by commas, each a name, *, or one of them after !, at most 256",
+    }),
+  ),
 });
 
 export const ConfigSchema = group({

@@ -34,8 +34,10 @@ export class LocalSummary {
   /** Reads the region's state as it is now, and follows its changes until the returned function is called. */
   start(): () => void {
     for (const entry of this.#local.entries()) this.#content.set(boundedEntry(entry));
-    return this.#local.onChange((names) => {
-      for (const name of names) this.#take(name);
+    return this.#local.onChange((changed) => {
+      const names = new Set<string>();
+      // What was never shown to other regions is not named to them when it changes, or goes.
+      for (const name of changed) if (this.#take(name)) names.add(name);
       for (const listener of this.#listeners) listener(names);
     });
   }
@@ -78,9 +80,12 @@ export class LocalSummary {
     return this.#content.bucket(number);
   }
 
-  #take(name: string): void {
+  /** @returns whether it was or is shown */
+  #take(name: string): boolean {
     const entry = this.#local.entry(name);
+    const wasShown = this.#content.get(name) !== undefined;
     if (entry === undefined) this.#content.remove(name);
     else this.#content.set(boundedEntry(entry));
+    return wasShown || entry !== undefined;
   }
 }

@@ -5,6 +5,7 @@ import type { Federation } from "../federation/federation.ts";
 import type { PeerDirectory } from "../network/interface.ts";
 import type { Founding } from "../raft/bootstrap.ts";
 import type { ConsensusGroup } from "../raft/index.ts";
+import { canonicalExport, type ExportPolicy } from "../registry/export-policy.ts";
 import type { RegistryService } from "../registry/registry-service.ts";
 import type { NodeId } from "../types/ids.ts";
 import type { SummaryNode } from "../types/summary.ts";
@@ -16,6 +17,7 @@ export interface ClusterViewParts {
   readonly self: () => SummaryNode;
   readonly version: string;
   readonly registry: RegistryService;
+  readonly exportConfigured: ExportPolicy;
   readonly group: ConsensusGroup;
   readonly readiness: () => Readiness;
   /** Present once the network is up, ... */
@@ -89,6 +91,7 @@ export class NodeClusterView implements ClusterView {
     const { term, commitIndex, appliedIndex, lastIndex, logStartIndex, stalenessMs, sinceLeaderMs, membership } =
       group.status();
     const { healthy, unhealthy } = registry.countAgents();
+    const configured = canonicalExport(this.#parts.exportConfigured);
     const toMember = (votes: boolean) => (member: { name: string; id: NodeId }) => ({
       name: member.name,
       nodeId: member.id,
@@ -110,6 +113,7 @@ export class NodeClusterView implements ClusterView {
       sinceLeaderMs,
       members: [...membership.voters.map(toMember(true)), ...membership.learners.map(toMember(false))],
       agents: { healthy, unhealthy },
+      export: { policy: registry.exportPolicy() ?? configured, configured },
     };
   }
 

@@ -1,4 +1,4 @@
-/** This node's own region in the federation's words, answered by registry, group and members. */
+/** This node's own region in the federation's words, as far as other regions may see it; answered by registry, group, members. */
 
 import type { LocalRegion, RegionKeyPair } from "../federation/interface.ts";
 import type { ConsensusGroup } from "../raft/index.ts";
@@ -21,16 +21,16 @@ export function localRegion({ registry, stateMachine, group, nodes, signingKey }
     term: () => group.status().term,
     revision: () => group.status().appliedIndex,
     stalenessMs: () => group.status().stalenessMs,
-    agents: () => stateMachine.index.size,
+    agents: () => registry.exportedAgents(),
     nodes,
-    entries: () => registry.capabilities(),
-    entry: (name) => stateMachine.index.capability(name),
+    entries: () => registry.exportedCapabilities(),
+    entry: (name) => registry.exportedCapability(name),
     onChange: (listener) => registry.onChange(listener),
     async lookup(query, consistency) {
       if (consistency === "linearizable") await registry.read("linearizable");
-      return registry.lookupHere(query);
+      return registry.lookupForAbroad(query);
     },
     signingKey,
-    keySuccessions: () => registry.keySuccessions(),
+    keySuccessions: () => stateMachine.keySuccessions,
   };
 }

@@ -25,6 +25,7 @@ import { Admission } from "../raft/admission.ts";
 import { type Founding, readFounding } from "../raft/bootstrap.ts";
 import { RAFT_DEFAULTS, RaftGroup, type RaftGroupOptions } from "../raft/raft-group.ts";
 import { type CapabilityAbroad, ChangeFeed } from "../registry/change-feed.ts";
+import { EXPORT_ALL } from "../registry/export-policy.ts";
 import type { RemoteRegions } from "../registry/interface.ts";
 import { LeaseKeeper, RENEWALS_METHOD } from "../registry/lease-keeper.ts";
 import { RegistryService } from "../registry/registry-service.ts";
@@ -45,6 +46,7 @@ import { NodeClusterView } from "./cluster-view.ts";
 import { ConfiguredMembers } from "./configured-members.ts";
 import { Counters } from "./counters.ts";
 import { EpochTransport } from "./epoch-transport.ts";
+import { ExportKeeper } from "./export-keeper.ts";
 import { NodeFederationAdmin } from "./federation-admin.ts";
 import { GroupInWaiting } from "./group-in-waiting.ts";
 import { Introductions } from "./introductions.ts";
@@ -104,6 +106,7 @@ export class RegistryNode {
   #group: RaftGroup | undefined;
   #admission: Admission | undefined;
   #keyKeeper: RegionKeyKeeper | undefined;
+  #exportKeeper: ExportKeeper | undefined;
   #federation: Federation | undefined;
   #introductions: Introductions | undefined;
   #entering: Promise<void> = Promise.resolve();
@@ -201,6 +204,7 @@ export class RegistryNode {
         eventsMax: config.registry.eventsMax,
         isolatesNamespaces: config.registry.namespaces === "isolated",
         handBackMs: config.registry.handBackMs,
+        export: config.federation.export ?? EXPORT_ALL,
         ...(config.node.zone !== undefined && { zone: config.node.zone }),
       },
       logger,
@@ -342,6 +346,15 @@ export class RegistryNode {
     });
     this.#keyKeeper = keyKeeper;
     keyKeeper.start();
+    this.#exportKeeper = new ExportKeeper({
+      registry,
+      group,
+      configured: config.federation.export ?? EXPORT_ALL,
+      clock,
+      logger,
+    });
+    // Without a shared key there are no other regions.
+    if (this.#psk().length > 0) this.#exportKeeper.start();
     const federation = new Federation({
       local: localRegion({
         registry,
@@ -385,6 +398,7 @@ export class RegistryNode {
       self: () => this.#address,
       version,
       registry: this.#registry,
+      exportConfigured: config.federation.export ?? EXPORT_ALL,
       group: this.#groupInWaiting,
       readiness: () => this.#readiness(),
       directory: () => this.#network?.directory,
@@ -492,6 +506,7 @@ export class RegistryNode {
     this.#introductions?.stop();
     this.#federation?.stop();
     this.#keyKeeper?.stop();
+    this.#exportKeeper?.stop();
     await this.#group?.stop();
     await this.#network?.stop();
     await this.#store.close();

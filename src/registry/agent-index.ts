@@ -135,6 +135,21 @@ export class AgentIndex {
     return this.#names;
   }
 
+  /** The same of agents in the namespaces that `isExported` lets through: counted now, at the cost of looking at each offer. */
+  capabilityIn(isExported: (namespace: string) => boolean, name: string): CapabilityCount | undefined {
+    const entry = this.#capabilities.get(name);
+    const offers = entry?.offers.filter(({ agent }) => isExported(agent.record.namespace)) ?? [];
+    if (entry === undefined || offers.length === 0) return undefined;
+    return offers.length === entry.offers.length ? entry.count() : countOf(name, offers, entry.revision);
+  }
+
+  /** How many agents are in the namespaces that `isExported` lets through. */
+  sizeIn(isExported: (namespace: string) => boolean): number {
+    let size = 0;
+    for (const [namespace, ids] of this.#idsByNamespace) if (isExported(namespace)) size += ids.length;
+    return size;
+  }
+
   *capabilities(): Iterable<CapabilityCount> {
     for (const entry of this.#capabilities.values()) yield entry.count();
   }
@@ -319,6 +334,19 @@ class CapabilityEntry {
     };
     return this.#count;
   }
+}
+
+function countOf(name: string, offers: readonly Offer[], revision: number): CapabilityCount {
+  const agents = new Map(offers.map(({ agent }) => [agent.id, agent.health]));
+  const sorted = (texts: Iterable<string>) => [...new Set(texts)].sort(compareText);
+  return {
+    name,
+    healthy: [...agents.values()].filter((health) => health === "healthy").length,
+    total: agents.size,
+    versions: sorted(offers.map(({ capability }) => capability.version)),
+    tags: sorted(offers.flatMap(({ capability }) => capability.tags)),
+    revision,
+  };
 }
 
 /** Texts with the number of times they were added; sorted when somebody first looks, and kept so from then on. */

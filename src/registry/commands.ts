@@ -10,6 +10,7 @@ import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import type { AgentId } from "../types/ids.ts";
 import type { KeySuccession } from "../types/region-standing.ts";
 import { decode, encode } from "./codec.ts";
+import { EXPORT_ITEMS_MAX, type ExportPolicy } from "./export-policy.ts";
 import { shareTags } from "./matching/tags.ts";
 
 export type Command =
@@ -55,6 +56,8 @@ export type Command =
       readonly succession: KeySuccession;
       readonly successionsMax: number;
     }
+  /** Which namespaces other regions see. */
+  | { readonly kind: "setExport"; readonly policy: ExportPolicy }
   /** Every agent is to ask for its dependencies anew. */
   | { readonly kind: "rotate"; readonly entityId: string | null; readonly atMs: number; readonly eventsMax: number }
   | { readonly kind: "setDraining"; readonly isDraining: boolean }
@@ -93,6 +96,7 @@ export type BatchResult = { readonly changed: number };
 /** False when the region had a key already, or another one than was to be replaced. */
 export type RegionKeyResult = { readonly isSet: boolean };
 export type RotateResult = { readonly affectedAgents: number };
+export type ExportResult = { readonly policy: ExportPolicy };
 export type DrainResult = { readonly isDraining: boolean };
 export type AuditResult = { readonly written: number };
 export type UnknownResult = { readonly refused: "unknown-command" };
@@ -103,6 +107,7 @@ export type CommandResult =
   | RegionKeyResult
   | RotateResult
   | DrainResult
+  | ExportResult
   | AuditResult
   | UnknownResult;
 
@@ -119,6 +124,7 @@ const KIND = {
   setDraining: 7,
   audit: 8,
   replaceRegionKey: 9,
+  setExport: 10,
 } as const;
 const MODE = { keep: 0, purge: 1 } as const;
 
@@ -139,6 +145,8 @@ function fieldsOf(command: Command): readonly unknown[] {
       return [kind, command.agents, command.atMs];
     case "setRegionKey":
       return [kind, command.wrapped];
+    case "setExport":
+      return [kind, command.policy];
     case "replaceRegionKey": {
       const { previous, next, signature } = command.succession;
       return [kind, command.replaces, command.wrapped, [previous, next, signature], command.successionsMax];
@@ -192,6 +200,8 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
       return typeof rest[0] === "boolean" ? { kind: "setDraining", isDraining: rest[0] } : null;
     case KIND.audit:
       return readAudit(rest);
+    case KIND.setExport:
+      return isPolicy(rest[0]) ? { kind: "setExport", policy: rest[0] } : null;
     case KIND.replaceRegionKey:
       return readReplaceRegionKey(rest);
     default:
@@ -259,6 +269,10 @@ function readAuditEntry(entry: unknown): AuditEntry | null {
   if (typeof data !== "object" || data === null || Array.isArray(data)) return null;
   const type = isResolved ? "dependency_resolved" : "dependency_unresolved";
   return { functionName, position, type, data: data as JsonObject };
+}
+
+function isPolicy(value: unknown): value is ExportPolicy {
+  return Array.isArray(value) && value.length <= EXPORT_ITEMS_MAX && value.every((item) => typeof item === "string");
 }
 
 function isPairs(value: unknown): value is readonly (readonly [AgentId, number])[] {

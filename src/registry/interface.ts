@@ -180,7 +180,7 @@ export interface Registry {
    * @throws RegistryError UNKNOWN_REGION, TOO_STALE, NO_LEADER (linearizable only)
    */
   lookup(query: LookupQuery): Promise<LookupAnswer>;
-  /** This region's part of an answer, for another region that asks. */
+  /** This region's part of an answer. */
   lookupHere(query: RegionQuery): RegionAnswer;
 
   /** Calls back after commands were applied, with the capability names they touched and the new revision. */

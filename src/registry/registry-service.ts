@@ -25,6 +25,7 @@ import {
   type CommandResult,
   type DeregisterResult,
   type DrainResult,
+  type ExportResult,
   encodeCommand,
   type RegionKeyResult,
   type RegisterResult,
@@ -33,6 +34,7 @@ import {
 import { auditOf } from "./dependency-audit.ts";
 import { equalData } from "./equal-data.ts";
 import { RegistryError } from "./errors.ts";
+import { compileExport, EXPORT_ALL, type ExportPolicy, type ExportTest } from "./export-policy.ts";
 import type {
   AgentFilter,
   CapabilityCount,
@@ -74,11 +76,18 @@ export interface ServiceOptions {
   readonly isolatesNamespaces: boolean;
   /** A provider that returned takes over from one abroad after this long. */
   readonly handBackMs: number;
+  /** Which namespaces other regions see, until the region has a policy. */
+  readonly export: ExportPolicy;
   /** The part of the region that this node is in: where an asker is taken to be that names none. */
   readonly zone?: string;
 }
 
-export const SERVICE_DEFAULTS: ServiceOptions = { eventsMax: 10_000, isolatesNamespaces: false, handBackMs: 10_000 };
+export const SERVICE_DEFAULTS: ServiceOptions = {
+  eventsMax: 10_000,
+  isolatesNamespaces: false,
+  handBackMs: 10_000,
+  export: EXPORT_ALL,
+};
 
 export interface RegistryServiceParts {
   readonly region: RegionId;
@@ -107,6 +116,7 @@ export class RegistryService implements Registry {
   readonly #options: ServiceOptions;
   readonly #logger: Logger;
   readonly #resolver: Resolver;
+  #exported: { readonly isExported: ExportTest } | undefined;
   #isStopping = false;
 
   constructor(parts: RegistryServiceParts) {
@@ -122,6 +132,10 @@ export class RegistryService implements Registry {
     this.#options = { ...SERVICE_DEFAULTS, ...parts.options };
     this.#logger = parts.logger;
     this.#resolver = new Resolver({ ...parts, ...this.#options });
+    const forget = () => {
+      this.#exported = undefined;
+    };
+    this.#stateMachine.observe({ exportChanged: forget, restored: forget });
   }
 
   /** Refuses writes and renewals from now on with STOPPING; reads go on. */
@@ -294,14 +308,20 @@ export class RegistryService implements Registry {
   }
 
   lookupHere(query: RegionQuery): RegionAnswer {
-    return this.#findHere(query);
+    return this.#find(query, null);
   }
 
-  #findHere(query: RegionQuery, zoneFirst?: ZoneFirst): RegionAnswer {
+  /** The same for another region that asks, as far as it may see. */
+  lookupForAbroad(query: RegionQuery): RegionAnswer {
+    return this.#find(query, this.#exportTest());
+  }
+
+  #find(query: RegionQuery, isExported: ExportTest, zoneFirst?: ZoneFirst): RegionAnswer {
     const { revision, stalenessMs } = this.#view();
     const limit = boundedLimit(query.limit);
     const offers = this.#stateMachine.index.offers(query.capability);
     const { agents, hasMore } = findMatches(offers, limit === query.limit ? query : { ...query, limit }, {
+      isVisible: isExported === null ? undefined : ({ agent }) => isExported(agent.record.namespace),
       isAvailable: this.#resolver.isAvailable,
       fits: query.schema && schemaTest(query.schema),
       zoneFirst,
@@ -310,10 +330,55 @@ export class RegistryService implements Registry {
   }
 
   onChange(listener: (capabilities: ReadonlySet<string>, revision: number) => void): () => void {
+    let isAll = false;
     return this.#stateMachine.observe({
-      applied: listener,
+      exportChanged: () => {
+        isAll = true;
+      },
+      applied: (capabilities, revision) => {
+        listener(isAll ? new Set(this.#stateMachine.index.names()) : capabilities, revision);
+        isAll = false;
+      },
       restored: (capabilities) => listener(capabilities, this.#group.status().appliedIndex),
     });
+  }
+
+  /** What other regions may see of a capability; undefined when that is nothing. */
+  exportedCapability(name: string): CapabilityCount | undefined {
+    const isExported = this.#exportTest();
+    const { index } = this.#stateMachine;
+    return isExported === null ? index.capability(name) : index.capabilityIn(isExported, name);
+  }
+
+  /** The same of all of them. */
+  *exportedCapabilities(): Iterable<CapabilityCount> {
+    for (const name of this.#stateMachine.index.names()) {
+      const count = this.exportedCapability(name);
+      if (count !== undefined) yield count;
+    }
+  }
+
+  /** How many agents other regions may know of. */
+  exportedAgents(): number {
+    const isExported = this.#exportTest();
+    const { index } = this.#stateMachine;
+    return isExported === null ? index.size : index.sizeIn(isExported);
+  }
+
+  /** Which namespaces other regions see, as the region's log has it; undefined until a leader has set it. */
+  exportPolicy(): ExportPolicy | undefined {
+    return this.#stateMachine.exportPolicy;
+  }
+
+  /** @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING; repeating it is safe */
+  async setExportPolicy(policy: ExportPolicy): Promise<void> {
+    await this.#propose<ExportResult>({ kind: "setExport", policy });
+  }
+
+  /** Before the region has a policy, each node goes by its own: what is not to be seen is not seen from the start. */
+  #exportTest(): ExportTest {
+    this.#exported ??= { isExported: compileExport(this.exportPolicy() ?? this.#options.export) };
+    return this.#exported.isExported;
   }
 
   /** The wrapped key that this region signs with; undefined until one was set. */
@@ -332,11 +397,6 @@ export class RegistryService implements Registry {
     const key = this.regionKey();
     invariant(key !== undefined, "a region key that was set is there");
     return key;
-  }
-
-  /** How that key came to be the region's, oldest first. */
-  keySuccessions(): readonly KeySuccession[] {
-    return this.#stateMachine.keySuccessions;
   }
 
   /**
@@ -383,7 +443,7 @@ export class RegistryService implements Registry {
     const zone = place === undefined ? this.#zoneOf(query) : place.nearness.zone;
     const { after, isAfterInZone } = homeAfter(this.region, place);
     const zoneFirst = zone === null ? undefined : { zone, isAfterInZone };
-    return this.#findHere(after === undefined ? query : { ...query, after }, zoneFirst);
+    return this.#find(after === undefined ? query : { ...query, after }, null, zoneFirst);
   }
 
   /** Where the asker is taken to be; null when nobody said. */

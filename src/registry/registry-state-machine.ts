@@ -6,7 +6,7 @@
  *
  * Records: `agent/<id>` (KeptAgent), `capability/<name>` (its revision), `event/<sequence>`, `audit/<id>` (the newest audit of
  * each of the agent's dependencies), `meta/topology` and `meta/rotated` (log indices), `region/key`,
- * `region/successions` (of the region's keys), `region/draining`.
+ * `region/successions` (of the region's keys), `region/export`, `region/draining`.
  *
  * Elsewhere: who is proposed for expiry (`lease-keeper.ts`), how commands look (`commands.ts`), what is found
  * (`agent-index.ts`, `matching/`).
@@ -27,6 +27,7 @@ import {
   type DeregisterResult,
   type DrainResult,
   decodeCommand,
+  type ExportResult,
   type RegionKeyResult,
   type RegisterResult,
   type RotateResult,
@@ -36,6 +37,7 @@ import { type DependencyIndex, requiredEdges } from "./dependency-index.ts";
 import { equalData } from "./equal-data.ts";
 import { EventLog } from "./event-log.ts";
 import { fellSilent, registered, rotated, unregistered } from "./event-records.ts";
+import { compileExport, EXPORT_ALL, type ExportPolicy } from "./export-policy.ts";
 import { findRequiredCycle } from "./matching/required-cycle.ts";
 import { shareTags } from "./matching/tags.ts";
 
@@ -45,6 +47,8 @@ export interface StateObserver {
   agentChanged?(before: KeptAgent | undefined, after: KeptAgent | undefined): void;
   /** A command changed something: the capabilities of the agents it touched, and its index. */
   applied?(capabilities: ReadonlySet<string>, revision: number): void;
+  /** Other regions may see other namespaces than before. Told before `applied`. */
+  exportChanged?(): void;
   /** Everything was replaced; `capabilities` names those there were and those there are. */
   restored?(capabilities: ReadonlySet<string>): void;
 }
@@ -57,6 +61,7 @@ const TOPOLOGY_KEY = "meta/topology";
 const ROTATED_KEY = "meta/rotated";
 const REGION_KEY = "region/key";
 const SUCCESSIONS_KEY = "region/successions";
+const EXPORT_KEY = "region/export";
 const DRAINING_KEY = "region/draining";
 
 /** Events of one command are counted within its log index: what orders them needs no counter of its own. */
@@ -80,6 +85,7 @@ class State {
   rotatedRevision = 0;
   regionKey: Uint8Array | undefined = undefined;
   keySuccessions: readonly KeySuccession[] = [];
+  exportPolicy: ExportPolicy | undefined = undefined;
   isDraining = false;
 
   constructor(region: RegionId) {
@@ -132,6 +138,11 @@ export class RegistryStateMachine implements StateMachine {
   /** The region's wrapped signing key, undefined until one was set. */
   get regionKey(): Uint8Array | undefined {
     return this.#state.regionKey;
+  }
+
+  /** Which namespaces other regions see; undefined until it was set. */
+  get exportPolicy(): ExportPolicy | undefined {
+    return this.#state.exportPolicy;
   }
 
   /** How the signing key came to be the region's, oldest first. */
@@ -191,6 +202,8 @@ function load(state: State, key: string, value: unknown): void {
     state.isDraining = value as boolean;
   } else if (key === REGION_KEY) {
     state.regionKey = Uint8Array.from(value as Uint8Array);
+  } else if (key === EXPORT_KEY) {
+    state.exportPolicy = value as ExportPolicy;
   } else if (key === SUCCESSIONS_KEY) {
     state.keySuccessions = value as readonly KeySuccession[];
   } else {
@@ -277,6 +290,24 @@ class Change {
     this.#write(TOPOLOGY_KEY, this.index);
   }
 
+  setExport(policy: ExportPolicy): void {
+    const before = this.#state.exportPolicy;
+    if (before !== undefined && equalData(before, policy)) return;
+    this.#state.exportPolicy = policy;
+    this.#write(EXPORT_KEY, policy);
+    // What other regions kept of these is judged by their revision, and says too much or too little now.
+    const [sawIt, seesIt] = [compileExport(before ?? EXPORT_ALL), compileExport(policy)];
+    for (const { record } of this.#state.index.agents()) {
+      const { namespace, capabilities } = record;
+      if ((sawIt?.(namespace) ?? true) === (seesIt?.(namespace) ?? true)) continue;
+      for (const { name } of capabilities) {
+        this.#state.index.touch(name, this.index);
+        this.#capabilities.add(name);
+      }
+    }
+    for (const observer of this.#observers) observer.exportChanged?.();
+  }
+
   /** @returns false when there was one */
   setRegionKey(wrapped: Uint8Array): boolean {
     if (this.#state.regionKey !== undefined) return false;
@@ -339,6 +370,9 @@ function perform(change: Change, command: Command): CommandResult {
       return purge(change, command);
     case "setRegionKey":
       return { isSet: change.setRegionKey(command.wrapped) } satisfies RegionKeyResult;
+    case "setExport":
+      change.setExport(command.policy);
+      return { policy: command.policy } satisfies ExportResult;
     case "replaceRegionKey":
       return { isSet: change.replaceRegionKey(command) } satisfies RegionKeyResult;
     case "rotate":

@@ -87,6 +87,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("purge" as const), agents: fc.array(fc.tuple(id, index), { maxLength: 6 }), atMs }),
   fc.record({ kind: fc.constant("setRegionKey" as const), wrapped: fc.uint8Array({ maxLength: 1 }) }),
+  fc.record({ kind: fc.constant("setExport" as const), policy: fc.subarray(["*", "default", "!default"]) }),
   fc.record({
     kind: fc.constant("replaceRegionKey" as const),
     replaces: fc.uint8Array({ maxLength: 1 }),

@@ -14,8 +14,8 @@ import { seededRandom } from "../../src/util/random.ts";
 import { HOME, type TestNode, TestRegion } from "../unit/registry/fixtures.ts";
 import { checkedSend, type Send } from "./api-openapi.ts";
 import { FakeClusterAdmin } from "./fake-admin.ts";
-import { FakePeerAdmin } from "./fake-peers.ts";
 import { FakeFederationAdmin } from "./fake-federation-admin.ts";
+import { FakePeerAdmin } from "./fake-peers.ts";
 
 export const OTHER_REGION_HTTP = "http://us-west-1:8000";
 export const CLUSTER = "c0ffee";
@@ -96,6 +96,7 @@ export class FakeClusterView implements ClusterView {
       ...{ term, commitIndex, appliedIndex, lastIndex, logStartIndex, stalenessMs, sinceLeaderMs },
       members: [{ name: "us-east-1", nodeId: this.#node.group.self, votes: true }],
       agents: { healthy: 0, unhealthy: 0 },
+      export: { policy: ["*"], configured: ["*"] },
     };
   }
 

@@ -64,6 +64,12 @@ const ShownCluster = Type.Object({
     Type.Array(Type.Object({ name: Type.String(), nodeId: Type.String(), votes: Type.Boolean() })),
   ),
   agents: Type.Object({ healthy: Count, unhealthy: Count }),
+  export: Shown<ClusterStatus["export"]>(
+    Type.Object(
+      { policy: Strings, configured: Strings },
+      { description: "Namespaces that other regions see: as the region has it, and as this node is configured." },
+    ),
+  ),
 });
 
 export const clusterRoutes: Face = async (app, { view }) => {

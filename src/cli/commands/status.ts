@@ -25,7 +25,20 @@ function describeNode(cluster: ClusterView): string {
     voters.length > 0 ? `voters ${voters.join(", ")}` : style.red("not founded: waiting for the other members"),
     `applied ${cluster.appliedIndex} of ${cluster.commitIndex} committed, at most ${formatAge(cluster.stalenessMs)} old`,
     `agents: ${cluster.agents.healthy} healthy, ${cluster.agents.unhealthy} unhealthy`,
+    ...describeExport(cluster.export),
   ].join("\n");
+}
+
+/** Nothing where everything is exported, and nobody would have it otherwise. */
+function describeExport(exported: ClusterView["export"]): string[] {
+  if (exported === undefined) return [];
+  const [policy, configured] = [exported.policy.join(","), exported.configured.join(",")];
+  if (policy !== configured) {
+    return [
+      style.red(`other regions see ${policy}, this node is configured for ${configured}: set federation.export alike`),
+    ];
+  }
+  return policy === "*" ? [] : [`other regions see ${policy}`];
 }
 
 export function formatRegions(regions: readonly RegionView[]): string {

@@ -30,6 +30,8 @@ export function compareOffers(a: Offer, b: Offer): number {
 export interface MatchOptions {
   /** Whether what the offer requires of others is there: part of the health stage, so not asked where any health will do. */
   readonly isAvailable?: ((offer: Offer) => boolean) | undefined;
+  /** Before all stages: whether whoever asks may see the offer at all. */
+  readonly isVisible?: ((offer: Offer) => boolean) | undefined;
   /** The schema stage. */
   readonly fits?: ((capability: Capability) => boolean) | undefined;
 }
@@ -127,8 +129,9 @@ function scorerOf(need: Need): (offer: Offer) => number | null {
 }
 
 /** The other stages: which of them drops an offer makes no difference, so the dear ones are asked of what is left. */
-function costlyStagesOf({ health }: Need, { isAvailable, fits }: MatchOptions): (offer: Offer) => boolean {
+function costlyStagesOf({ health }: Need, { isVisible, isAvailable, fits }: MatchOptions): (offer: Offer) => boolean {
   return (offer) =>
+    (isVisible === undefined || isVisible(offer)) &&
     (health === "any" || isAvailable === undefined || isAvailable(offer)) &&
     (fits === undefined || fits(offer.capability));
 }

@@ -353,6 +353,11 @@ describe("rules that span options", () => {
       { ATOLL_FEDERATION_SUMMARY_FRESH_MS: "1999" },
       /federation\.summaryFreshMs .* federation\.headerIntervalMs/,
     ],
+    [
+      "what is exported is said",
+      { ATOLL_FEDERATION_EXPORT: "," },
+      /federation\.export.*write \* for all, !\* for none/,
+    ],
   ];
   for (const [rule, env, message] of CASES) {
     it(rule, () => assert.match(problemsOf({ env }).join("\n"), message));

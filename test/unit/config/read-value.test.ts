@@ -95,6 +95,7 @@ describe("what is printed", () => {
       "network.advertise": "none",
       "node.members": "a@h:1,b@[::1]:2",
       "federation.pins": "west=ab",
+      "federation.export": "*,!payroll",
       "http.port": "8000",
     };
     for (const [path, text] of Object.entries(texts)) {

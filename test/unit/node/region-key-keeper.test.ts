@@ -85,7 +85,7 @@ describe("the region's signing key", () => {
     const next = await second.rotate();
     assert.deepEqual([first.pair()?.publicKey, second.pair()?.publicKey], [next, next]);
     const [from, to] = [toHex(before.publicKey), toHex(next)];
-    assert.deepEqual(keysReplaced(SCOPE, from, to, leader.service.keySuccessions()), [from]);
+    assert.deepEqual(keysReplaced(SCOPE, from, to, leader.stateMachine.keySuccessions), [from]);
   });
 
   it("is not replaced by whoever did not see that somebody else was first", async () => {
@@ -103,14 +103,14 @@ describe("the region's signing key", () => {
     });
     await keeper.rotate();
     await assert.rejects(lagging.rotate(), (error: ClusterError) => error.detail.code === "REGION_KEY_CHANGED");
-    assert.equal(service.keySuccessions().length, 1);
+    assert.equal(follower.stateMachine.keySuccessions.length, 1);
   });
 
   it("keeps the newest 16 successions", async () => {
     const keeper = keeperOf(leader);
     await region.clock.advance(10);
     for (let i = 0; i < 20; i++) await keeper.rotate();
-    const kept = follower.service.keySuccessions();
+    const kept = follower.stateMachine.keySuccessions;
     assert.equal(kept.length, 16);
     assert.equal(kept.at(-1)?.next, toHex(keeper.pair()!.publicKey));
   });

@@ -18,6 +18,7 @@ const COMMANDS: readonly Command[] = [
     succession: { previous: "01", next: "02", signature: "03" },
     successionsMax: 16,
   },
+  { kind: "setExport", policy: ["*", "!private"] },
   { kind: "rotate", entityId: null, atMs: 1, eventsMax: 100 },
   { kind: "rotate", entityId: "entity", atMs: 1, eventsMax: 100 },
   { kind: "setDraining", isDraining: true },
