@@ -48,6 +48,10 @@ export interface RegionStatus {
   /** Name of the leader; null while none is known. Other regions' leaders are not known here. */
   readonly leader: string | null;
   readonly revision: number;
+  /** Revisions up to that one which this node does not show yet. */
+  readonly lagRevisions: number;
+  /** Since another region was last heard of; absent for this node's own, and for one that never was. */
+  readonly silentMs?: number;
   /** Upper bound of how old what this node knows of the region may be; Infinity when nothing was ever proved. */
   readonly stalenessMs: number;
   /** The capability summary held equals the newest one that the region signed; true for this node's own region. */
@@ -55,7 +59,9 @@ export interface RegionStatus {
   readonly agents: number;
   readonly capabilities: number;
   readonly nodes: readonly { readonly name: string; readonly nodeId: string; readonly http: string }[];
+  /** To the nearest node of another region. */
   readonly roundTripMs?: number;
+  /** Whether lookups there fail so often that it is not asked for a while. */
   readonly breaker?: "closed" | "half-open" | "open";
   /** Why messages in the region's name are refused, when they are. */
   readonly distrust?: string;

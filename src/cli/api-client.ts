@@ -29,7 +29,11 @@ export interface RegionView {
   readonly agents: number;
   readonly capabilities: number;
   readonly nodes: readonly { readonly name: string; readonly http: string }[];
+  /** These two are absent from older nodes. */
+  readonly lagRevisions?: number;
+  readonly silentMs?: number;
   readonly roundTripMs?: number;
+  readonly breaker?: "closed" | "half-open" | "open";
   readonly distrust?: string;
 }
 

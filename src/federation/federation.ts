@@ -168,17 +168,23 @@ export class Federation implements RemoteLookup {
     const client = this.#clientOf(region);
     const roundTripMs = client.roundTripMs();
     const distrust = this.#trust.distrustOf(region);
+    const heardAtMs = Math.max(
+      this.#table.heardAtMs(region) ?? Number.NEGATIVE_INFINITY,
+      client.answeredAtMs ?? Number.NEGATIVE_INFINITY,
+    );
     return {
       region,
       cluster: this.#trust.clusterOf(region) ?? "",
       link: client.linked().length > 0 ? "connected" : "away",
       revision: header?.revision ?? 0,
+      lagRevisions: this.#table.lagRevisions(region),
       summaryAgeMs: this.#table.ageMs(region),
       inSync: this.#table.isInSync(region),
       capabilities: this.#table.capabilities(region),
       agents: header?.agents ?? 0,
       nodes: header?.nodes ?? [],
       breaker: client.breaker,
+      ...(Number.isFinite(heardAtMs) && { silentMs: Math.max(0, this.#options.clock.now() - heardAtMs) }),
       ...(roundTripMs !== undefined && { roundTripMs }),
       ...(distrust !== undefined && { distrust }),
     };

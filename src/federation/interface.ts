@@ -50,7 +50,12 @@ export interface RemoteRegionStatus {
   readonly cluster: string;
   /** `connected`: a node of it is linked. `away`: none is, the summary ages. */
   readonly link: "connected" | "away";
+  /** Of the newest signed header. */
   readonly revision: number;
+  /** Revisions up to that one of which not all is known here: of summaries in sync 0. */
+  readonly lagRevisions: number;
+  /** Since the region was last heard of, by gossip, pull or lookup; absent when it never was. */
+  readonly silentMs?: number;
   /** Since the newest proof, by signed header or pull, of the summary's state. */
   readonly summaryAgeMs: number;
   /** The digests of the summary held equal those of its newest signed header. */

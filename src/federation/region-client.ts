@@ -56,6 +56,7 @@ export class RegionClient {
   readonly #breaker: CircuitBreaker;
   readonly #latencies: LatencyWindow;
   readonly #hedges = new HedgeBudget();
+  #answeredAtMs: number | undefined;
 
   constructor(options: RegionClientOptions) {
     this.#options = options;
@@ -65,6 +66,11 @@ export class RegionClient {
 
   get breaker(): "closed" | "half-open" | "open" {
     return this.#breaker.state;
+  }
+
+  /** When a node of the region last answered a lookup, on the clock; undefined when none ever did. */
+  get answeredAtMs(): number | undefined {
+    return this.#answeredAtMs;
   }
 
   /** Linked nodes of the region's pinned cluster. */
@@ -195,6 +201,7 @@ export class RegionClient {
       throw new FederationError(`an answer of ${region} was dropped`, { code: "INVALID_ANSWER", region, reason });
     }
     const arrivedAtMs = clock.now();
+    this.#answeredAtMs = arrivedAtMs;
     const elapsedMs = arrivedAtMs - askedAtMs;
     this.#latencies.note(elapsedMs);
     const stalenessMs = reply.stalenessMs + elapsedMs;

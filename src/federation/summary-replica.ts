@@ -31,6 +31,11 @@ export class SummaryReplica {
     return this.#content.size;
   }
 
+  /** All that happened to any name up to this revision is known; 0 when that can not be said yet. */
+  get knownRevision(): number {
+    return Math.max(0, Math.min(...this.#buckets.map(({ floor }) => floor)));
+  }
+
   root(): string {
     return this.#content.root();
   }

@@ -42,6 +42,8 @@ interface RemoteSummary {
   readonly replica: SummaryReplica;
   /** When the state that `header` shows was last proven to be the region's, on the clock. */
   provenAtMs: number;
+  /** When anything new was last said in the region's name, on the clock. */
+  heardAtMs: number;
   /** Of the newest gossip message. A message at or before it proves nothing about now. */
   term: number;
   sequence: number;
@@ -122,6 +124,17 @@ export class SummaryTable {
     return this.#regions.get(region)?.provenAtMs ?? this.#startedAtMs;
   }
 
+  /** When anything new was last said in the region's name, by gossip or in answer to a pull; undefined when nothing ever was. */
+  heardAtMs(region: RegionId): number | undefined {
+    return this.#regions.get(region)?.heardAtMs;
+  }
+
+  /** How many revisions of the region happened after the last one as of which all is known here. */
+  lagRevisions(region: RegionId): number {
+    const held = this.#regions.get(region);
+    return held === undefined ? 0 : Math.max(0, held.header.revision - held.replica.knownRevision);
+  }
+
   ageMs(region: RegionId): number {
     return Math.max(0, this.#options.clock.now() - this.provenAtMs(region));
   }
@@ -171,6 +184,7 @@ export class SummaryTable {
    */
   applyPull({ header, provenAtMs, digests, buckets }: PulledState): number[] {
     const held = this.#held(header);
+    held.heardAtMs = this.#options.clock.now();
     this.#options.metrics.fetched(buckets.length);
     for (const { bucket, entries } of buckets) this.#replaceBucket(held, bucket, entries, header.revision);
     this.#changes += buckets.length;
@@ -233,6 +247,7 @@ export class SummaryTable {
     const { header, sequence, stalenessMs, entries } = body;
     const held = this.#held(header);
     if (held.replica.size + entries.length > CAPABILITIES_MAX) return this.#refused("too-many", "ignore");
+    held.heardAtMs = this.#options.clock.now();
     for (const entry of entries) {
       if (held.replica.merge(entry)) this.#tell(header.region, entry);
     }
@@ -260,6 +275,7 @@ export class SummaryTable {
       header,
       replica: new SummaryReplica(this.#options.hash64),
       provenAtMs: Number.NEGATIVE_INFINITY,
+      heardAtMs: this.#options.clock.now(),
       term: 0,
       sequence: 0,
       learned: "",

@@ -60,7 +60,7 @@ export class NodeClusterView implements ClusterView {
 
   regions(): RegionStatus[] {
     const { registry, group, federation, founding, members } = this.#parts;
-    const { stalenessMs, appliedIndex } = group.status();
+    const { stalenessMs, appliedIndex, commitIndex } = group.status();
     const { healthy, unhealthy, capabilities } = registry.countAgents();
     const own: RegionStatus = {
       region: registry.region,
@@ -68,6 +68,7 @@ export class NodeClusterView implements ClusterView {
       cluster: founding()?.cluster ?? "",
       leader: this.#leaderName(),
       revision: appliedIndex,
+      lagRevisions: Math.max(0, commitIndex - appliedIndex),
       stalenessMs,
       inSync: true,
       agents: healthy + unhealthy,

@@ -31,19 +31,30 @@ const ShownRegion = Type.Object({
   link: Link,
   cluster: Type.String(),
   leader: NameOrNull,
-  revision: Count,
+  revision: Type.Integer({ minimum: 0, description: "The newest that this node heard of." }),
+  lagRevisions: Type.Integer({
+    minimum: 0,
+    description: "Revisions up to that one which this node does not show yet.",
+  }),
   stalenessMs: Milliseconds,
-  inSync: Type.Boolean(),
+  inSync: Type.Boolean({ description: "The digests of what this node holds equal those that the region signed." }),
   agents: Count,
   capabilities: Count,
   nodes: Shown<RegionStatus["nodes"]>(
     Type.Array(Type.Object({ name: Type.String(), nodeId: Type.String(), http: Type.String() })),
   ),
+  silentMs: Type.Optional(
+    Type.Integer({ minimum: 0, description: "Since another region was last heard of; absent when it never was." }),
+  ),
   roundTripMs: RoundTrip,
   breaker: Type.Optional(
-    Type.Unsafe<NonNullable<RegionStatus["breaker"]>>({ type: "string", enum: ["closed", "half-open", "open"] }),
+    Type.Unsafe<NonNullable<RegionStatus["breaker"]>>({
+      type: "string",
+      enum: ["closed", "half-open", "open"],
+      description: "Open: lookups there fail, and it is not asked for a while.",
+    }),
   ),
-  distrust: Type.Optional(Type.String()),
+  distrust: Type.Optional(Type.String({ description: "Why a peer that speaks for the region is not believed." })),
 });
 
 const ShownCluster = Type.Object({
@@ -104,7 +115,12 @@ export const clusterRoutes: Face = async (app, { view }) => {
 };
 
 function showRegion(region: RegionStatus) {
-  return { ...region, stalenessMs: wholeMs(region.stalenessMs) };
+  const { stalenessMs, silentMs } = region;
+  return {
+    ...region,
+    stalenessMs: wholeMs(stalenessMs),
+    ...(silentMs !== undefined && { silentMs: wholeMs(silentMs) }),
+  };
 }
 
 function showCluster(cluster: ClusterStatus) {

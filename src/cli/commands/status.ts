@@ -41,6 +41,7 @@ function describeExport(exported: ClusterView["export"]): string[] {
   return policy === "*" ? [] : [`other regions see ${policy}`];
 }
 
+/** A table of the regions and, below it, what is wrong with each in words. */
 export function formatRegions(regions: readonly RegionView[]): string {
   const rows = regions.map((region) => [
     region.region,
@@ -50,10 +51,26 @@ export function formatRegions(regions: readonly RegionView[]): string {
     String(region.agents),
     String(region.capabilities),
     String(region.revision),
+    region.lagRevisions === undefined ? "-" : String(region.lagRevisions),
     formatAge(region.stalenessMs),
-    region.distrust ?? (region.inSync ? "in sync" : style.yellow("catching up")),
+    region.inSync ? "in sync" : style.yellow("catching up"),
     region.roundTripMs === undefined ? "-" : `${region.roundTripMs.toFixed(1)} ms`,
+    region.silentMs === undefined ? "-" : formatAge(region.silentMs),
+    formatBreaker(region),
   ]);
-  const head = ["REGION", "LINK", "LEADER", "NODES", "AGENTS", "CAPABILITIES", "REVISION", "AGE", "SUMMARY", "RTT"];
-  return formatTable(head, rows);
+  const head = ["REGION", "LINK", "LEADER", "NODES", "AGENTS", "CAPABILITIES", "REVISION", "LAG", "AGE", "SUMMARY"];
+  const table = formatTable([...head, "RTT", "SILENT", "BREAKER"], rows);
+  return [table, ...regions.flatMap(describeTrouble)].join("\n");
+}
+
+function formatBreaker({ breaker }: RegionView): string {
+  if (breaker === undefined) return "-";
+  return breaker === "closed" ? breaker : style.red(breaker);
+}
+
+function describeTrouble({ region, distrust, breaker }: RegionView): string[] {
+  const lines = [];
+  if (distrust !== undefined) lines.push(style.red(`${region} is not trusted: ${distrust}`));
+  if (breaker === "open") lines.push(style.yellow(`${region} is not asked for a while: lookups there kept failing`));
+  return lines;
 }

@@ -267,15 +267,19 @@ describe("the cluster as a node sees it", () => {
     const { send } = await createTestApp();
     const { regions } = (await send({ url: "/v1/regions" })).json();
     assert.deepEqual(
-      regions.map(({ region, link, leader, stalenessMs }: Record<string, unknown>) => [
-        region,
-        link,
-        leader,
-        stalenessMs,
+      regions.map(({ region, link, leader, stalenessMs, lagRevisions, silentMs, breaker }: Record<string, unknown>) => [
+        [region, link, leader],
+        [stalenessMs, lagRevisions, silentMs, breaker],
       ]),
       [
-        ["us-east", "self", "us-east-1", 0],
-        ["us-west", "away", null, Number.MAX_SAFE_INTEGER],
+        [
+          ["us-east", "self", "us-east-1"],
+          [0, 0, undefined, undefined],
+        ],
+        [
+          ["us-west", "away", null],
+          [Number.MAX_SAFE_INTEGER, 0, 4_101, "open"],
+        ],
       ],
     );
   });
