@@ -86,7 +86,8 @@ const NODE_FLAGS = OPTIONS.flatMap((option) => {
   const byDefault =
     option.default === undefined ? "" : `; default ${formatSetting({ option, value: option.default }) || "none"}`;
   const help = `${option.facts.description} (${expectation(option)}${byDefault}; ${option.env})`;
-  return [{ option, flag: new Option(option.flag, help) }];
+  const flag = new Option(option.flag, help);
+  return [{ option, flag: option.facts.reader === "toggle" ? flag.preset("on") : flag }];
 });
 
 /** @throws ConfigError */

@@ -18,6 +18,8 @@ export function formatSetting({ option, value }: { readonly option: Option; read
       return (value as (Address & { name: string })[])
         .map((member) => `${member.name}@${formatAddress(member)}`)
         .join(",");
+    case "toggle":
+      return value === true ? "on" : "off";
     case "peers":
       return (value as string[]).join(",") || "none";
     case "list":

@@ -5,7 +5,15 @@
  * becomes the value, which environment names set it, whether it is a secret.
  */
 
-import Type, { type TArray, type TInteger, type TNumber, type TObject, type TSchema, type TString } from "typebox";
+import Type, {
+  type TArray,
+  type TBoolean,
+  type TInteger,
+  type TNumber,
+  type TObject,
+  type TSchema,
+  type TString,
+} from "typebox";
 import { PEER_NAME_LENGTH_MAX, PEER_NAME_PATTERN } from "../types/peer-name.ts";
 
 /** An environment name that existing deployments use. Some of them count a bare number in another unit than we do. */
@@ -26,7 +34,8 @@ export type Reader =
   | "addresses"
   | "members"
   | "pairs"
-  | "peers";
+  | "peers"
+  | "toggle";
 
 export interface OptionFacts {
   readonly reader: Reader;
@@ -121,6 +130,12 @@ export function choice<const Value extends string>(option: ChoiceOption<Value>) 
       ...(option.synonyms && { synonyms: option.synonyms }),
     }),
   });
+}
+
+/** On or off. The flag alone means on. */
+export function toggle(option: Common & { default: boolean }): TBoolean {
+  const { description, default: byDefault } = option;
+  return Type.Boolean({ description, default: byDefault, ...keywords("toggle", option, { expected: "on or off" }) });
 }
 
 /** A count. */

@@ -13,6 +13,8 @@ const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
 };
+const ON_WORDS = ["on", "true", "yes", "1"];
+const OFF_WORDS = ["off", "false", "no", "0"];
 const BYTE_UNITS: Readonly<Record<string, number>> = { b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 };
 const ADDRESS = /^(?:\[(?<ipv6>[0-9A-Fa-f:.]+)\]|(?<host>[^\s:@[\]/]+))(?::(?<port>\d{1,5}))?$/;
 
@@ -23,6 +25,8 @@ export function readValue(raw: unknown, facts: OptionFacts, factor = 1): unknown
       return raw;
     case "choice":
       return typeof raw === "string" ? readChoice(raw, facts) : raw;
+    case "toggle":
+      return typeof raw === "string" ? readToggle(raw) : raw;
     case "number":
       return typeof raw === "string" ? (readNumber(raw) ?? raw) : raw;
     case "duration":
@@ -45,6 +49,12 @@ export function readValue(raw: unknown, facts: OptionFacts, factor = 1): unknown
 function readChoice(raw: string, { synonyms = {} }: OptionFacts): string {
   const word = raw.trim().toLowerCase();
   return Object.hasOwn(synonyms, word) ? (synonyms[word] ?? word) : word;
+}
+
+function readToggle(raw: string): boolean | string {
+  const word = raw.trim().toLowerCase();
+  if (ON_WORDS.includes(word)) return true;
+  return OFF_WORDS.includes(word) ? false : raw;
 }
 
 function readNumber(raw: string): number | undefined {

@@ -34,7 +34,11 @@ function checkNode({ node, network }: Config): BrokenRule[] {
   if (new Set(names).size < names.length || new Set(addresses).size < addresses.length) {
     broken.push({ options: ["node.members"], reason: "every member needs a name and an address of its own" });
   }
-  const linked = names.length > 1 ? "node.members" : network.peers.length > 0 ? "network.peers" : undefined;
+  const linked = [
+    ...(names.length > 1 ? ["node.members"] : []),
+    ...(network.peers.length > 0 ? ["network.peers"] : []),
+    ...(network.mdns ? ["network.mdns"] : []),
+  ][0];
   if (linked !== undefined && network.encryptionKey === undefined) {
     broken.push({
       options: ["network.encryptionKey", linked],

@@ -24,6 +24,7 @@ import {
   peers,
   share,
   text,
+  toggle,
 } from "./option.ts";
 
 const KIB = 1024;
@@ -198,6 +199,12 @@ const NetworkOptions = group({
       "A host without a port stands for the DNS service _atoll._tcp of it where there is one, else for port 4001.",
     maxItems: 256,
     aliases: ["PEER_REGISTRIES"],
+  }),
+  mdns: toggle({
+    description:
+      "Find nodes of this federation on the local network, and be found, by multicast DNS. They still prove the shared key.",
+    default: false,
+    flag: "--mdns [on]",
   }),
   dnsServers: Type.Optional(
     addresses({

@@ -16,7 +16,8 @@ import { createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
 import { privateKeyFromRaw } from "@libp2p/crypto/keys";
 import type { GossipSub, GossipSubComponents } from "@libp2p/gossipsub";
 import { type Identify, identify } from "@libp2p/identify";
-import type { Connection, Libp2p, PeerId, PrivateKey, Stream } from "@libp2p/interface";
+import type { Connection, Libp2p, PeerId, PrivateKey, Startable, Stream } from "@libp2p/interface";
+import type { MulticastDNSComponents } from "@libp2p/mdns";
 import { noise } from "@libp2p/noise";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { tcp } from "@libp2p/tcp";
@@ -61,7 +62,11 @@ export interface Libp2pHostOptions {
   readonly metrics: NetworkMetrics;
   /** Makes the gossip service; it sees only admitted connections. */
   readonly gossip: GossipFactory;
+  /** Makes the service that announces this node and hears others; none when absent. */
+  readonly discovery?: (components: DiscoveryComponents) => Startable;
 }
+
+export type DiscoveryComponents = MulticastDNSComponents;
 
 export interface GossipFactory {
   create(components: GossipSubComponents, admission: Admission): GossipSub;
@@ -74,7 +79,7 @@ export interface Admission {
   connectionTo(nodeId: NodeId): Connection | undefined;
 }
 
-type Services = { identify: Identify; gossip: GossipSub };
+type Services = { identify: Identify; gossip: GossipSub; discovery: Startable };
 
 interface Admitted {
   info: PeerInfo;
@@ -91,6 +96,8 @@ interface Pending {
   readonly settle: (outcome: DialOutcome) => void;
   hasHello: boolean;
 }
+
+const NO_SERVICE: Startable = { start() {}, stop() {} };
 
 /** Connections that may wait for admission at one time. */
 const PENDING_MAX = 64;
@@ -203,6 +210,7 @@ export class Libp2pHost implements Links {
           return identify({ runOnConnectionOpen: false })(overlay(components, { registrar }));
         },
         gossip: (components) => this.#options.gossip.create(components, admission),
+        discovery: (components) => this.#options.discovery?.(components) ?? NO_SERVICE,
       },
     });
   }

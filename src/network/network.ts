@@ -15,8 +15,10 @@ import {
   type RequestResponse,
   type SummaryChannel,
 } from "./interface.ts";
-import { Libp2pHost } from "./libp2p-host.ts";
+import { LanNodes } from "./lan-nodes.ts";
+import { type DiscoveryComponents, Libp2pHost } from "./libp2p-host.ts";
 import { LogLimiter } from "./log-limiter.ts";
+import { mdnsService } from "./mdns.ts";
 import { type NetworkMetrics, noNetworkMetrics } from "./metrics.ts";
 import { type Names, worldNames } from "./names.ts";
 import { LinkPeerDirectory } from "./peer-directory.ts";
@@ -55,6 +57,8 @@ export interface NetworkOptions {
   readonly counters?: NetworkMetrics;
   /** Where the names of other nodes lead; what the system says when absent. */
   readonly names?: Names;
+  /** Announces this node on the local network, and dials those of its federation that announce themselves. */
+  readonly mdns?: boolean;
   /** Only these may connect; absent means whoever passes the hello. */
   readonly allowedPeers?: ReadonlySet<NodeId>;
   readonly versions?: VersionRange;
@@ -100,6 +104,13 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const common = { clock, random, logger, logLimiter, metrics };
 
   const gossip = new GossipSummaryChannel({ ...common, federation });
+  const mdns = (components: DiscoveryComponents) =>
+    mdnsService(components, {
+      federation,
+      logger,
+      logLimiter,
+      heard: (nodeId, found) => lanNodes?.heard(nodeId, found),
+    });
   const host = new Libp2pHost({
     ...common,
     key: options.key,
@@ -118,6 +129,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     helloMs: options.helloMs ?? DEFAULTS.helloMs,
     refusalBackoffMs: options.refusalBackoffMs ?? DEFAULTS.refusalBackoffMs,
     gossip,
+    ...(options.mdns && { discovery: mdns }),
     ...(options.allowedPeers === undefined ? {} : { allowedPeers: options.allowedPeers }),
   });
   const redialer = new Redialer({
@@ -126,6 +138,14 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     dial: (address) => host.dial(address),
     isConnected: (nodeId) => host.get(nodeId) !== undefined,
   });
+  const lanNodes = options.mdns
+    ? new LanNodes({
+        self: host.self,
+        clock,
+        isConnected: (nodeId) => host.get(nodeId) !== undefined,
+        dial: (addresses) => redialer.announced(addresses),
+      })
+    : null;
   const requests = new Libp2pRequestResponse({ ...common, links: host, servedMax: DEFAULTS.servedMax });
   const queueBytesMax = options.raftQueueBytesMax ?? DEFAULTS.raftQueueBytesMax;
   const raft = new Libp2pRaftTransport({ ...common, links: host, region, queueBytesMax });
@@ -190,6 +210,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     },
     async stop() {
       stopping.abort();
+      lanNodes?.stop();
       redialer.stop();
       pinger.stop();
       raft.stop();

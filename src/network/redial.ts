@@ -74,6 +74,7 @@ export class Redialer implements PeerDialler {
   readonly #selfAt = new Map<string, number>();
   #configured: readonly string[] = [];
   #named: readonly string[] = [];
+  #announced: readonly string[] = [];
   #isStopped = false;
 
   constructor(parts: RedialerParts) {
@@ -100,6 +101,12 @@ export class Redialer implements PeerDialler {
   learn(region: string, addresses: readonly string[]): void {
     if (!this.#learned.has(region) && this.#learned.size >= LEARNED_REGIONS_MAX) return;
     this.#learned.set(region, addresses.slice(0, LEARNED_PER_REGION_MAX));
+    this.#reconcile();
+  }
+
+  /** Replaces the addresses announced on the local network. */
+  announced(addresses: readonly string[]): void {
+    this.#announced = addresses;
     this.#reconcile();
   }
 
@@ -164,7 +171,7 @@ export class Redialer implements PeerDialler {
       if (peer === null) this.#reportUnreadable(name);
       else wanted.set(name, peer);
     };
-    for (const name of [...this.#learned.values()].flat()) {
+    for (const name of [...this.#announced, ...[...this.#learned.values()].flat()]) {
       const address = parseHostAndPort(name);
       want(name, address === null ? null : { type: "host", ...address });
     }

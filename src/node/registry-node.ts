@@ -460,7 +460,7 @@ export class RegistryNode {
 
   #connect(): Promise<Network> {
     const { config, logger } = this.#options;
-    const { host, port, peers, dnsServers = [], encryptionKey } = config.network;
+    const { host, port, peers, mdns, dnsServers = [], encryptionKey } = config.network;
     // Without a shared key nobody could prove to belong here: such a node is alone by configuration, and stays so (P11).
     const allowedPeers = config.network.allowedPeers ?? (encryptionKey === undefined ? [] : undefined);
     return createNetwork({
@@ -474,6 +474,7 @@ export class RegistryNode {
       advertise: this.#address.addresses,
       memberTargets: config.node.members.filter(({ name }) => name !== this.#self.name).map(formatAddress),
       peerTargets: peers,
+      mdns,
       names: worldNames(dnsServers.map(formatAddress)),
       psk: this.#psk(),
       clock: this.#clock,

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { describe, it, type TestContext } from "node:test";
 import { DnsServer } from "../support/dns-server.ts";
 import { registration } from "../support/load.ts";
+import { multicastProblem } from "../support/multicast.ts";
 import { type NodeProcess, ProcessGroup, type ProcessGroupOptions } from "../support/node-process.ts";
 import { until } from "../support/waiting.ts";
 
@@ -107,6 +108,34 @@ describe("a region that is joined to a running federation", () => {
       timeoutMs: SETTLE_MS,
       show: () => east1.output,
     });
+  });
+});
+
+describe("regions on one local network", async () => {
+  const skip = (await multicastProblem()) ?? false;
+
+  it("find each other by themselves with --mdns, and no other federation", { timeout: 120_000, skip }, async (test) => {
+    const key = randomBytes(32).toString("hex");
+    const env = { ATOLL_NETWORK_MDNS: "on", ATOLL_FEDERATION: `mdns-${process.pid}` };
+    const regions = ["us-east", "us-west", "stranger"];
+    const [east, west, stranger] = await Promise.all(
+      regions.map(async (region, i) =>
+        (await group(test, { region, httpBase: 22_760 + 5 * i, key })).add(`${region}-1`),
+      ),
+    );
+    await Promise.all([
+      startAll([east!], env),
+      startAll([west!], env),
+      startAll([stranger!], { ...env, ATOLL_FEDERATION: `other-${process.pid}` }),
+    ]);
+    await register(east!, "east-agent", "sum");
+    await register(west!, "west-agent", "sum");
+    await allFind([east!, west!], "sum", ["east-agent", "west-agent"]);
+    assert.deepEqual((await stranger!.api.nodes()).length, 1);
+    assert.ok(
+      [east!, west!, stranger!].every((node) => !node.hasLogged("PEER_REFUSED")),
+      "strangers are not even dialled",
+    );
   });
 });
 

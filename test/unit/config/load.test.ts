@@ -319,6 +319,7 @@ describe("rules that span options", () => {
       { ATOLL_NETWORK_DNS_SERVERS: "10.0.0.1,dns.example" },
       /network\.dnsServers/,
     ],
+    ["P11: announcing needs the shared key", { ATOLL_NETWORK_MDNS: "on" }, /network\.encryptionKey .* network\.mdns/],
     ["P11: peers need the shared key", { PEER_REGISTRIES: "west" }, /network\.encryptionKey .* network\.peers/],
     ["ports differ for operators", { MCP_MESH_ADMIN_PORT: "8000" }, /http\.adminPort .* http\.port/],
     ["ports differ", { PORT: "4001" }, /network\.port .* http\.port/],

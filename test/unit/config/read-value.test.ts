@@ -64,6 +64,20 @@ describe("addresses", () => {
   });
 });
 
+describe("what is on or off", () => {
+  it("is said by either word, and by those of other programs", () => {
+    const raws = ["on", "true", "Yes", "1", true, "off", "FALSE", "no", "0", false];
+    assert.deepEqual(
+      raws.map((raw) => read("network.mdns", raw)),
+      [true, true, true, true, true, false, false, false, false, false],
+    );
+  });
+
+  it("is nothing else", () => {
+    for (const raw of ["", "maybe", "2", 1]) assert.equal(read("network.mdns", raw), raw);
+  });
+});
+
 describe("peers", () => {
   it("stay as they were written: where they lead is looked up at each attempt", () => {
     const written = ["registry-west.global", "10.0.0.1:5", "[fe80::1]:7", "srv:_atoll._tcp.example.org"];
@@ -91,6 +105,7 @@ describe("what is printed", () => {
   it("can be read again, but for secrets", () => {
     const texts = {
       "network.peers": "a:1,[::1]:2,srv:_atoll._tcp.example.org",
+      "network.mdns": "on",
       "network.dnsServers": "10.0.0.53:53,[::1]:5353",
       "network.advertise": "none",
       "node.members": "a@h:1,b@[::1]:2",
