@@ -100,7 +100,7 @@ export class FederatedLookup implements RemoteLookup {
     const { consistency, maxStalenessMs = Number.POSITIVE_INFINITY } = options;
     const stalenessMs = answer.stalenessMs + waitedMs;
     const isRefused = answer.source === "none" && answer.error !== undefined;
-    if (waitedMs === 0 || isRefused || stalenessMs <= maxStalenessMs) return { ...answer, stalenessMs };
+    if (isRefused || stalenessMs <= maxStalenessMs) return { ...answer, stalenessMs };
     const vouched = consistency === "stale" ? this.#answerBySummary(region, query, options) : undefined;
     if (vouched !== undefined) return vouched;
     const message = `what ${region} answered grew ${Math.ceil(stalenessMs)} ms old while other regions were waited for`;
@@ -145,9 +145,12 @@ export class FederatedLookup implements RemoteLookup {
     const { consistency, maxStalenessMs } = options;
     // The region may be recovered by force meanwhile: the answer is still one of the epoch that was asked.
     const source = this.#sourceOf(region);
+    const { table, clientOf } = this.#options;
     const sinceRevision = this.#shown.of(source, query.capability);
+    const changedRevision = table.entry(region, query.capability)?.revision ?? 0;
     try {
-      const live = await this.#options.clientOf(region).ask({ query, consistency }, { maxStalenessMs, sinceRevision });
+      const needs = { maxStalenessMs, sinceRevision, changedRevision };
+      const live = await clientOf(region).ask({ query, consistency }, needs);
       const { revision, hasMore, agents, stalenessMs, arrivedAtMs } = live;
       this.#keptChanges++;
       this.#cache.put(source, query, { revision, hasMore, agents, asOfMs: arrivedAtMs - stalenessMs });

@@ -41,7 +41,7 @@ export interface RegionClientOptions {
   readonly metrics: FederationMetrics;
 }
 
-/** An answer with the age of its data when it arrived, the way back and forth included. */
+/** An answer with the age of its data at `arrivedAtMs`, the way back and forth included. */
 export type LiveAnswer = LookupReply & { readonly arrivedAtMs: number };
 
 /** An answer that does not have this counts as a failure of the node that gave it. */
@@ -49,6 +49,8 @@ export interface AnswerNeeds {
   readonly maxStalenessMs: number | undefined;
   /** The revision of the region as of which something was shown already (P10). */
   readonly sinceRevision: number;
+  /** The newest change that is known of: who has not applied it answers only where nobody has. */
+  readonly changedRevision: number;
 }
 
 export class RegionClient {
@@ -105,7 +107,8 @@ export class RegionClient {
     try {
       const answer = await this.#askInTurn(nodes, request, needs);
       this.#breaker.succeeded();
-      return answer;
+      const now = this.#options.clock.now();
+      return { ...answer, stalenessMs: answer.stalenessMs + now - answer.arrivedAtMs, arrivedAtMs: now };
     } catch (error) {
       // A region that says why it can not answer is there: asking again is cheap and may help.
       if (isAnswered(error)) this.#breaker.succeeded();
@@ -145,6 +148,7 @@ export class RegionClient {
     return new Promise((resolve, reject) => {
       const waiting = [...nodes];
       let underWay = 0;
+      let behind: LiveAnswer | undefined;
       const end = () => {
         waiting.length = 0;
         cancelHedge();
@@ -156,15 +160,22 @@ export class RegionClient {
         underWay++;
         this.#askNode(node, request, needs, deadlineAtMs).then(
           (answer) => {
+            underWay--;
+            if (answer.revision < needs.changedRevision) {
+              if (behind === undefined || answer.revision > behind.revision) behind = answer;
+              askNext();
+              if (underWay > 0) return;
+            }
             end();
-            resolve(answer);
+            resolve(behind !== undefined && behind.revision > answer.revision ? behind : answer);
           },
           (error: unknown) => {
             underWay--;
             askNext();
             if (underWay > 0) return;
             end();
-            reject(error);
+            if (behind === undefined) reject(error);
+            else resolve(behind);
           },
         );
       };
@@ -173,6 +184,7 @@ export class RegionClient {
       });
       const cancelDeadline = clock.schedule(deadlineMs, () => {
         end();
+        if (behind !== undefined) return resolve(behind);
         reject(new FederationError(`${region} did not answer`, { code: "DEADLINE", region, deadlineMs }));
       });
       askNext();
