@@ -62,8 +62,8 @@ export class RegionPeers implements PeerAdmin {
   readonly #parts: RegionPeersParts;
   #ledger: PeerLedger;
   #network: RegionPeersNetwork | undefined;
-  /** What each linked mate is known to know. */
-  readonly #toldTo = new Map<NodeId, string>();
+  /** What each linked mate said it knows. */
+  readonly #knownBy = new Map<NodeId, string>();
   readonly #asked = new Set<NodeId>();
   /** Ends with the last write that was asked for. */
   #written: Promise<void> = Promise.resolve();
@@ -89,7 +89,7 @@ export class RegionPeers implements PeerAdmin {
     this.#stops = [
       network.directory.onChange(({ type, peer }) => {
         if (type === "up") this.#tell(peer);
-        else this.#toldTo.delete(peer.nodeId);
+        else this.#knownBy.delete(peer.nodeId);
       }),
       repeat(clock, AGAIN_MS, () => this.#tellAll()),
     ];
@@ -157,10 +157,10 @@ export class RegionPeers implements PeerAdmin {
 
   #tell(peer: PeerInfo): void {
     if (peer.region !== this.#parts.region || this.#asked.has(peer.nodeId)) return;
-    if (this.#toldTo.get(peer.nodeId) !== textOf(this.#ledger)) void this.#compare(peer);
+    if (this.#knownBy.get(peer.nodeId) !== textOf(this.#ledger)) void this.#compare(peer);
   }
 
-  /** Never rejects: what was not told is told again. */
+  /** Never rejects: what was not told, or not taken from a node that is no member yet, is told again. */
   async #compare(peer: PeerInfo): Promise<void> {
     const { nodeId } = peer;
     const network = this.#network!;
@@ -169,11 +169,12 @@ export class RegionPeers implements PeerAdmin {
     try {
       const timeoutMs = ANSWER_TIMEOUT_MS;
       const answer = await network.requests.request(nodeId, PEERS_METHOD, wordsOf(this.#ledger), { timeoutMs });
-      if (network.directory.get(nodeId) !== undefined) this.#toldTo.set(nodeId, told);
+      const known = textOf(merge(new Map(), asPeerWords(answer)));
+      if (network.directory.get(nodeId) !== undefined) this.#knownBy.set(nodeId, known);
       this.#asked.delete(nodeId);
       await this.#hear(peer, answer);
-      // Something may have changed since it was asked.
-      this.#tell(peer);
+      const hasChanged = textOf(this.#ledger) !== told;
+      if (hasChanged) this.#tell(peer);
     } catch (error) {
       this.#asked.delete(nodeId);
       const reason = messageOf(error);

@@ -34,6 +34,14 @@ class MeetingNode {
     this.introductions.start();
   }
 
+  /** What another one answers to who knows these regions. */
+  async asks(other: MeetingNode, known: readonly RegionId[]): Promise<unknown> {
+    const options = { timeoutMs: 1_000 };
+    const answer = this.node.requests.request(other.node.self.nodeId, "region/introduce", known, options);
+    await clock.advance(100);
+    return answer;
+  }
+
   get learned(): ReadonlyMap<RegionId, readonly string[]> {
     return this.node.directory.learned;
   }
@@ -72,6 +80,7 @@ describe("introductions", () => {
     east.known.set(EUROPE, nodesAt("eu-1:4001"));
     await clock.advance(20_000);
     assert.equal(east.learned.size, 0);
+    assert.deepEqual(await east.asks(west, [EAST, EUROPE]), []);
   });
 
   it("do not tell a region about itself, nor of regions that want to be dialled at configured names only", async () => {
@@ -81,6 +90,7 @@ describe("introductions", () => {
     west.known.set(EUROPE, [{ name: "eu-1", nodeId: "eu-1", addresses: [], http: "" }]);
     await clock.advance(20_000);
     assert.equal(east.learned.size, 0);
+    assert.deepEqual(await east.asks(west, []), []);
   });
 
   it("are bounded: 32 regions of 8 addresses in one answer", async () => {

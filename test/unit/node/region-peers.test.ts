@@ -126,7 +126,7 @@ describe("peers named at run time", () => {
     const heard: unknown[] = [];
     deaf.requests.handle("region/peers", async (_from, words) => {
       heard.push(words);
-      return [];
+      return words;
     });
     await clock.advance(20_000);
     assert.deepEqual(heard, [[{ name: "eu-west", revision: 1, isNamed: true }]]);
@@ -152,6 +152,9 @@ describe("peers named at run time", () => {
     const abroad = new PeersNode("x", { region: asRegionId("us-west") });
     await clock.advance(20_000);
     assert.deepEqual(a.dialler.named, ["eu-west"]);
+    a.membership = foundingMembership(["a", "stranger"].map((name) => ({ id: idOf(name), name: asNodeName(name) })));
+    await clock.advance(10_000);
+    assert.deepEqual(a.dialler.named, ["eu-west", "evil.example.org"], "it is a member now");
     const told = abroad.node.requests.request(idOf("a"), "region/peers", [], { timeoutMs: 1_000 });
     await clock.advance(100);
     assert.deepEqual(await told, []);
