@@ -7,7 +7,7 @@
  *   npm run sim -- --minutes 10              runs fresh seeds for so many minutes of real time
  *   npm run sim -- --seed 42 --minutes 10    runs seeds from 42 on
  *
- * Whole nodes by default; `--level core` takes bare Raft cores instead. For whole nodes `--nodes 5` and `--heartbeat 50`
+ * Whole nodes by default; `--level core` takes bare Raft cores instead, `--level federation` whole federations. For whole nodes `--nodes 5` and `--heartbeat 50`
  * fix what each seed would draw, and `--keep 3,17` (faults, by number) and `--without network,disk` leave parts of a plan out.
  *
  * A failing seed is printed with its plan, its last events and the way to replay it; exit code 1.
@@ -16,6 +16,7 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { simulate } from "../support/core-simulator.ts";
+import { simulateFederation } from "../support/federation-sim-run.ts";
 import { drawNodePlan, type Mask, masked, NOISES, type Noise, type PlanOptions } from "../support/node-sim-plan.ts";
 import { simulateNodes } from "../support/node-sim-run.ts";
 import { shrinkPlan } from "../support/node-sim-shrink.ts";
@@ -60,7 +61,9 @@ const mask: Mask = {
 const LEVELS: Record<string, (seed: number) => Promise<Outcome>> = {
   core: async (seed) => simulate(seed),
   node: (seed) => simulateNodes(planOf(seed)),
+  federation: simulateFederation,
 };
+
 async function runAll(run: (seed: number) => Promise<Outcome>): Promise<void> {
   const { seed, seeds, minutes } = values;
   const first = seed === undefined ? randomInt(2 ** 31) : positive("seed", seed);
@@ -180,5 +183,5 @@ function write(line: string): void {
 }
 
 const run = LEVELS[values.level];
-if (run === undefined) fail(`--level must be core or node, not "${values.level}"`);
+if (run === undefined) fail(`--level must be core, node or federation, not "${values.level}"`);
 else await runAll(run);

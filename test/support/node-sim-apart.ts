@@ -5,10 +5,18 @@
 
 import { once } from "node:events";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { simulateFederation } from "./federation-sim-run.ts";
 import { drawNodePlan } from "./node-sim-plan.ts";
 import { simulateNodes } from "./node-sim-run.ts";
 
+const LEVELS = {
+  node: (seed: number) => simulateNodes(drawNodePlan(seed)),
+  federation: simulateFederation,
+};
+
 export interface SeedRange {
+  /** Regions of whole nodes by default. */
+  readonly level?: keyof typeof LEVELS;
   readonly first: number;
   /** Seeds are taken until one of these is reached. */
   readonly seedsMax: number;
@@ -23,11 +31,11 @@ export async function simulateApart(range: SeedRange): Promise<ReadonlySet<strin
   return reached;
 }
 
-async function simulateAll({ first, seedsMax, virtualMsMax }: SeedRange): Promise<ReadonlySet<string>> {
+async function simulateAll({ level = "node", first, seedsMax, virtualMsMax }: SeedRange): Promise<ReadonlySet<string>> {
   const reached = new Set<string>();
   let virtualMs = 0;
   for (let seed = first; seed < first + seedsMax && virtualMs < virtualMsMax; seed++) {
-    const result = await simulateNodes(drawNodePlan(seed));
+    const result = await LEVELS[level](seed);
     virtualMs += result.virtualMs;
     for (const what of result.counters.keys()) reached.add(what);
   }

@@ -1,0 +1,331 @@
+/**
+ * The network between simulated regions: three faces for each node, on virtual time, with everything that a WAN does to them.
+ *
+ * What is blocked is said by rules, each lifted by itself: whole links (both sides are told), or frames, gossip and requests
+ * one way, of which nobody is told. Gossip is delivered to whoever is linked, some of it once more through a third node, as
+ * a mesh does. Requests of one node to another arrive in order, as on a stream; payloads cross as msgpack.
+ */
+
+import { Packr } from "msgpackr";
+import {
+  NetworkError,
+  type PeerChange,
+  type PeerDirectory,
+  type PeerInfo,
+  type RequestHandler,
+  type RequestResponse,
+  type SummaryChannel,
+} from "../../src/network/interface.ts";
+import type { NodeId, RegionId } from "../../src/types/ids.ts";
+import { AtollError } from "../../src/util/errors.ts";
+import type { Random } from "../../src/util/random.ts";
+import type { ProcessLoop } from "./node-sim-loop.ts";
+import type { EventQueue } from "./raft-sim-queue.ts";
+
+const PAYLOAD_BYTES_MAX = 1024 * 1024;
+const LOCAL_DELAY_MS = 0.5;
+/** Published messages that can be heard again later. */
+const HEARD_MAX = 256;
+
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
+
+export interface WanPlan {
+  /** One way between two regions, drawn anew for each pair. */
+  readonly delayMsMin: number;
+  readonly delayMsMax: number;
+  /** Added to each frame, evenly spread. */
+  readonly jitterMs: number;
+  /** The same for gossip, so that messages overtake each other. */
+  readonly gossipJitterMs: number;
+  readonly gossipLoss: number;
+  /** Chance that an accepted message is passed on to one more node, which may have had it. */
+  readonly gossipRelay: number;
+}
+
+/** A message as it was published. */
+export interface Heard {
+  readonly region: RegionId;
+  readonly message: Uint8Array;
+  readonly at: number;
+}
+
+/** `link`: both sides know that it is gone. Anything else vanishes while the directory still shows the peer. */
+export type Blocked = "link" | "frames" | "gossip" | "requests";
+
+export interface Rule {
+  readonly what: Blocked;
+  /** One way; a link is down when either way is. */
+  readonly holds: (from: PeerInfo, to: PeerInfo) => boolean;
+}
+
+export type Verdict = "accept" | "ignore" | "reject";
+type Listener = (message: Uint8Array) => Verdict;
+type Outcome = { readonly value: unknown } | { readonly error: NetworkError };
+
+export class FederationNetwork {
+  readonly queue: EventQueue;
+  readonly random: Random;
+  readonly heard: Heard[] = [];
+  readonly #wan: WanPlan;
+  readonly #count: (what: string) => void;
+  readonly #endpoints = new Map<NodeId, Endpoint>();
+  readonly #rules = new Set<Rule>();
+  readonly #delays = new Map<string, number>();
+
+  constructor(queue: EventQueue, random: Random, wan: WanPlan, count: (what: string) => void) {
+    this.queue = queue;
+    this.random = random;
+    this.#wan = wan;
+    this.#count = count;
+  }
+
+  /** The longest that a gossip message takes, one hop more included: by so much an age may be told too small. */
+  get gossipMsMax(): number {
+    const { delayMsMax, gossipJitterMs, jitterMs } = this.#wan;
+    return 2 * (delayMsMax + gossipJitterMs + jitterMs + LOCAL_DELAY_MS);
+  }
+
+  join(self: PeerInfo, loop: ProcessLoop): Endpoint {
+    const endpoint = new Endpoint(this, self, loop);
+    this.#endpoints.set(self.nodeId, endpoint);
+    this.#relink();
+    return endpoint;
+  }
+
+  leave(endpoint: Endpoint): void {
+    this.#endpoints.delete(endpoint.self.nodeId);
+    this.#relink();
+  }
+
+  /** @returns lifts the rule */
+  block(rule: Rule): () => void {
+    this.#rules.add(rule);
+    if (rule.what === "link") this.#relink();
+    return () => {
+      this.#rules.delete(rule);
+      if (rule.what === "link") this.#relink();
+    };
+  }
+
+  endpoint(nodeId: NodeId): Endpoint | undefined {
+    return this.#endpoints.get(nodeId);
+  }
+
+  roundTripMs(a: PeerInfo, b: PeerInfo): number {
+    return 2 * this.#delayBetween(a.region, b.region);
+  }
+
+  publish(from: Endpoint, message: Uint8Array): void {
+    this.heard.push({ region: from.self.region, message, at: this.queue.now });
+    if (this.heard.length > HEARD_MAX) this.heard.shift();
+    for (const peer of from.peers()) this.#gossip(from, this.#endpoints.get(peer.nodeId)!, message);
+  }
+
+  /** Runs `deliver` in the other process after the way there, unless it is gone by then or the way is blocked. */
+  carry(from: Endpoint, to: Endpoint, what: "gossip" | "requests", deliver: () => void): void {
+    const { jitterMs, gossipJitterMs } = this.#wan;
+    const jitter = this.random.next() * (what === "gossip" ? gossipJitterMs : jitterMs);
+    const wayMs = this.#delayBetween(from.self.region, to.self.region) + jitter;
+    const delayMs = what === "gossip" ? wayMs : from.inOrder(to.self.nodeId, wayMs + from.slowMs + to.slowMs);
+    this.queue.schedule(delayMs, () => {
+      const isThere = this.#endpoints.get(to.self.nodeId) === to && from.isLinkedTo(to.self.nodeId);
+      if (!isThere) return;
+      if (this.#isBlocked(from, to, what)) this.#count(`lost: ${what}`);
+      else to.loop.receive(deliver);
+    });
+  }
+
+  #gossip(from: Endpoint, to: Endpoint, message: Uint8Array): void {
+    const { gossipLoss, gossipRelay } = this.#wan;
+    if (this.random.next() < gossipLoss) return this.#count("lost: gossip");
+    this.carry(from, to, "gossip", () => {
+      const verdict = to.hear(message);
+      if (verdict !== "accept" || this.random.next() >= gossipRelay) return;
+      const peers = to.peers();
+      const next = this.#endpoints.get(peers[Math.floor(this.random.next() * peers.length)]!.nodeId)!;
+      this.#count("gossip relayed");
+      this.carry(to, next, "gossip", () => next.hear(message));
+    });
+  }
+
+  #isBlocked(from: Endpoint, to: Endpoint, what: "gossip" | "requests"): boolean {
+    for (const rule of this.#rules) {
+      if ((rule.what === "frames" || rule.what === what) && rule.holds(from.self, to.self)) return true;
+    }
+    return false;
+  }
+
+  #delayBetween(a: RegionId, b: RegionId): number {
+    if (a === b) return LOCAL_DELAY_MS;
+    const pair = [a, b].sort().join(" ");
+    const { delayMsMin, delayMsMax } = this.#wan;
+    const known = this.#delays.get(pair) ?? delayMsMin + (delayMsMax - delayMsMin) * this.random.next();
+    this.#delays.set(pair, known);
+    return known;
+  }
+
+  #isOpen(a: PeerInfo, b: PeerInfo): boolean {
+    for (const { what, holds } of this.#rules) {
+      if (what === "link" && (holds(a, b) || holds(b, a))) return false;
+    }
+    return true;
+  }
+
+  #relink(): void {
+    const all = [...this.#endpoints.values()];
+    const changes: (() => void)[] = [];
+    for (const endpoint of all) {
+      const open = all.filter((other) => other !== endpoint && this.#isOpen(endpoint.self, other.self));
+      changes.push(...endpoint.relinked(open.map(({ self }) => self)));
+    }
+    // After all directories show the new links.
+    for (const tell of changes) tell();
+  }
+}
+
+/** One node's end of the network, for the length of a process. */
+export class Endpoint implements PeerDirectory, RequestResponse {
+  readonly self: PeerInfo;
+  readonly loop: ProcessLoop;
+  readonly summaries: SummaryChannel;
+  /** Requests that this node served, by method. */
+  readonly served = new Map<string, number>();
+  /** Added to each way of its requests. */
+  slowMs = 0;
+  /** What this node makes of its honest answers. */
+  lie: ((method: string, answer: unknown) => unknown) | null = null;
+  readonly #network: FederationNetwork;
+  readonly #handlers = new Map<string, RequestHandler>();
+  readonly #peerListeners = new Set<(change: PeerChange) => void>();
+  readonly #listeners = new Set<Listener>();
+  readonly #pending = new Set<{ readonly to: NodeId; readonly settle: (outcome: Outcome) => void }>();
+  readonly #arrivals = new Map<NodeId, number>();
+  #peers: readonly PeerInfo[] = [];
+  #linked = new Set<NodeId>();
+
+  constructor(network: FederationNetwork, self: PeerInfo, loop: ProcessLoop) {
+    this.self = self;
+    this.loop = loop;
+    this.#network = network;
+    this.summaries = {
+      publish: (message) => network.publish(this, Uint8Array.from(message)),
+      subscribe: (listener) => {
+        this.#listeners.add(listener);
+        return () => this.#listeners.delete(listener);
+      },
+    };
+  }
+
+  peers(): readonly PeerInfo[] {
+    return this.#peers;
+  }
+
+  isLinkedTo(nodeId: NodeId): boolean {
+    return this.#linked.has(nodeId);
+  }
+
+  get(nodeId: NodeId): PeerInfo | undefined {
+    return this.#peers.find((peer) => peer.nodeId === nodeId);
+  }
+
+  roundTripMs(nodeId: NodeId): number | undefined {
+    const peer = this.get(nodeId);
+    return peer && this.#network.roundTripMs(this.self, peer);
+  }
+
+  onChange(listener: (change: PeerChange) => void): () => void {
+    this.#peerListeners.add(listener);
+    return () => this.#peerListeners.delete(listener);
+  }
+
+  learn(): void {}
+
+  /** A message reaches this node, whoever sent it. */
+  hear(message: Uint8Array): Verdict {
+    let verdict: Verdict = "ignore";
+    for (const listener of this.#listeners) verdict = listener(Uint8Array.from(message));
+    return verdict;
+  }
+
+  /** @returns what its listeners are to be told */
+  relinked(peers: readonly PeerInfo[]): (() => void)[] {
+    const before = this.#peers;
+    this.#peers = peers;
+    this.#linked = new Set(peers.map(({ nodeId }) => nodeId));
+    const down = before.filter((peer) => !peers.includes(peer)).map((peer) => ({ type: "down", peer }) as const);
+    const up = peers.filter((peer) => !before.includes(peer)).map((peer) => ({ type: "up", peer }) as const);
+    return [...down, ...up].map((change) => () => this.loop.receive(() => this.#onPeer(change)));
+  }
+
+  /** How long a frame takes that may not overtake the one before it. */
+  inOrder(to: NodeId, delayMs: number): number {
+    const { now } = this.#network.queue;
+    const arrival = Math.max(now + delayMs, this.#arrivals.get(to) ?? 0);
+    this.#arrivals.set(to, arrival);
+    return arrival - now;
+  }
+
+  handle(method: string, handler: RequestHandler): void {
+    this.#handlers.set(method, handler);
+  }
+
+  async request(to: NodeId, method: string, payload: unknown, options: { timeoutMs: number }): Promise<unknown> {
+    const peer = this.#network.endpoint(to);
+    if (peer === undefined || !this.isLinkedTo(to)) {
+      throw new NetworkError("not connected", { code: "NOT_CONNECTED", peer: to });
+    }
+    const bytes = packed(payload);
+    const { timeoutMs } = options;
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Outcome) => {
+        cancelTimeout();
+        this.#pending.delete(pending);
+        if ("value" in outcome) resolve(outcome.value);
+        else reject(outcome.error);
+      };
+      const pending = { to, settle };
+      const cancelTimeout = this.loop.schedule(timeoutMs, () => {
+        settle({ error: new NetworkError("timed out", { code: "TIMEOUT", peer: to, timeoutMs }) });
+      });
+      this.#pending.add(pending);
+      this.#network.carry(this, peer, "requests", () => peer.#serve(this, method, bytes, settle));
+    });
+  }
+
+  #onPeer(change: PeerChange): void {
+    if (change.type === "down") this.#onLost(change.peer.nodeId);
+    for (const listener of this.#peerListeners) listener(change);
+  }
+
+  #onLost(peer: NodeId): void {
+    for (const { to, settle } of [...this.#pending]) {
+      if (to === peer) settle({ error: new NetworkError("peer lost", { code: "PEER_LOST", peer }) });
+    }
+  }
+
+  #serve(from: Endpoint, method: string, bytes: Uint8Array, settle: (outcome: Outcome) => void): void {
+    const peer = this.self.nodeId;
+    this.served.set(method, (this.served.get(method) ?? 0) + 1);
+    const answer = async () => {
+      const handler = this.#handlers.get(method);
+      if (handler === undefined) throw new NetworkError(method, { code: "REMOTE", peer, remoteCode: "UNKNOWN_METHOD" });
+      const honest = await handler(from.self, packr.unpack(bytes));
+      return packed(this.lie === null ? honest : this.lie(method, honest));
+    };
+    const reply = (outcome: Outcome) => this.#network.carry(this, from, "requests", () => settle(outcome));
+    void answer().then(
+      (value) => reply({ value: packr.unpack(value) }),
+      (error: unknown) => {
+        if (!(error instanceof AtollError)) throw error;
+        const remoteCode = error.detail.code;
+        reply({ error: new NetworkError(String(error), { code: "REMOTE", peer, remoteCode }) });
+      },
+    );
+  }
+}
+
+function packed(payload: unknown): Uint8Array {
+  const bytes = packr.pack(payload);
+  if (bytes.length <= PAYLOAD_BYTES_MAX) return Uint8Array.from(bytes);
+  throw new NetworkError("too large", { code: "TOO_LARGE", bytes: bytes.length, bytesMax: PAYLOAD_BYTES_MAX });
+}
