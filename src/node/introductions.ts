@@ -5,7 +5,8 @@
  * with for regions that it does not know, dials where they are said to be, and trusts what it finds there as it trusts any
  * first contact. Once a region's own signed header is held, that alone says where the region is.
  *
- * Bounded: 256 regions are told of and asked about, 32 in one answer, 8 addresses each.
+ * Bounded: a question names 256 regions, an answer 32 of 8 addresses each, and a round asks 8 regions, chosen anew each time:
+ * news spreads among many regions as gossip does, and costs each pair of them a few bytes a second.
  */
 
 import type { PeerDirectory, PeerInfo, RequestResponse } from "../network/interface.ts";
@@ -23,6 +24,7 @@ const ASK_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 2_000;
 const REGIONS_KNOWN_MAX = 256;
 const REGIONS_TOLD_MAX = 32;
+const REGIONS_ASKED_MAX = 8;
 const ADDRESSES_MAX = 8;
 const REGION_LENGTH_MAX = 63;
 const ADDRESS_LENGTH_MAX = 262;
@@ -51,17 +53,17 @@ export class Introductions {
     this.#parts = parts;
   }
 
-  /** Asks whoever is linked from now on, and one node of each linked region every 5 s; answers who asks. */
+  /** Asks whoever is linked from now on, and a node of each of some linked regions every 5 s; answers who asks. */
   start(): void {
     const { directory, requests, clock } = this.#parts;
     requests.handle(INTRODUCE_METHOD, async (from, payload) => this.#introduce(from, asNames(payload)));
     this.#stops = [
       directory.onChange(({ type, peer }) => {
-        if (type === "up") void this.#ask(peer);
+        if (type === "up") void this.#ask(peer, this.#knownNames());
       }),
-      repeat(clock, ASK_MS, () => this.#askEachRegion()),
+      repeat(clock, ASK_MS, () => this.#askRegions()),
     ];
-    this.#askEachRegion();
+    this.#askRegions();
   }
 
   stop(): void {
@@ -79,27 +81,33 @@ export class Introductions {
     return told;
   }
 
-  #askEachRegion(): void {
-    const byRegion = new Map<RegionId, PeerInfo[]>();
-    for (const peer of this.#parts.directory.peers()) {
-      byRegion.set(peer.region, [...(byRegion.get(peer.region) ?? []), peer]);
-    }
-    for (const peers of byRegion.values()) {
-      void this.#ask(peers[randomInteger(this.#parts.random, 0, peers.length - 1)]!);
+  #askRegions(): void {
+    const { directory, random } = this.#parts;
+    const regions = [...Map.groupBy(directory.peers(), ({ region }) => region).values()];
+    const known = this.#knownNames();
+    for (let asked = 0; asked < REGIONS_ASKED_MAX && regions.length > 0; asked++) {
+      const [peers] = regions.splice(randomInteger(random, 0, regions.length - 1), 1);
+      void this.#ask(peers![randomInteger(random, 0, peers!.length - 1)]!, known);
     }
   }
 
+  #knownNames(): RegionId[] {
+    const { region, known } = this.#parts;
+    return [region, ...known().map((other) => other.region)];
+  }
+
   /** Never rejects: it is asked again. */
-  async #ask({ nodeId, name }: PeerInfo): Promise<void> {
-    const { region, known, directory, requests, logger } = this.#parts;
-    const names = () => [region, ...known().map((other) => other.region)].slice(0, REGIONS_KNOWN_MAX);
+  async #ask({ nodeId, name }: PeerInfo, known: readonly RegionId[]): Promise<void> {
+    const { directory, requests, logger } = this.#parts;
     try {
-      const answer = await requests.request(nodeId, INTRODUCE_METHOD, names(), { timeoutMs: ANSWER_TIMEOUT_MS });
+      const answer = await requests.request(nodeId, INTRODUCE_METHOD, known.slice(0, REGIONS_KNOWN_MAX), {
+        timeoutMs: ANSWER_TIMEOUT_MS,
+      });
+      const introduced = asIntroduced(answer);
+      if (introduced.length === 0) return;
       // What was learned meanwhile from a region itself is better than what others say of it.
-      const isKnown = new Set<string>(names());
-      for (const introduced of asIntroduced(answer)) {
-        if (!isKnown.has(introduced.region)) directory.learn(introduced.region, introduced.addresses);
-      }
+      const isKnown = new Set<string>(this.#knownNames());
+      for (const { region, addresses } of introduced) if (!isKnown.has(region)) directory.learn(region, addresses);
     } catch (error) {
       logger.debug({ code: "NOT_INTRODUCED", peer: name, reason: messageOf(error) }, "asked again in a while");
     }

@@ -103,6 +103,24 @@ describe("introductions", () => {
     assert.ok([...east.learned.values()].every((addresses) => addresses.length === 8));
   });
 
+  it("are asked of 8 regions in a round, and of others in the next", async () => {
+    const asked: string[] = [];
+    for (let i = 0; i < 30; i++) {
+      const other = new MeetingNode(asRegionId(`region-${i}`));
+      other.introductions.stop();
+      other.node.requests.handle("region/introduce", async () => void asked.push(`region-${i}`));
+    }
+    await clock.advance(1_000);
+    asked.length = 0;
+    const east = new MeetingNode(EAST);
+    await clock.advance(4_000);
+    assert.equal(asked.length, 8);
+    await clock.advance(60_000);
+    assert.equal(asked.length, 8 + 12 * 8);
+    assert.ok(new Set(asked).size > 20);
+    east.introductions.stop();
+  });
+
   it("that break the rules are passed over", async () => {
     const liar = new MeetingNode(WEST);
     liar.node.requests.handle("region/introduce", async () => [
