@@ -5,6 +5,7 @@
  * failure is a `CommandError` whose message says what to do.
  */
 
+import type { LookupExplanation, RegionTrace } from "../types/lookup.ts";
 import { messageOf } from "../util/errors.ts";
 import { CommandError } from "./errors.ts";
 
@@ -124,8 +125,10 @@ export interface LookupView {
     readonly stalenessMs: number;
     readonly agents: number;
     readonly error?: { readonly code: string; readonly message: string };
+    readonly trace?: RegionTrace;
   }[];
   readonly nextCursor?: string;
+  readonly explanation?: LookupExplanation;
 }
 
 export interface AgentPage {
@@ -144,7 +147,7 @@ export interface Registration {
   readonly [field: string]: unknown;
 }
 
-export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
 interface ErrorBody {
   readonly error?: { readonly code?: string; readonly message?: string; readonly retryAfterMs?: number };

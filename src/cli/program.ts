@@ -151,6 +151,7 @@ function addClientCommands(program: Command, output: Output): void {
     .option("--tags <tags>", "t required, +t preferred, -t forbidden; separated by commas")
     .option("--region <region>", "only this region")
     .option("--zone <zone>", "where you are: of equally good agents, those of this zone come first")
+    .option("--explain", "tell why the answer is what it is")
     .addOption(new Option("--scope <scope>", "how far to look").choices(["region", "federation"]))
     .addOption(new Option("--health <health>", "which agents").choices(["healthy", "any"]))
     .addOption(new Option("--consistency <mode>", "of this region's part").choices(["stale", "linearizable"]))

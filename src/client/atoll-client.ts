@@ -55,6 +55,8 @@ export interface LookupOptions extends WaitOptions {
   readonly consistency?: "stale" | "linearizable";
   /** Older data is fetched anew, or the region's report says why it is missing. */
   readonly maxStalenessMs?: number;
+  /** Also tell how the answer came about. */
+  readonly explain?: boolean;
   /** Agents in a page, 1 to 1,000; 100 when absent. */
   readonly limit?: number;
 }
@@ -214,8 +216,9 @@ export class AtollClient {
 }
 
 function lookupRequest(capability: string, options: LookupOptions, cursor?: string): Request {
-  const { tags, version, namespace, scope, region, zone, health, consistency, maxStalenessMs, limit } = options;
-  const filter = { capability, tags, version, namespace, scope, region, zone, health, consistency };
+  const { tags, version, namespace, scope, region, zone, health, consistency, maxStalenessMs, explain, limit } =
+    options;
+  const filter = { capability, tags, version, namespace, scope, region, zone, health, consistency, explain };
   return { method: "GET", path: "/v1/lookup", query: { ...filter, max_staleness_ms: maxStalenessMs, limit, cursor } };
 }
 

@@ -22,8 +22,10 @@ export type {
   Json,
   JsonObject,
   LookupAnswer,
+  LookupExplanation,
   NodeView,
   RegionReport,
+  RegionTrace,
   WatchEvent,
   WatchedAgent,
 } from "./wire.ts";

@@ -90,6 +90,54 @@ export interface RegionReport {
   readonly stalenessMs: number;
   readonly agents: number;
   readonly error?: { readonly code: string; readonly message: string };
+  /** With `explain` only. */
+  readonly trace?: RegionTrace;
+}
+
+/** How a region's part of an answer came about. */
+export interface RegionTrace {
+  /** `kept`: an earlier answer that the region's summary vouches for. `ruled-out`: its fresh summary shows no match. */
+  readonly did: "read" | "asked" | "kept" | "ruled-out" | "kept-unconfirmed" | "breaker-open" | "failed";
+  readonly asked?: { readonly node: string; readonly requests: number; readonly tookMs: number };
+  /** What is known of the region without asking. */
+  readonly summary?: { readonly revision: number; readonly ageMs: number; readonly changedRevision?: number };
+  readonly breaker?: "closed" | "half-open" | "open";
+  /** Round trip to its nearest node. */
+  readonly distanceMs?: number;
+}
+
+/** How an answer came about. */
+export interface LookupExplanation {
+  /** Where you were taken to be. */
+  readonly zone: string | null;
+  /** Of each agent answered, in order, why it stands where it does. */
+  readonly places: readonly {
+    readonly id: string;
+    readonly functionName: string;
+    readonly region: string;
+    readonly score: number;
+    readonly version: string;
+    readonly isInZone: boolean;
+    readonly distanceMs?: number;
+    /** What put it behind the one before it. */
+    readonly behindBy?: "score" | "version" | "zone" | "region" | "distance" | "name";
+  }[];
+  /** What was dropped of the node's own region, and why. */
+  readonly matching?: {
+    readonly offers: number;
+    readonly lookedAt: number;
+    readonly stages: readonly {
+      readonly stage: "namespace" | "health" | "tags" | "version" | "schema";
+      readonly kept: number;
+      readonly dropped: number;
+      readonly listed: readonly { readonly id: string; readonly reason: string; readonly details: JsonObject }[];
+    }[];
+  };
+  /** Agents that a region showed and that live elsewhere by now. */
+  readonly moved: {
+    readonly count: number;
+    readonly listed: readonly { readonly id: string; readonly region: string }[];
+  };
 }
 
 export interface LookupAnswer {
@@ -98,6 +146,7 @@ export interface LookupAnswer {
   readonly complete: boolean;
   readonly regions: readonly RegionReport[];
   readonly nextCursor?: string;
+  readonly explanation?: LookupExplanation;
 }
 
 export interface NodeView {

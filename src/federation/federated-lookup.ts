@@ -17,6 +17,7 @@ import { compareText } from "../util/compare.ts";
 import { AtollError } from "../util/errors.ts";
 import type { FederationConfig, RemoteLookup, RemoteLookupOptions } from "./interface.ts";
 import { type CachedAnswer, LookupCache } from "./lookup-cache.ts";
+import { traceRegion } from "./lookup-trace.ts";
 import type { RegionClient } from "./region-client.ts";
 import { ShownRevisions } from "./shown-revisions.ts";
 import type { SummaryTable } from "./summary-table.ts";
@@ -55,9 +56,10 @@ export class FederatedLookup implements RemoteLookup {
       return { answer, asksFor, answeredAtMs: clock.now() };
     });
     const answered = await Promise.all(asked);
-    return answered.map(({ answer, asksFor, answeredAtMs }) =>
+    const answers = answered.map(({ answer, asksFor, answeredAtMs }) =>
       this.#withDistance(this.#aged(answer, clock.now() - answeredAtMs, asksFor, options)),
     );
+    return options.explain === true ? answers.map((answer) => this.#explained(answer, query)) : answers;
   }
 
   known(query: RegionQuery): readonly KnownAnswer[] {
@@ -87,6 +89,12 @@ export class FederatedLookup implements RemoteLookup {
   #withDistance(answer: RegionAnswer): RegionAnswer {
     const distanceMs = this.#options.clientOf(answer.region).roundTripMs();
     return distanceMs === undefined ? answer : { ...answer, distanceMs };
+  }
+
+  #explained(answer: RegionAnswer, query: RegionQuery): RegionAnswer {
+    const { table, clientOf } = this.#options;
+    const { breaker } = clientOf(answer.region);
+    return { ...answer, trace: traceRegion(answer, query.capability, table, breaker) };
   }
 
   async #lookupIn(region: RegionId, query: RegionQuery, options: RemoteLookupOptions): Promise<RegionAnswer> {
@@ -151,11 +159,12 @@ export class FederatedLookup implements RemoteLookup {
     try {
       const needs = { maxStalenessMs, sinceRevision, changedRevision };
       const live = await clientOf(region).ask({ query, consistency }, needs);
-      const { revision, hasMore, agents, stalenessMs, arrivedAtMs } = live;
+      const { revision, hasMore, agents, stalenessMs, arrivedAtMs, asked } = live;
       this.#keptChanges++;
       this.#cache.put(source, query, { revision, hasMore, agents, asOfMs: arrivedAtMs - stalenessMs });
       this.#shown.note(source, query.capability, revision);
-      return { region, source: "live", revision, stalenessMs, agents, hasMore };
+      const trace = options.explain === true ? { trace: { did: "asked", asked } as const } : {};
+      return { region, source: "live", revision, stalenessMs, agents, hasMore, ...trace };
     } catch (error) {
       // A bug must not pass as a region that did not answer.
       if (!(error instanceof AtollError)) throw error;

@@ -75,6 +75,8 @@ export interface RemoteLookupOptions {
   readonly maxStalenessMs?: number;
   /** Where each region goes on, in place of `query.after`. */
   readonly afterIn?: (region: RegionId) => SortKey;
+  /** Tell how each answer came about. */
+  readonly explain?: boolean;
 }
 
 /** What the registry asks of other regions: its own port in this folder's words, joined in the node. */

@@ -9,6 +9,7 @@
 
 import { NetworkError, type PeerDirectory, type PeerInfo, type RequestResponse } from "../network/interface.ts";
 import type { RegionId } from "../types/ids.ts";
+import type { RegionTrace } from "../types/lookup.ts";
 import type { Clock } from "../util/clock.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { FederationError } from "./errors.ts";
@@ -42,7 +43,10 @@ export interface RegionClientOptions {
 }
 
 /** An answer with the age of its data at `arrivedAtMs`, the way back and forth included. */
-export type LiveAnswer = LookupReply & { readonly arrivedAtMs: number };
+export type LiveAnswer = LookupReply & {
+  readonly arrivedAtMs: number;
+  readonly asked: NonNullable<RegionTrace["asked"]>;
+};
 
 /** An answer that does not have this counts as a failure of the node that gave it. */
 export interface AnswerNeeds {
@@ -143,7 +147,8 @@ export class RegionClient {
   #askInTurn(nodes: readonly PeerInfo[], request: LookupRequest, needs: AnswerNeeds): Promise<LiveAnswer> {
     const { region, clock, config } = this.#options;
     const deadlineMs = config.lookupDeadlineMs;
-    const deadlineAtMs = clock.now() + deadlineMs;
+    const askedAtMs = clock.now();
+    const deadlineAtMs = askedAtMs + deadlineMs;
     this.#hedges.earn();
     return new Promise((resolve, reject) => {
       const waiting = [...nodes];
@@ -159,7 +164,9 @@ export class RegionClient {
         if (node === undefined) return;
         underWay++;
         this.#askNode(node, request, needs, deadlineAtMs).then(
-          (answer) => {
+          (reply) => {
+            const tookMs = reply.arrivedAtMs - askedAtMs;
+            const answer = { ...reply, asked: { node: node.name, requests: nodes.length - waiting.length, tookMs } };
             underWay--;
             if (answer.revision < needs.changedRevision) {
               if (behind === undefined || answer.revision > behind.revision) behind = answer;
@@ -196,7 +203,7 @@ export class RegionClient {
     request: LookupRequest,
     needs: AnswerNeeds,
     deadlineAtMs: number,
-  ): Promise<LiveAnswer> {
+  ): Promise<Omit<LiveAnswer, "asked">> {
     const { region, requests, clock, metrics } = this.#options;
     const askedAtMs = clock.now();
     // What is asked later has less time: nobody waits for an answer after the deadline.

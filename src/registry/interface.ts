@@ -193,6 +193,8 @@ export interface RemoteLookupOptions {
   readonly maxStalenessMs?: number;
   /** Where each region goes on, in place of `query.after`. */
   readonly afterIn?: (region: RegionId) => SortKey;
+  /** Tell how each answer came about. */
+  readonly explain?: boolean;
 }
 
 /** What the registry needs of the federation. */

@@ -66,6 +66,8 @@ export interface MergeOptions {
   readonly limit: number;
   /** Agents that are known, from elsewhere, to live in another region by now. */
   readonly isHidden: (agent: FoundAgent) => boolean;
+  /** Told of each agent that is left out because it lives elsewhere. */
+  readonly onMoved?: (agent: FoundAgent) => void;
 }
 
 /**
@@ -77,7 +79,7 @@ export interface MergeOptions {
  */
 export function mergeAnswers(
   answers: readonly RegionAnswer[],
-  { home, nearness, limit, isHidden }: MergeOptions,
+  { home, nearness, limit, isHidden, onMoved }: MergeOptions,
 ): { readonly agents: readonly FoundAgent[]; readonly next?: PagePlace } {
   const page = (agents: readonly FoundAgent[], last: FoundAgent | undefined) =>
     last === undefined ? { agents } : { agents, next: placeOf(last, home, nearness) };
@@ -94,6 +96,7 @@ export function mergeAnswers(
     if (agents.length === limit || (horizon !== null && compare(agent, horizon) > 0)) return page(agents, last);
     last = agent;
     if (owners.get(agent.id) === agent.region && !isHidden(agent)) agents.push(agent);
+    else onMoved?.(agent);
   }
   return page(agents, horizon === null ? undefined : last);
 }

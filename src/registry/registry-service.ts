@@ -12,7 +12,14 @@ import { type ConsensusGroup, RaftError } from "../raft/index.ts";
 import type { AgentRecord, Capability, Dependency, FoundAgent, StoredAgent } from "../types/agent.ts";
 import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
-import type { LookupAnswer, LookupQuery, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type {
+  LookupAnswer,
+  LookupExplanation,
+  LookupQuery,
+  Nearness,
+  RegionAnswer,
+  RegionQuery,
+} from "../types/lookup.ts";
 import { type KeySuccession, SUCCESSIONS_MAX } from "../types/region-standing.ts";
 import type { Clock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
@@ -49,7 +56,9 @@ import type {
 } from "./interface.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import { checkAgent, LIMIT_DEFAULTS, type RecordLimits } from "./limits.ts";
-import { awayAfter, homeAfter, mergeAnswers, nearnessOf } from "./lookup-merge.ts";
+import { awayAfter, homeAfter, isInZone, mergeAnswers, nearnessOf } from "./lookup-merge.ts";
+import { TRACE_LISTED_MAX } from "./matching/explain.ts";
+import { traceMatching, tracePlaces } from "./matching/explain-lookup.ts";
 import { findMatches, type ZoneFirst } from "./matching/resolve.ts";
 import { schemaTest } from "./matching/schema-compatibility.ts";
 import type { RegistryStateMachine } from "./registry-state-machine.ts";
@@ -452,7 +461,7 @@ export class RegistryService implements Registry {
   }
 
   #askAbroad(query: LookupQuery): Promise<readonly RegionAnswer[]> {
-    const { capability, tags, version, namespace, health, place, region, consistency, maxStalenessMs } = query;
+    const { capability, tags, version, namespace, health, place, region, consistency, maxStalenessMs, explain } = query;
     const asked: RegionQuery = {
       capability,
       tags,
@@ -463,6 +472,7 @@ export class RegistryService implements Registry {
     };
     return this.#remote.lookup(asked, {
       consistency,
+      ...(explain === true && { explain }),
       ...(place !== undefined && { afterIn: (other) => awayAfter(this.region, other, place) }),
       ...(region !== undefined && { only: region }),
       ...(maxStalenessMs !== undefined && { maxStalenessMs }),
@@ -470,17 +480,40 @@ export class RegistryService implements Registry {
   }
 
   #merge(regions: readonly RegionAnswer[], query: LookupQuery): LookupAnswer {
+    const moved: FoundAgent[] = [];
     const nearness = query.place?.nearness ?? nearnessOf(this.region, regions, this.#zoneOf(query));
     const { agents, next } = mergeAnswers(regions, {
       home: this.region,
       nearness,
       limit: boundedLimit(query.limit),
       isHidden: (agent) => this.#livesHere(agent),
+      ...(query.explain === true && { onMoved: (agent) => moved.push(agent) }),
     });
     // Who was found may be called through this node, wherever it is.
     this.#resolver.noteEndpoints(agents);
     const complete = regions.every(({ error }) => error === undefined);
-    return { agents, complete, regions, ...(next !== undefined && { next }) };
+    const answer = { agents, complete, regions, ...(next !== undefined && { next }) };
+    return query.explain === true ? this.#explained(answer, query, nearness, moved) : answer;
+  }
+
+  #explained(answer: LookupAnswer, query: LookupQuery, nearness: Nearness, moved: readonly FoundAgent[]): LookupAnswer {
+    const { agents, regions } = answer;
+    const isRead = regions.some(({ region }) => region === this.region);
+    const offers = this.#stateMachine.index.offers(query.capability);
+    const inZone = (agent: FoundAgent) => isInZone(agent, this.region, nearness);
+    const explanation: LookupExplanation = {
+      zone: nearness.zone,
+      places: tracePlaces(agents, this.region, regions, inZone),
+      ...(isRead && { matching: traceMatching(offers, query, this.#resolver.reasonOf) }),
+      moved: {
+        count: moved.length,
+        listed: moved.slice(0, TRACE_LISTED_MAX).map(({ id, region }) => ({ id, region })),
+      },
+    };
+    const traced = regions.map((part) =>
+      part.source === "local" ? { ...part, trace: { did: "read" } as const } : part,
+    );
+    return { ...answer, regions: traced, explanation };
   }
 
   /** Whether another region still shows an agent that has registered here since, whatever it offers here now. */

@@ -1,7 +1,7 @@
 /** A question for agents, and what each region answered. */
 
-import type { Dependency, FoundAgent, TagConstraint } from "./agent.ts";
-import type { RegionId } from "./ids.ts";
+import type { Dependency, FoundAgent, JsonObject, TagConstraint } from "./agent.ts";
+import type { AgentId, RegionId } from "./ids.ts";
 
 /** What is asked of one region; the same on every node, so it is also what travels abroad. */
 export interface RegionQuery {
@@ -42,6 +42,8 @@ export interface LookupQuery extends Omit<RegionQuery, "after"> {
   readonly zone?: string;
   /** Continue behind this place. */
   readonly place?: PagePlace;
+  /** Also tell how the answer came about. */
+  readonly explain?: boolean;
 }
 
 /**
@@ -79,6 +81,58 @@ export interface RegionAnswer {
   readonly distanceMs?: number;
   /** Why this region's agents are missing. Absent together with `source: "none"` means its fresh summary shows no match. */
   readonly error?: { readonly code: string; readonly message: string };
+  /** How this part came about; only where the query asks for it. */
+  readonly trace?: RegionTrace;
+}
+
+export interface RegionTrace {
+  /**
+   * `read`: this node's own state. `asked`: a node of the region answered now. `kept`: an earlier answer, vouched for by the
+   * summary. `ruled-out`: the fresh summary shows no match. `kept-unconfirmed`: an earlier answer, as the region gave none
+   * now. `breaker-open`: not asked, as lookups there kept failing. `failed`: see the error.
+   */
+  readonly did: "read" | "asked" | "kept" | "ruled-out" | "kept-unconfirmed" | "breaker-open" | "failed";
+  /** Who answered, of how many nodes that were asked. */
+  readonly asked?: { readonly node: string; readonly requests: number; readonly tookMs: number };
+  /** What is known of the region without asking: up to which revision, how old that is, and when the capability last changed. */
+  readonly summary?: { readonly revision: number; readonly ageMs: number; readonly changedRevision?: number };
+  readonly breaker?: "closed" | "half-open" | "open";
+}
+
+/** Why an agent stands where it does. */
+export interface PlaceTrace {
+  readonly id: AgentId;
+  readonly functionName: string;
+  readonly region: RegionId;
+  readonly score: number;
+  readonly version: string;
+  readonly isInZone: boolean;
+  /** 0 at home; absent where nothing was measured. */
+  readonly distanceMs?: number;
+  /** What put it behind the one before it; absent of the first. */
+  readonly behindBy?: "score" | "version" | "zone" | "region" | "distance" | "name";
+}
+
+/** What one stage did to the offers of this region that came to it. */
+export interface StageTrace {
+  readonly stage: "namespace" | "health" | "tags" | "version" | "schema";
+  readonly kept: number;
+  readonly dropped: number;
+  /** A few of those that were dropped, as `agent:function`, and why. */
+  readonly listed: readonly { readonly id: string; readonly reason: string; readonly details: JsonObject }[];
+}
+
+export interface LookupExplanation {
+  /** Where the asker was taken to be. */
+  readonly zone: string | null;
+  readonly places: readonly PlaceTrace[];
+  /** Of this region's offers of the capability, `lookedAt` of `offers` went through the stages. */
+  readonly matching?: { readonly offers: number; readonly lookedAt: number; readonly stages: readonly StageTrace[] };
+  /** Agents that a region answered and that live elsewhere by now: how many, and a few of them. */
+  readonly moved: {
+    readonly count: number;
+    readonly listed: readonly { readonly id: AgentId; readonly region: RegionId }[];
+  };
 }
 
 /** What can be said of a region without asking it. */
@@ -94,4 +148,5 @@ export interface LookupAnswer {
   readonly complete: boolean;
   readonly regions: readonly RegionAnswer[];
   readonly next?: PagePlace;
+  readonly explanation?: LookupExplanation;
 }

@@ -28,6 +28,7 @@ import {
   WallTime,
 } from "../schemas.ts";
 import { wholeMs } from "../whole-ms.ts";
+import { ShownExplanation, ShownRegionTrace, showTrace } from "./lookup-explanation.ts";
 
 const LookupParameters = Type.Object(
   {
@@ -51,6 +52,7 @@ const LookupParameters = Type.Object(
     max_staleness_ms: Type.Optional(
       Type.Integer({ minimum: 0, maximum: 86_400_000, description: "Older data is fetched anew, or refused." }),
     ),
+    explain: Type.Optional(Type.Boolean({ default: false, description: "Also tell how the answer came about." })),
     limit: Type.Optional(Limit),
     cursor: Type.Optional(CursorText),
   },
@@ -87,6 +89,7 @@ const ShownRegionAnswer = Type.Object({
   stalenessMs: Milliseconds,
   agents: Type.Integer({ minimum: 0, description: "How many this region's part of the answer has." }),
   error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+  trace: Type.Optional(ShownRegionTrace),
 });
 
 const LookupResponse = Type.Object({
@@ -94,6 +97,7 @@ const LookupResponse = Type.Object({
   complete: Type.Boolean({ description: "False when a region that may have matching agents did not answer." }),
   regions: Type.Array(ShownRegionAnswer),
   nextCursor: Type.Optional(Type.String()),
+  explanation: Type.Optional(ShownExplanation),
 });
 
 export const lookupRoutes: Face = async (app, { registry, metrics }) => {
@@ -113,6 +117,7 @@ export const lookupRoutes: Face = async (app, { registry, metrics }) => {
       consistency: query.consistency ?? "stale",
       limit: query.limit ?? LIMIT_DEFAULT,
       ...(query.namespace === undefined ? {} : { namespace: query.namespace }),
+      ...(query.explain === true ? { explain: true } : {}),
       ...(query.zone === undefined ? {} : { zone: query.zone }),
       ...(query.region === undefined ? {} : { region: asRegionId(query.region) }),
       ...(query.max_staleness_ms === undefined ? {} : { maxStalenessMs: query.max_staleness_ms }),
@@ -126,16 +131,17 @@ export const lookupRoutes: Face = async (app, { registry, metrics }) => {
 };
 
 /** The agents go to the serializer as they are: copying them is what a lookup would spend most of its time with. */
-function showAnswer(home: RegionId, { agents, complete, regions, next }: LookupAnswer) {
+function showAnswer(home: RegionId, { agents, complete, regions, next, explanation }: LookupAnswer) {
   return {
     agents,
     complete,
     regions: regions.map(showRegion),
     ...(next === undefined ? {} : { nextCursor: encodeLookupCursor(home, next) }),
+    ...(explanation === undefined ? {} : { explanation }),
   };
 }
 
-function showRegion({ region, source, revision, stalenessMs, agents, error }: RegionAnswer) {
+function showRegion({ region, source, revision, stalenessMs, agents, error, trace, distanceMs }: RegionAnswer) {
   return {
     region,
     source,
@@ -143,5 +149,6 @@ function showRegion({ region, source, revision, stalenessMs, agents, error }: Re
     stalenessMs: wholeMs(stalenessMs),
     agents: agents.length,
     ...(error === undefined ? {} : { error }),
+    ...(trace === undefined ? {} : { trace: showTrace(trace, distanceMs) }),
   };
 }

@@ -5,7 +5,7 @@
  * Pure. The names of stages, reasons and details are what `meshctl audit` reads. A trace lists a few candidates of a kind per
  * stage and says how many more there were, so a popular capability does not fill the log.
  *
- * Elsewhere: the same choice without its story (`resolve.ts`), where audits are kept (`registry-state-machine.ts`).
+ * Elsewhere: the same choice without its story (`resolve.ts`), the story of a lookup (`explain-lookup.ts`), where audits are kept (`registry-state-machine.ts`).
  */
 
 import type { Dependency, Json, JsonObject, TagConstraint } from "../../types/agent.ts";
@@ -131,8 +131,12 @@ type Why = Omit<Eviction, "id">;
 /** Undefined when a stage keeps an offer; otherwise tells why it does not, which costs more than to find out. */
 type Judge = (offer: Offer) => (() => Why) | undefined;
 
-/** @param scores - where the stage of the tags notes those of the offers that it keeps */
-function stagesOf(
+/**
+ * The stages in the order in which they run.
+ *
+ * @param scores - where the stage of the tags notes those of the offers that it keeps
+ */
+export function stagesOf(
   dependency: Dependency,
   scores: Map<Offer, number>,
   reasonOf: TraceOptions["reasonOf"],
@@ -202,7 +206,7 @@ function extraTag(constraint: string): Why {
   return { reason: "ExtraTagDisallowed", details: { disallowed: [constraint.slice(1)] } };
 }
 
-function runStage(
+export function runStage(
   stage: TraceStage["stage"],
   offers: readonly Offer[],
   judge: Judge,

@@ -213,6 +213,49 @@ describe("GET /v1/lookup", () => {
     assert.deepEqual(await ids("capability=map&zone=b"), ["m2", "m1"]);
   });
 
+  it("P9: explains an answer to who asks, and to nobody else", async () => {
+    const live = { source: "live", revision: 9, stalenessMs: 0, hasMore: false, distanceMs: 61.5 } as const;
+    const trace = {
+      did: "asked",
+      asked: { node: "us-west-1", requests: 2, tookMs: 70.4 },
+      summary: { revision: 9, ageMs: 400.2, changedRevision: 7 },
+      breaker: "closed",
+    } as const;
+    const moved = { ...westAgent("old"), registeredAtMs: -1 };
+    test.node.remote.answers = [{ ...live, region: WEST, agents: [westAgent("far"), moved], trace }];
+    const { explanation, regions } = await lookup("capability=weather&version=1.0.0&explain=true");
+    assert.equal(test.node.remote.askedWith.at(-1)?.explain, true);
+    assert.equal(explanation.zone, null);
+    assert.deepEqual(
+      explanation.places.map(({ id, behindBy, distanceMs }: Record<string, unknown>) => [id, behindBy, distanceMs]),
+      [
+        ["old", undefined, 0],
+        ["far", "region", 61.5],
+      ],
+    );
+    assert.deepEqual(explanation.moved, { count: 1, listed: [{ id: "old", region: "us-west" }] });
+    const version = explanation.matching.stages.find(({ stage }: { stage: string }) => stage === "version");
+    assert.equal(version.dropped, version.listed.length);
+    assert.ok(version.dropped > 0);
+    assert.deepEqual(
+      regions.map(({ trace }: { trace: unknown }) => trace),
+      [
+        { did: "read" },
+        {
+          did: "asked",
+          asked: { node: "us-west-1", requests: 2, tookMs: 71 },
+          summary: { revision: 9, ageMs: 401, changedRevision: 7 },
+          breaker: "closed",
+          distanceMs: 61.5,
+        },
+      ],
+    );
+    test.node.remote.answers = [{ ...live, region: WEST, agents: [westAgent("far")] }];
+    const plain = await lookup("capability=weather&version=1.0.0");
+    assert.equal(plain.explanation, undefined);
+    assert.equal(test.node.remote.askedWith.at(-1)?.explain, undefined);
+  });
+
   it("shows in the headers what this region's part shows", async () => {
     const answer = await test.send({ url: "/v1/lookup?capability=weather" });
     assert.equal(answer.headers["x-atoll-revision"], "4");
