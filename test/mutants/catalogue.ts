@@ -2,6 +2,7 @@
 
 import { DRIVER } from "./driver.ts";
 import { ELECTIONS } from "./elections.ts";
+import { FEDERATION } from "./federation.ts";
 import { LEASES } from "./leases.ts";
 import { MEMBERSHIP } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
@@ -21,6 +22,7 @@ export const AREAS: ReadonlyMap<string, readonly Mutant[]> = new Map([
   ["storage", STORAGE],
   ["leases", LEASES],
   ["resolution", RESOLUTION],
+  ["federation", FEDERATION],
 ]);
 
 export const CATALOGUE: readonly Mutant[] = [...AREAS.values()].flat();

@@ -6,7 +6,7 @@
  */
 
 /** A world from seeds that can kill a mutant without a test written for it (`suites.ts`). */
-export type SimulatorName = "core" | "node";
+export type SimulatorName = "core" | "node" | "federation";
 
 export interface Mutant {
   /** What the broken program does; unique. */

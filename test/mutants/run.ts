@@ -4,7 +4,8 @@
  *   npm run mutants                        all of them: directed tests first, then the simulators
  *   npm run mutants -- --only "vote|R1$"   those with a name, a rule or a file like it
  *   npm run mutants -- --sim-only          what the simulators alone kill of those on the checklist
- *   npm run mutants -- --seeds 20000       so many seeds of cores, a fiftieth of whole nodes, for at most --seconds 120
+ *   npm run mutants -- --seeds 20000       so many seeds of cores, a fiftieth of whole nodes, a
+ *                                        tenth of federations, for at most --seconds 120
  *   npm run mutants -- --jobs 4 --json     so many at a time; the results as JSON on standard output
  *
  * Exit code 1 when a mutant survives (with --sim-only: more than two of the twenty), 2 when nothing could be concluded: the
@@ -17,7 +18,15 @@ import { AREAS, CATALOGUE } from "./catalogue.ts";
 import type { Mutant, SimulatorName } from "./mutant.ts";
 import { type Outcome, summaryOf, tableOf } from "./report.ts";
 import { Sandbox } from "./sandbox.ts";
-import { CORE_SEEDS_PER_NODE_SEED, type Effort, run, type Suite, simulator, testFile } from "./suites.ts";
+import {
+  CORE_SEEDS_PER_FEDERATION_SEED,
+  CORE_SEEDS_PER_NODE_SEED,
+  type Effort,
+  run,
+  type Suite,
+  simulator,
+  testFile,
+} from "./suites.ts";
 
 /** Of the twenty, this many may live as far as the simulators alone are concerned. */
 const SIMULATION_SURVIVORS_MAX = 2;
@@ -40,6 +49,7 @@ const secondsMax = positive("seconds", values.seconds);
 const efforts: Record<SimulatorName, Effort> = {
   core: { seeds: coreSeeds, seconds: secondsMax },
   node: { seeds: Math.ceil(coreSeeds / CORE_SEEDS_PER_NODE_SEED), seconds: secondsMax },
+  federation: { seeds: Math.ceil(coreSeeds / CORE_SEEDS_PER_FEDERATION_SEED), seconds: secondsMax },
 };
 const jobs = positive("jobs", values.jobs);
 

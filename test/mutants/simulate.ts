@@ -4,12 +4,14 @@
  */
 
 import { simulate } from "../support/core-simulator.ts";
+import { simulateFederation } from "../support/federation-sim-run.ts";
 import { drawNodePlan } from "../support/node-sim-plan.ts";
 import { simulateNodes } from "../support/node-sim-run.ts";
 
 const LEVELS: Record<string, (seed: number) => unknown> = {
   core: simulate,
   node: (seed) => simulateNodes(drawNodePlan(seed)),
+  federation: simulateFederation,
 };
 
 const [level, seeds, seconds] = process.argv.slice(2);

@@ -38,8 +38,9 @@ export interface Effort {
   readonly seconds: number;
 }
 
-/** What a seed of whole nodes costs, in seeds of bare cores. */
+/** What a seed of whole nodes, or of a federation, costs in seeds of bare cores. */
 export const CORE_SEEDS_PER_NODE_SEED = 50;
+export const CORE_SEEDS_PER_FEDERATION_SEED = 10;
 
 export function simulator(name: SimulatorName, { seeds, seconds }: Effort): Suite {
   return { name: `simulator: ${name}`, args: ["test/mutants/simulate.ts", name, `${seeds}`, `${seconds}`], env: {} };

@@ -76,7 +76,8 @@ export class SimulatedGroup implements ConsensusGroup {
     this.#log = log;
     this.self = self;
     this.#stateMachine = stateMachine;
-    this.#behindSince = log.queue.now;
+    // What its disk has may be of any age.
+    this.#behindSince = Number.NEGATIVE_INFINITY;
     this.#applyUpTo(Math.min(durableIndex, log.commands.length));
     log.members.add(this);
     this.#catchUpSoon();
