@@ -162,25 +162,29 @@ describe("GET /v1/lookup", () => {
     const EU = asRegionId("eu-west");
     const live = { source: "live", revision: 9, stalenessMs: 0, hasMore: false } as const;
     const far = { ...live, region: WEST, agents: [westAgent("far")], distanceMs: 80 };
-    const near = { ...live, region: EU, agents: [{ ...westAgent("near"), region: EU }], distanceMs: 20 };
+    const [near1, near2] = ["near1", "near2"].map((id) => ({ ...westAgent(id), region: EU })) as [
+      FoundAgent,
+      FoundAgent,
+    ];
+    const near = { ...live, region: EU, agents: [near1, near2], distanceMs: 20 };
     test.node.remote.answers = [far, near];
-    assert.deepEqual(await ids("capability=weather&version=1.0.0&tags=-x"), ["old", "near", "far"]);
+    assert.deepEqual(await ids("capability=weather&version=1.0.0&tags=-x"), ["old", "near1", "near2", "far"]);
     const first = await lookup("capability=weather&version=1.0.0&tags=-x&limit=2");
     assert.deepEqual(
       first.agents.map(({ id }: FoundAgent) => id),
-      ["old", "near"],
+      ["old", "near1"],
     );
     test.node.remote.answers = [
       { ...far, distanceMs: 1 },
-      { ...near, agents: [] },
+      { ...near, agents: [near2] },
     ];
     const second = await lookup(`capability=weather&version=1.0.0&tags=-x&limit=2&cursor=${first.nextCursor}`);
     assert.deepEqual(
       second.agents.map(({ id }: FoundAgent) => id),
-      ["far"],
+      ["near2", "far"],
     );
     const { afterIn } = test.node.remote.askedWith.at(-1)!;
-    assert.equal(afterIn?.(EU).id, "near", "goes on behind it");
+    assert.equal(afterIn?.(EU).id, "near1", "goes on behind it");
     assert.equal(afterIn?.(WEST).id, "", "has not had its turn");
   });
 

@@ -68,6 +68,13 @@ describe("the status of another region", () => {
     assert.equal(statusOfEast(all).silentMs, 0);
   });
 
+  it("P9: counts an answer to a pull as heard, where no gossip arrives", async () => {
+    const all = await twoRegions();
+    all.network.gossipLoss = 1;
+    await all.clock.advance(60_000);
+    assert.ok(statusOfEast(all).silentMs! <= 12_500, `silent for ${statusOfEast(all).silentMs}`);
+  });
+
   it("P9: of a region that was never heard of says nothing that was not heard", async () => {
     const all = new FakeFederation();
     all.found("west", 1, { pins: { east: "ab".repeat(32) } });

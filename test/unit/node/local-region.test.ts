@@ -105,3 +105,15 @@ describe("what other regions are told of this one", () => {
     assert.deepEqual(summary.header(), before);
   });
 });
+
+describe("what this region answers another one", () => {
+  it("P2: linearizable shows every write that was acknowledged, whichever node is asked, or nothing", async () => {
+    follower.group.isLagging = true;
+    await register("1", "public", "weather");
+    const local = abroad(follower);
+    assert.equal((await local.lookup(queryFor("weather"), "stale")).agents.length, 0);
+    assert.equal((await local.lookup(queryFor("weather"), "linearizable")).agents.length, 1);
+    region.region.elect(null);
+    await assert.rejects(local.lookup(queryFor("weather"), "linearizable"), /has no leader/);
+  });
+});

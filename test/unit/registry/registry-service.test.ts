@@ -509,6 +509,15 @@ describe("lookup", () => {
     assert.equal((await refusal(follower.service.lookup(query))).code, "NO_LEADER");
   });
 
+  it("P2: linearizable of one other region goes to that region alone, and needs no leader here", async () => {
+    leader.remote.names = [AWAY];
+    leader.remote.answers = [answer([found("a")])];
+    region.region.elect(null);
+    const { agents } = await leader.service.lookup(aQuery({ region: AWAY, consistency: "linearizable" }));
+    assert.equal(agents.length, 1);
+    assert.deepEqual(leader.remote.askedWith, [{ consistency: "linearizable", only: AWAY }]);
+  });
+
   it("F11: shows an agent that moved where it registered last", async () => {
     await leader.service.register(agentId("moved"), aRecord());
     const here = leader.service.get(agentId("moved"))!.registeredAtMs;
