@@ -73,7 +73,7 @@ export const FEDERATION: readonly Mutant[] = [
       name: "a region that was recovered by force keeps what it had",
       rule: "R52",
       find: "if (held !== undefined && !succeeds(header.cluster, held.header.cluster)) return held;",
-      replace: "if (held !== undefined) return held;",
+      replace: 'if (held !== undefined && header.cluster !== "") return held;',
       tests: ["test/unit/federation/recovered-region.test.ts"],
     },
   ]),

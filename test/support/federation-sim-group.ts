@@ -135,9 +135,11 @@ export class SimulatedGroup implements ConsensusGroup {
 
   async readBarrier(): Promise<void> {
     const log = this.#log;
+    const askedAt = log.queue.now;
     await this.#sleep(log.options.commitMs);
     if (log.leader === null || this.#isStalled) throw noLeader();
     await this.#applied(log.commands.length);
+    if (this.#behindSince !== null) this.#behindSince = Math.max(this.#behindSince, askedAt);
   }
 
   async confirmLeadership(): Promise<{ term: number }> {
