@@ -183,6 +183,8 @@ async function measureFresh(): Promise<Figure[]> {
   await restarted;
   const carried = (await federation.carriedBytes(HOME, ABROAD)) - carriedBefore;
   const linkedAtMs = await loggedAt(federation, name, { code: "PEER_UP", region: HOME, sinceMs: startedAtMs });
+  // Asked for first: it is the longest since it was asked for last.
+  const longestStopMs = 1_000 * (await metric(http, "nodejs_eventloop_lag_max_seconds"));
   const { capabilities: held } = await regionAt(http, HOME);
   note(`${name} holds ${held} capabilities`);
   return [
@@ -193,10 +195,14 @@ async function measureFresh(): Promise<Figure[]> {
       max: FRESH_MS_MAX,
     },
     { name: "a fresh node: from its start to equal digests", value: equalAtMs - startedAtMs, unit: "ms", max: null },
+    {
+      ...{ name: "a fresh node: answers to its pulls", unit: "answers", max: null },
+      value: await metric(http, "atoll_federation_pull_rounds_total"),
+    },
     { name: "a fresh node: carried meanwhile", value: carried / 2 ** 20, unit: "MiB", max: null },
     {
-      name: "a fresh node: longest stop of its event loop",
-      value: 1_000 * (await metric(http, "nodejs_eventloop_lag_max_seconds")),
+      name: "a fresh node: longest stop of its event loop, its start included",
+      value: longestStopMs,
       unit: "ms",
       max: null,
     },
