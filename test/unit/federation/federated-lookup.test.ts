@@ -131,7 +131,8 @@ describe("federated lookup", () => {
     assert.equal(east?.agents.length, 2);
   });
 
-  it("P10: does not let the summary vouch for an answer of a member that was behind it", async () => {
+  /** East's first member, the nearest, no longer hears its new leader, and has missed that a1 gave way to a2. */
+  async function federationWithMemberBehind(): Promise<FakeFederation> {
     const all = await federationWithAgent(2);
     all.node("east-1").view.freeze();
     all.regions.get("east")!.leader = all.node("east-2").node.self.nodeId;
@@ -140,15 +141,28 @@ describe("federated lookup", () => {
     all.regions.get("east")!.register("a2", "translate");
     await all.clock.advance(1_200);
     all.node("west-1").node.directory.roundTrips.set(all.node("east-1").node.self.nodeId, 1);
-    const [behind] = await lookup(all, queryFor("translate"));
-    assert.equal(behind?.revision, 1, "the nearest node is the one that is behind");
-    all.node("west-1").node.directory.roundTrips.set(all.node("east-1").node.self.nodeId, 99);
+    return all;
+  }
+
+  it("P10: asks another member when the nearest is behind what the summary shows", async () => {
+    const all = await federationWithMemberBehind();
     const [east] = await lookup(all, queryFor("translate"));
-    assert.equal(east?.source, "live");
+    assert.equal(east?.revision, 3);
     assert.deepEqual(
       east?.agents.map((agent) => agent.id),
       ["a2"],
     );
+    assert.equal(lookupsSent(all), 2);
+  });
+
+  it("P10: does not let the summary vouch for an answer of a member that was behind it", async () => {
+    const all = await federationWithMemberBehind();
+    all.crash("east-2");
+    const [behind] = await lookup(all, queryFor("translate"));
+    assert.equal(behind?.revision, 1, "nobody else is there to ask");
+    assert.ok(behind!.stalenessMs >= 1_200, `staleness ${behind?.stalenessMs}`);
+    const [again] = await lookup(all, queryFor("translate"));
+    assert.equal(again?.source, "live");
   });
 
   it("gives a kept answer of a region that is gone, with its true age and the reason", async () => {
