@@ -21,6 +21,8 @@ export type ClusterErrorDetail =
   /** The region has no signing key that this node can read. */
   | { readonly code: "REGION_KEY_MISSING" }
   /** Somebody else replaced it at the same time. */
-  | { readonly code: "REGION_KEY_CHANGED" };
+  | { readonly code: "REGION_KEY_CHANGED" }
+  /** It has said farewell; it is this node's own; nothing of that name is forgotten. */
+  | { readonly code: "REGION_RETIRED" | "REGION_IS_OWN" | "REGION_NOT_RETIRED"; readonly region: string };
 
 export class ClusterError extends AtollError<ClusterErrorDetail> {}

@@ -128,6 +128,30 @@ export interface FederationAdmin {
    * @throws ClusterError REGION_KEY_MISSING, REGION_KEY_CHANGED: nothing was done; RegistryError: repeating it is harmless
    */
   rotateKey(): Promise<{ readonly region: string; readonly publicKey: string }>;
+  /**
+   * Has this region forget another one, as of its present cluster. Other regions go on with it.
+   *
+   * @throws ClusterError REGION_IS_OWN; RegistryError UNKNOWN_REGION, or repeating it is harmless
+   */
+  retire(region: string): Promise<RegionName>;
+  /**
+   * Takes that back: the region is met like one that was never heard of.
+   *
+   * @throws ClusterError REGION_NOT_RETIRED; RegistryError: repeating it is harmless
+   */
+  admit(region: string): Promise<{ readonly region: string }>;
+  /**
+   * Has all other regions forget this one, for good. Saying it twice changes nothing.
+   *
+   * @throws ClusterError REGION_KEY_MISSING; RegistryError: repeating it is harmless
+   */
+  retireSelf(): Promise<RegionName>;
+}
+
+export interface RegionName {
+  readonly region: string;
+  /** Id of its founding; empty where it was never heard of. */
+  readonly cluster: string;
 }
 
 /** Peers that this node's region dials to find other regions, and changes of them. Needs no leader: each node keeps all. */

@@ -162,6 +162,12 @@ function adviseOnMembers(detail: ClusterErrorDetail): string {
       );
     case "REGION_KEY_MISSING":
       return "This region has no signing key: it has no shared key (ENCRYPTION_KEY), or was founded a moment ago";
+    case "REGION_RETIRED":
+      return `${detail.region} has said farewell to the other regions; its key stays what it is`;
+    case "REGION_IS_OWN":
+      return `${detail.region} is this node's own region. To have the others forget it, use POST /v1/cluster/retire`;
+    case "REGION_NOT_RETIRED":
+      return `No region named ${detail.region} was retired here. One that said farewell itself does not come back`;
     case "REGION_KEY_CHANGED":
       return "Somebody else replaced the region's key just now; nothing was done. Repeat it if it is to be replaced again";
   }

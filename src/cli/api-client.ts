@@ -81,6 +81,11 @@ export interface MembersView {
   readonly waiting: readonly { readonly name: string; readonly nodeId: string; readonly http: string }[];
 }
 
+export interface RetiredRegionView {
+  readonly region: string;
+  readonly cluster: string;
+}
+
 export interface RegionKeyView {
   readonly region: string;
   /** Ed25519, 64 hex digits. */
@@ -214,6 +219,19 @@ export class ApiClient {
   /** @param to - name or node id; the voter that is furthest along when absent */
   transferLeadership(to?: string): Promise<MembersView> {
     return this.#send("POST", "/v1/cluster/transfer", { ...(to !== undefined && { to }) });
+  }
+
+  retireRegion(region: string): Promise<RetiredRegionView> {
+    return this.#send("POST", `/v1/regions/${encodeURIComponent(region)}/retire`);
+  }
+
+  admitRegion(region: string): Promise<{ readonly region: string }> {
+    return this.#send("POST", `/v1/regions/${encodeURIComponent(region)}/admit`);
+  }
+
+  /** Has all other regions forget the node's own, for good. */
+  retireOwnRegion(): Promise<RetiredRegionView> {
+    return this.#send("POST", "/v1/cluster/retire");
   }
 
   rotateRegionKey(): Promise<RegionKeyView> {

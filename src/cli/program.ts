@@ -167,6 +167,13 @@ function addRegions(regions: Command, output: Output): void {
   addClientCommand(regions, "rotate-key", "replace the key that a node's region signs with").action(async (options) =>
     (await load()).rotateKey(options, output),
   );
+  addClientCommand(regions, "retire [region]", "have a node's region forget another one")
+    .option("--self", "have all other regions forget the node's own, for good", false)
+    .option("--yes", "do it, where it can not be taken back", false)
+    .action(async (region, options) => (await load()).retire(region, options, output));
+  addClientCommand(regions, "admit <region>", "let a region that was retired here be met again").action(
+    async (region, options) => (await load()).admit(region, options, output),
+  );
 }
 
 function addMembers(program: Command, output: Output): void {

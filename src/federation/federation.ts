@@ -8,8 +8,10 @@ import type { PeerDirectory, RequestHandler, RequestResponse, SummaryChannel } f
 import type { NodeFacts } from "../storage/interface.ts";
 import { asRegionId, type ClusterId, type FederationId, type NodeId, type RegionId } from "../types/ids.ts";
 import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
+import type { Retirement } from "../types/region-standing.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import type { Clock } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import type { Hash64 } from "./capability-summary.ts";
@@ -29,6 +31,7 @@ import { PeerBudgets } from "./peer-budgets.ts";
 import { RegionClient } from "./region-client.ts";
 import { RegionSigner } from "./region-key.ts";
 import { RegionTrust } from "./region-trust.ts";
+import { Retirements } from "./retirements.ts";
 import { SummaryAnswers } from "./summary-answers.ts";
 import { SummaryPublisher } from "./summary-publisher.ts";
 import { SummaryPull } from "./summary-pull.ts";
@@ -82,7 +85,8 @@ export class Federation implements RemoteLookup {
     this.#budgets = new PeerBudgets(clock, PULL_BUDGET);
     this.#lookupBudgets = new PeerBudgets(clock, LOOKUP_BUDGET);
     const signer = new RegionSigner(() => local.signingKey());
-    this.#trust = new RegionTrust({ ...options, pins: options.config.pins });
+    const retirements = new Retirements(options.facts, local);
+    this.#trust = new RegionTrust({ ...options, pins: options.config.pins, retirements });
     this.#summary = new LocalSummary(options);
     const trust = this.#trust;
     const summary = this.#summary;
@@ -90,7 +94,7 @@ export class Federation implements RemoteLookup {
     const table = this.#table;
     this.#publisher = new SummaryPublisher({ ...options, summary, signer, channel });
     this.#pull = new SummaryPull({ ...options, region, table, trust });
-    this.#summaryAnswers = new SummaryAnswers({ local, summary, signer, budgets: this.#budgets });
+    this.#summaryAnswers = new SummaryAnswers({ local, summary, signer, retirements, budgets: this.#budgets });
     this.#lookupAnswers = new LookupAnswers({ local, budgets: this.#lookupBudgets });
     const regions = () => this.#regions();
     const clientOf = (other: RegionId) => this.#clientOf(other);
@@ -107,6 +111,8 @@ export class Federation implements RemoteLookup {
     const { directory, summaries } = this.#options;
     this.#stops.push(
       this.#summary.start(),
+      this.#trust.onRetired((region) => this.#drop(region)),
+      this.#followRetirements(),
       summaries.subscribe((message) => this.#table.onGossip(message)),
       directory.onChange(({ type, peer }) => {
         this.#linkChanges++;
@@ -116,6 +122,16 @@ export class Federation implements RemoteLookup {
       this.#pull.start(),
       this.#publisher.start(),
     );
+  }
+
+  /** What this region would have to forget, to forget another one; undefined when there is no such region. */
+  standingOf(region: RegionId): { readonly cluster: string; readonly publicKey: string } | undefined {
+    const linked = this.#options.directory
+      .peers()
+      .find((peer) => peer.region === region && !this.#trust.isRetiredPeer(peer));
+    const pin = this.#trust.pinOf(region);
+    const cluster = pin?.cluster || linked?.cluster;
+    return pin === undefined && !cluster ? undefined : { cluster: cluster ?? "", publicKey: pin?.publicKey ?? "" };
   }
 
   /** Falls silent; peers that ask are told STOPPING. Lookups under way end by their own deadline. */
@@ -192,10 +208,35 @@ export class Federation implements RemoteLookup {
 
   /** Pinned, configured or linked: a region that was never heard of may hold agents, and is missed by name (P9). */
   #regions(): RegionId[] {
-    const linked = this.#options.directory.peers().map((peer) => peer.region);
+    const peers = this.#options.directory.peers().filter((peer) => !this.#trust.isRetiredPeer(peer));
+    const linked = peers.map((peer) => peer.region);
     const regions = new Set<string>([...this.#trust.regions(), ...linked]);
     regions.delete(this.#options.local.region);
     return [...regions].sort().map(asRegionId);
+  }
+
+  /** Forgets what this region's operators have it forget, from now on. */
+  #followRetirements(): () => void {
+    const { local, logger } = this.#options;
+    let seen: readonly Retirement[] | undefined;
+    const look = () => {
+      if (local.retirements() === seen) return;
+      seen = local.retirements();
+      this.#linkChanges++;
+      this.#trust.forgetRetired().catch((error) => {
+        // The log has it: after a restart it is forgotten again.
+        logger.warn({ code: "REGION_PINS_NOT_SAVED", reason: messageOf(error) }, "what was forgotten is still on disk");
+      });
+    };
+    look();
+    return local.onChange(look);
+  }
+
+  #drop(region: RegionId): void {
+    this.#linkChanges++;
+    this.#table.forget(region);
+    this.#clients.delete(region);
+    this.#options.directory.learn(region, []);
   }
 
   #clientOf(region: RegionId): RegionClient {

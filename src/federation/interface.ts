@@ -2,7 +2,7 @@
 
 import type { RegionId } from "../types/ids.ts";
 import type { KnownAnswer, RegionAnswer, RegionQuery, SortKey } from "../types/lookup.ts";
-import type { KeySuccession } from "../types/region-standing.ts";
+import type { Farewell, KeySuccession, Retirement } from "../types/region-standing.ts";
 import type { SummaryEntry, SummaryNode } from "../types/summary.ts";
 
 /**
@@ -36,6 +36,10 @@ export interface LocalRegion {
   signingKey(): RegionKeyPair | undefined;
   /** How that key came to be the region's, oldest first; empty when it is the first one. */
   keySuccessions(): readonly KeySuccession[];
+  /** Clusters that this region's operators had it forget. */
+  retirements(): readonly Retirement[];
+  /** Once this region is to be forgotten by the others. */
+  farewell(): Farewell | undefined;
 }
 
 /** Ed25519, raw: 32-byte public key, 32-byte seed. */
@@ -128,6 +132,7 @@ export type Refusal =
   | "bad-signature"
   | "key-mismatch"
   | "replaced-key"
+  | "retired"
   | "cluster-mismatch"
   | "stale"
   | "contradiction"

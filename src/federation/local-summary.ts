@@ -59,6 +59,7 @@ export class LocalSummary {
       capabilities: this.#content.size,
       agents: this.#local.agents(),
       nodes: this.#local.nodes().slice(0, SUMMARY_NODES_MAX),
+      ...(this.#local.farewell() !== undefined && { retired: true as const }),
     };
   }
 

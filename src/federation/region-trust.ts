@@ -8,18 +8,31 @@
  * key and begins a new epoch of its cluster; the pin follows it, and never back (F17). A region may replace its key by one
  * that the old key vouches for (`key-succession.ts`): the pin follows that too, also one that was configured, and what the
  * old key signs afterwards is refused.
+ *
+ * A cluster that is gone for good, by its own farewell or by word of this region's operators, loses its pin and is refused from
+ * then on (`retirements.ts`). Another one that was founded under its name is met like any region that is not pinned.
  */
 
+import type { PeerInfo } from "../network/interface.ts";
 import type { NodeFacts } from "../storage/interface.ts";
-import { succeeds } from "../types/cluster-id.ts";
-import { asClusterId, asRegionId, type ClusterId, type NodeId, type RegionId } from "../types/ids.ts";
+import { originOf, succeeds } from "../types/cluster-id.ts";
+import {
+  asClusterId,
+  asRegionId,
+  type ClusterId,
+  type FederationId,
+  type NodeId,
+  type RegionId,
+} from "../types/ids.ts";
 import { SUCCESSIONS_MAX } from "../types/region-standing.ts";
 import type { SummaryHeader } from "../types/summary.ts";
 import type { Logger } from "../util/logger.ts";
 import { FederationError } from "./errors.ts";
+import { isFarewellOf } from "./farewell.ts";
 import type { FederationMetrics, Refusal } from "./interface.ts";
 import { keysReplaced, toHex } from "./key-succession.ts";
 import { RegionVerifier } from "./region-key.ts";
+import type { Retirements } from "./retirements.ts";
 import { encode, type PullAnswer, type RegionPins, readRegionPins } from "./wire.ts";
 
 /** The name under which learned pins lie among the node's facts. */
@@ -47,6 +60,8 @@ export interface RegionTrustOptions {
   readonly pins: Readonly<Record<string, string>>;
   readonly logger: Logger;
   readonly metrics: FederationMetrics;
+  readonly federation: FederationId;
+  readonly retirements: Retirements;
 }
 
 export class RegionTrust {
@@ -55,9 +70,14 @@ export class RegionTrust {
   readonly #metrics: FederationMetrics;
   readonly #pins = new Map<RegionId, Pin>();
   readonly #distrust = new Map<RegionId, Map<NodeId, Doubt>>();
+  readonly #federation: FederationId;
+  readonly #retirements: Retirements;
+  readonly #retiredListeners = new Set<(region: RegionId) => void>();
   #writing: Promise<void> = Promise.resolve();
 
-  constructor({ facts, pins, logger, metrics }: RegionTrustOptions) {
+  constructor({ facts, pins, logger, metrics, federation, retirements }: RegionTrustOptions) {
+    this.#federation = federation;
+    this.#retirements = retirements;
     this.#facts = facts;
     this.#logger = logger;
     this.#metrics = metrics;
@@ -70,6 +90,7 @@ export class RegionTrust {
       });
     }
     for (const [region, hex] of Object.entries(pins)) this.#configure(asRegionId(region), Buffer.from(hex, "hex"));
+    this.#dropRetired();
   }
 
   /** Regions that are pinned, heard of or not. */
@@ -84,6 +105,59 @@ export class RegionTrust {
   /** The cluster that may speak for the region; undefined before first contact. */
   clusterOf(region: RegionId): ClusterId | undefined {
     return this.#pins.get(region)?.cluster;
+  }
+
+  /** What is pinned of a region: its cluster, empty when it was never heard of, and its key in hex. */
+  pinOf(region: RegionId): { readonly cluster: string; readonly publicKey: string } | undefined {
+    const pin = this.#pins.get(region);
+    return pin && { cluster: pin.cluster ?? "", publicKey: keyOf(pin) };
+  }
+
+  /** Calls back when a region was pinned and is not any more, because it is gone for good. */
+  onRetired(listener: (region: RegionId) => void): () => void {
+    this.#retiredListeners.add(listener);
+    return () => this.#retiredListeners.delete(listener);
+  }
+
+  /** True for a node of a cluster that is gone for good. */
+  isRetiredPeer({ region, cluster }: Pick<PeerInfo, "region" | "cluster">): boolean {
+    return cluster !== null && this.#retirements.has(region, cluster);
+  }
+
+  /** True for a name that stands for no region here, because the one that had it is gone for good. */
+  isRetiredName(region: RegionId): boolean {
+    return !this.#pins.has(region) && this.#retirements.hasName(region);
+  }
+
+  /**
+   * Takes the farewells that a region's node passed on. Each is proven by the pin of the region that it is of; that of the answering
+   * region itself, when it is not pinned, by the key that it answers with. What is not proven changes nothing.
+   *
+   * Resolves when those that were news are on disk.
+   */
+  async takeFarewells(from: RegionId, { publicKey, farewells = [] }: PullAnswer): Promise<void> {
+    for (const farewell of farewells) {
+      const { region, cluster } = farewell;
+      const pin = this.#pins.get(region);
+      const isOfOther = pin?.cluster !== undefined && originOf(pin.cluster) !== cluster;
+      const trusted = pin !== undefined ? keyOf(pin) : region === from ? toHex(publicKey) : undefined;
+      if (trusted === undefined || isOfOther || this.#retirements.has(region, cluster)) continue;
+      if (!isFarewellOf(this.#federation, trusted, farewell)) {
+        this.#metrics.refused("bad-signature");
+        continue;
+      }
+      await this.#retirements.keep(farewell);
+      this.#logger.info({ code: "REGION_RETIRED", region, cluster }, "the region said farewell, and is forgotten");
+      await this.forgetRetired();
+    }
+  }
+
+  /** Drops the pins of all that is gone for good. Resolves when that is on disk. */
+  async forgetRetired(): Promise<void> {
+    const dropped = this.#dropRetired();
+    if (dropped.length === 0) return;
+    for (const region of dropped) for (const listener of this.#retiredListeners) listener(region);
+    await this.#save();
   }
 
   /** True when the region's pinned key signed exactly this. */
@@ -106,6 +180,7 @@ export class RegionTrust {
     from: NodeId,
   ): Promise<void> {
     const { region, cluster } = header;
+    if (this.#retirements.has(region, cluster)) throw this.#refuseRetired(region);
     const pin = this.#pins.get(region);
     const isNewEpoch = pin?.cluster !== undefined && succeeds(cluster, pin.cluster);
     const held = pin && keyOf(pin);
@@ -161,6 +236,26 @@ export class RegionTrust {
     for (const [other, { isSettledByOthers }] of this.#distrust.get(region) ?? []) {
       if (isSettledByOthers) this.forgive(region, other);
     }
+  }
+
+  #dropRetired(): readonly RegionId[] {
+    const isGone = (region: RegionId, pin: Pin) =>
+      pin.cluster === undefined
+        ? this.#retirements.hasKey(region, keyOf(pin))
+        : this.#retirements.has(region, pin.cluster);
+    const dropped = [...this.#pins].filter(([region, pin]) => isGone(region, pin)).map(([region]) => region);
+    for (const region of dropped) {
+      this.#pins.delete(region);
+      this.#distrust.delete(region);
+    }
+    return dropped;
+  }
+
+  /** Nobody is to be warned of it: that it is refused is what was wanted. */
+  #refuseRetired(region: RegionId): FederationError {
+    this.#metrics.refused("retired");
+    const reason = "it was retired, and is gone for good";
+    return new FederationError(`${region} is not believed: ${reason}`, { code: "DISTRUSTED", region, reason });
   }
 
   #refuseKey(region: RegionId, from: NodeId, pin: Pin, key: string): FederationError {

@@ -8,12 +8,14 @@ import type { LocalRegion } from "./interface.ts";
 import type { LocalSummary } from "./local-summary.ts";
 import type { PeerBudgets } from "./peer-budgets.ts";
 import type { RegionSigner } from "./region-key.ts";
+import type { Retirements } from "./retirements.ts";
 import { encode, PULL_ANSWER_BYTES, PULL_CONTEXT, type PullAnswer, type PullBody, readPullRequest } from "./wire.ts";
 
 export interface SummaryAnswersOptions {
   readonly local: LocalRegion;
   readonly summary: LocalSummary;
   readonly signer: RegionSigner;
+  readonly retirements: Retirements;
   readonly budgets: PeerBudgets;
 }
 
@@ -30,7 +32,7 @@ export class SummaryAnswers {
    * @throws FederationError NOT_READY, RATE_LIMITED, MALFORMED
    */
   answer(from: PeerInfo, payload: unknown): PullAnswer {
-    const { local, summary, signer, budgets } = this.#options;
+    const { local, summary, signer, budgets, retirements } = this.#options;
     const { region } = local;
     budgets.spend(from.nodeId);
     const request = readPullRequest(payload);
@@ -43,7 +45,8 @@ export class SummaryAnswers {
     }
     const buckets = this.#page(request.buckets);
     const digests = encodeDigests(summary.bucketDigests());
-    return { publicKey, successions: local.keySuccessions(), body, signature, digests, buckets };
+    const farewells = retirements.toTell();
+    return { publicKey, successions: local.keySuccessions(), farewells, body, signature, digests, buckets };
   }
 
   #page(numbers: readonly number[]): PullAnswer["buckets"] {

@@ -31,7 +31,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const GAP_DELAY_MS = 100;
 const RETRY_DELAY_MS = 500;
 /** Whoever forges messages has this node ask no more often than this. */
-const UNKNOWN_KEY_INTERVAL_MS = 1_000;
+const UNSETTLED_INTERVAL_MS = 1_000;
 /** A region that changes faster than it can be read is left to gossip, and to the next pull. */
 const ROUNDS_MAX = 300;
 
@@ -78,7 +78,7 @@ export class SummaryPull {
       else this.#options.trust.forgive(peer.region, peer.nodeId);
     });
     const stopGaps = table.onGap((region) => this.#onGap(region));
-    const stopUnknownKeys = table.onUnknownKey((region) => this.#onUnknownKey(region));
+    const stopUnsettled = table.onUnsettled((region) => this.#onUnsettled(region));
     const stopTimer = repeat(clock, config.pullIntervalMs, () => {
       for (const region of this.#linkedRegions()) this.#pullIn(region, jitter(random, config.pullIntervalMs / 4, 1));
     });
@@ -87,19 +87,20 @@ export class SummaryPull {
       this.#isRunning = false;
       stopPeers();
       stopGaps();
-      stopUnknownKeys();
+      stopUnsettled();
       stopTimer();
       for (const pull of this.#pulls.values()) pull.timer?.cancel();
     };
   }
 
   #linkedRegions(): Set<RegionId> {
-    const regions = this.#options.directory.peers().map((peer) => peer.region);
-    return new Set(regions.filter((region) => region !== this.#options.region));
+    const { directory, trust, region } = this.#options;
+    const others = directory.peers().filter((peer) => peer.region !== region && !trust.isRetiredPeer(peer));
+    return new Set(others.map((peer) => peer.region));
   }
 
   #onUp(peer: PeerInfo): void {
-    if (peer.region === this.#options.region) return;
+    if (peer.region === this.#options.region || this.#options.trust.isRetiredPeer(peer)) return;
     this.#pullOf(peer.region).failures = 0;
     this.#run(peer.region, peer);
   }
@@ -114,11 +115,11 @@ export class SummaryPull {
     this.#pullIn(region, jitter(this.#options.random, GAP_DELAY_MS, 0.9), () => !this.#options.table.isInSync(region));
   }
 
-  #onUnknownKey(region: RegionId): void {
+  #onUnsettled(region: RegionId): void {
     const { clock, random } = this.#options;
     if (!this.#linkedRegions().has(region)) return;
     const { endedAtMs, isRunning } = this.#pullOf(region);
-    if (isRunning || clock.now() - endedAtMs < UNKNOWN_KEY_INTERVAL_MS) return;
+    if (isRunning || clock.now() - endedAtMs < UNSETTLED_INTERVAL_MS) return;
     this.#pullIn(region, jitter(random, GAP_DELAY_MS, 0.9));
   }
 
@@ -211,6 +212,7 @@ export class SummaryPull {
       metrics.refused("foreign");
       throw invalid(region, `it speaks for ${header.region} of ${header.federation}`);
     }
+    await trust.takeFarewells(region, answer);
     await trust.admit(header, answer, from.nodeId);
     const digests = decodeDigests(answer.digests);
     const isWhole =
@@ -229,7 +231,7 @@ export class SummaryPull {
   /** Any node of the region, preferring one of the pinned cluster that did not just fail. */
   #choosePeer(region: RegionId): PeerInfo | undefined {
     const { directory, trust, random } = this.#options;
-    const peers = directory.peers().filter((peer) => peer.region === region);
+    const peers = directory.peers().filter((peer) => peer.region === region && !trust.isRetiredPeer(peer));
     const cluster = trust.clusterOf(region);
     const trusted = cluster === undefined ? peers : peers.filter((peer) => peer.cluster === cluster);
     const candidates = trusted.length > 0 ? trusted : peers;

@@ -75,7 +75,7 @@ export class SummaryTable {
   readonly #startedAtMs: number;
   readonly #regions = new Map<RegionId, RemoteSummary>();
   readonly #gapListeners = new Set<(region: RegionId) => void>();
-  readonly #unknownKeyListeners = new Set<(region: RegionId) => void>();
+  readonly #unsettledListeners = new Set<(region: RegionId) => void>();
   readonly #entryListeners = new Set<EntryListener>();
   #changes = 0;
 
@@ -90,10 +90,10 @@ export class SummaryTable {
     return () => this.#gapListeners.delete(listener);
   }
 
-  /** Calls back when something was said in a pinned region's name that its pinned key did not sign. */
-  onUnknownKey(listener: (region: RegionId) => void): () => void {
-    this.#unknownKeyListeners.add(listener);
-    return () => this.#unknownKeyListeners.delete(listener);
+  /** Calls back when asking the region is the way to know more: its pinned key did not sign, or it said farewell. */
+  onUnsettled(listener: (region: RegionId) => void): () => void {
+    this.#unsettledListeners.add(listener);
+    return () => this.#unsettledListeners.delete(listener);
   }
 
   /** Calls back with each entry that came or changed, and one of `total` 0 for each that is gone. */
@@ -204,11 +204,11 @@ export class SummaryTable {
     if (cluster === undefined) {
       // Gossip pins nothing; a pull from an admitted peer does.
       this.#reportGap(region);
-      return this.#refused("unpinned", "ignore");
+      return this.#refused(trust.isRetiredName(region) ? "retired" : "unpinned", "ignore");
     }
     if (!trust.verifies(region, GOSSIP_CONTEXT, bytes, signature)) {
       // Forged, or the region has replaced its key: a pull tells which.
-      for (const listener of this.#unknownKeyListeners) listener(region);
+      for (const listener of this.#unsettledListeners) listener(region);
       return this.#refused("bad-signature", "reject");
     }
     const body = readGossipBody(bytes);
@@ -222,8 +222,18 @@ export class SummaryTable {
     }
     if (header.cluster !== cluster) return this.#refused("cluster-mismatch", "reject");
     if (entries.some((entry) => entry.revision > header.revision)) return this.#refused("malformed", "reject");
+    if (header.retired) for (const listener of this.#unsettledListeners) listener(region);
     if (!this.#isNews(region, body)) return this.#refused("stale", "ignore");
     return this.#merge(body);
+  }
+
+  /** The region is gone for good: what was known of it is told to be gone, too. */
+  forget(region: RegionId): void {
+    const held = this.#regions.get(region);
+    if (held === undefined) return;
+    this.#regions.delete(region);
+    this.#changes++;
+    for (const entry of held.replica.entries()) this.#tell(region, gone(entry, held.header.revision));
   }
 
   #onOwn(body: Uint8Array, signature: Uint8Array): Verdict {

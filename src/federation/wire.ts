@@ -14,7 +14,7 @@ import { Compile } from "typebox/compile";
 import type { FoundAgent } from "../types/agent.ts";
 import { asRegionId, type RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
-import { type KeySuccession, SUCCESSIONS_MAX } from "../types/region-standing.ts";
+import { FAREWELLS_MAX, type Farewell, type KeySuccession, SUCCESSIONS_MAX } from "../types/region-standing.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import { messageOf } from "../util/errors.ts";
 import { BUCKETS } from "./capability-summary.ts";
@@ -93,6 +93,7 @@ const Header = Type.Object({
     }),
     { maxItems: SUMMARY_NODES_MAX },
   ),
+  retired: Type.Optional(Type.Literal(true)),
 });
 
 const GossipBody = Type.Object({
@@ -117,10 +118,20 @@ const PullRequest = Type.Object({
 
 const Succession = Type.Object({ previous: keyHex, next: keyHex, signature: signatureHex });
 
+const FarewellSchema = Type.Object({
+  region: regionName,
+  cluster: text(128),
+  publicKey: keyHex,
+  successions: Type.Array(Succession, { maxItems: SUCCESSIONS_MAX }),
+  signature: signatureHex,
+});
+const Farewells = Type.Array(FarewellSchema, { maxItems: FAREWELLS_MAX });
+
 const PullAnswer = Type.Object({
   publicKey: bytes(32, 32),
   /** Absent in the answers of older nodes. */
   successions: Type.Optional(Type.Array(Succession, { maxItems: SUCCESSIONS_MAX })),
+  farewells: Type.Optional(Farewells),
   body: bytes(1, GOSSIP_BYTES_MAX),
   signature: bytes(64, 64),
   digests: bytes(BUCKETS * 8, BUCKETS * 8),
@@ -221,6 +232,8 @@ export interface PullAnswer {
   readonly publicKey: Uint8Array;
   /** From older keys of the region to this one. */
   readonly successions?: readonly KeySuccession[];
+  /** Of all regions that the answering node knows to be gone. */
+  readonly farewells?: readonly Farewell[];
   readonly body: Uint8Array;
   readonly signature: Uint8Array;
   readonly digests: Uint8Array;
@@ -244,6 +257,7 @@ const pullAnswers = Compile(PullAnswer);
 const lookupRequests = Compile(LookupRequest);
 const lookupReplies = Compile(LookupReply);
 const regionPins = Compile(RegionPins);
+const farewells = Compile(Farewells);
 
 /*
  * Readers throw a FederationError MALFORMED. The brands of `types/ids.ts` exist only for the compiler, so a checked string
@@ -253,6 +267,8 @@ export const readGossipBody = (body: Uint8Array): GossipBody =>
   checked<GossipBody>(gossipBodies, decode(body), "gossip");
 export const readPullBody = (body: Uint8Array): PullBody => checked<PullBody>(pullBodies, decode(body), "statement");
 export const readRegionPins = (bytes: Uint8Array): RegionPins => checked<RegionPins>(regionPins, decode(bytes), "pins");
+export const readFarewells = (bytes: Uint8Array): readonly Farewell[] =>
+  checked<readonly Farewell[]>(farewells, decode(bytes), "farewells");
 export const readPullRequest = (value: unknown): PullRequest => checked<PullRequest>(pullRequests, value, "request");
 export const readPullAnswer = (value: unknown): PullAnswer => checked<PullAnswer>(pullAnswers, value, "answer");
 export const readLookupRequest = (value: unknown): LookupRequest =>

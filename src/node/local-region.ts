@@ -32,5 +32,7 @@ export function localRegion({ registry, stateMachine, group, nodes, signingKey }
     },
     signingKey,
     keySuccessions: () => stateMachine.keySuccessions,
+    retirements: () => stateMachine.retirements,
+    farewell: () => stateMachine.farewell,
   };
 }

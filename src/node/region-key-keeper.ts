@@ -8,12 +8,14 @@
  */
 
 import { ClusterError } from "../api/cluster-error.ts";
+import { sayFarewell } from "../federation/farewell.ts";
 import type { RegionKeyPair } from "../federation/interface.ts";
 import { type KeyScope, succeedKey } from "../federation/key-succession.ts";
 import { generateRegionKey, unwrapRegionKey, wrapRegionKey } from "../federation/region-key.ts";
 import type { ConsensusGroup } from "../raft/index.ts";
 import type { RegistryService } from "../registry/registry-service.ts";
 import { originOf } from "../types/cluster-id.ts";
+import type { Farewell, KeySuccession } from "../types/region-standing.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -71,13 +73,20 @@ export class RegionKeyKeeper {
     const { registry, psk, scope, logger } = this.#parts;
     const previous = this.pair();
     const wrapped = registry.regionKey();
-    if (previous === undefined || wrapped === undefined) throw notRotated("REGION_KEY_MISSING");
+    if (previous === undefined || wrapped === undefined) throw keyRefusal("REGION_KEY_MISSING");
     const next = generateRegionKey();
     const succession = succeedKey(scope, previous, next.publicKey);
     const isReplaced = await registry.replaceRegionKey(wrapped, wrapRegionKey(next, psk, contextOf(scope)), succession);
-    if (!isReplaced) throw notRotated("REGION_KEY_CHANGED");
+    if (!isReplaced) throw keyRefusal("REGION_KEY_CHANGED");
     logger.info({ code: "REGION_KEY_REPLACED", publicKey: succession.next }, "the region signs with another key");
     return next.publicKey;
+  }
+
+  /** The region's farewell, signed. @throws ClusterError REGION_KEY_MISSING */
+  farewell(successions: readonly KeySuccession[]): Farewell {
+    const pair = this.pair();
+    if (pair === undefined) throw keyRefusal("REGION_KEY_MISSING");
+    return sayFarewell(this.#parts.scope, pair, successions);
   }
 
   #unwrap(wrapped: Uint8Array): RegionKeyPair | undefined {
@@ -115,6 +124,6 @@ function contextOf({ federation, region, cluster }: KeyScope): string {
   return `${federation}/${region}/${originOf(cluster)}`;
 }
 
-function notRotated(code: "REGION_KEY_MISSING" | "REGION_KEY_CHANGED"): ClusterError {
-  return new ClusterError("the region's key was not replaced", { code });
+function keyRefusal(code: "REGION_KEY_MISSING" | "REGION_KEY_CHANGED"): ClusterError {
+  return new ClusterError("the region's key was not used, nor replaced", { code });
 }

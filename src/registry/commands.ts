@@ -7,8 +7,8 @@
  */
 
 import type { AgentRecord, JsonObject } from "../types/agent.ts";
-import type { AgentId } from "../types/ids.ts";
-import type { KeySuccession } from "../types/region-standing.ts";
+import { type AgentId, asClusterId, asRegionId, type RegionId } from "../types/ids.ts";
+import type { Farewell, KeySuccession, Retirement } from "../types/region-standing.ts";
 import { decode, encode } from "./codec.ts";
 import { EXPORT_ITEMS_MAX, type ExportPolicy } from "./export-policy.ts";
 import { shareTags } from "./matching/tags.ts";
@@ -58,6 +58,12 @@ export type Command =
     }
   /** Which namespaces other regions see. */
   | { readonly kind: "setExport"; readonly policy: ExportPolicy }
+  /** A cluster that this region is to forget; the newest `retirementsMax` stay. */
+  | { readonly kind: "retireRegion"; readonly retirement: Retirement; readonly retirementsMax: number }
+  /** Whatever had that name may be met again. */
+  | { readonly kind: "admitRegion"; readonly region: RegionId }
+  /** The other regions are to forget this one; the first farewell stays. */
+  | { readonly kind: "setFarewell"; readonly farewell: Farewell }
   /** Every agent is to ask for its dependencies anew. */
   | { readonly kind: "rotate"; readonly entityId: string | null; readonly atMs: number; readonly eventsMax: number }
   | { readonly kind: "setDraining"; readonly isDraining: boolean }
@@ -97,6 +103,8 @@ export type BatchResult = { readonly changed: number };
 export type RegionKeyResult = { readonly isSet: boolean };
 export type RotateResult = { readonly affectedAgents: number };
 export type ExportResult = { readonly policy: ExportPolicy };
+/** False when there was nothing to change. */
+export type RetireResult = { readonly isChanged: boolean };
 export type DrainResult = { readonly isDraining: boolean };
 export type AuditResult = { readonly written: number };
 export type UnknownResult = { readonly refused: "unknown-command" };
@@ -108,6 +116,7 @@ export type CommandResult =
   | RotateResult
   | DrainResult
   | ExportResult
+  | RetireResult
   | AuditResult
   | UnknownResult;
 
@@ -125,6 +134,9 @@ const KIND = {
   audit: 8,
   replaceRegionKey: 9,
   setExport: 10,
+  retireRegion: 11,
+  admitRegion: 12,
+  setFarewell: 13,
 } as const;
 const MODE = { keep: 0, purge: 1 } as const;
 
@@ -145,6 +157,17 @@ function fieldsOf(command: Command): readonly unknown[] {
       return [kind, command.agents, command.atMs];
     case "setRegionKey":
       return [kind, command.wrapped];
+    case "retireRegion": {
+      const { region, cluster, publicKey, atMs } = command.retirement;
+      return [kind, region, cluster, publicKey, atMs, command.retirementsMax];
+    }
+    case "admitRegion":
+      return [kind, command.region];
+    case "setFarewell": {
+      const { region, cluster, publicKey, successions, signature } = command.farewell;
+      const links = successions.map((link) => [link.previous, link.next, link.signature]);
+      return [kind, region, cluster, publicKey, links, signature];
+    }
     case "setExport":
       return [kind, command.policy];
     case "replaceRegionKey": {
@@ -200,6 +223,12 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
       return typeof rest[0] === "boolean" ? { kind: "setDraining", isDraining: rest[0] } : null;
     case KIND.audit:
       return readAudit(rest);
+    case KIND.retireRegion:
+      return readRetireRegion(rest);
+    case KIND.admitRegion:
+      return typeof rest[0] === "string" ? { kind: "admitRegion", region: asRegionId(rest[0]) } : null;
+    case KIND.setFarewell:
+      return readSetFarewell(rest);
     case KIND.setExport:
       return isPolicy(rest[0]) ? { kind: "setExport", policy: rest[0] } : null;
     case KIND.replaceRegionKey:
@@ -241,16 +270,41 @@ function readRotate([entityId, atMs, eventsMax]: readonly unknown[]): Command | 
 function readReplaceRegionKey(fields: readonly unknown[]): Command | null {
   const [replaces, wrapped, succession, successionsMax] = fields;
   if (!(replaces instanceof Uint8Array) || !(wrapped instanceof Uint8Array) || !isNumber(successionsMax)) return null;
-  if (!Array.isArray(succession)) return null;
-  const [previous, next, signature] = succession as unknown[];
-  if (typeof previous !== "string" || typeof next !== "string" || typeof signature !== "string") return null;
+  const read = readSuccession(succession);
+  if (read === null) return null;
   return {
     kind: "replaceRegionKey",
     replaces: Uint8Array.from(replaces),
     wrapped: Uint8Array.from(wrapped),
-    succession: { previous, next, signature },
+    succession: read,
     successionsMax,
   };
+}
+
+function readSuccession(succession: unknown): KeySuccession | null {
+  if (!Array.isArray(succession)) return null;
+  const [previous, next, signature] = succession as unknown[];
+  if (typeof previous !== "string" || typeof next !== "string" || typeof signature !== "string") return null;
+  return { previous, next, signature };
+}
+
+function readRetireRegion([region, cluster, publicKey, atMs, retirementsMax]: readonly unknown[]): Command | null {
+  if (typeof region !== "string" || typeof cluster !== "string" || typeof publicKey !== "string") return null;
+  if (!isNumber(atMs) || !isNumber(retirementsMax)) return null;
+  return {
+    kind: "retireRegion",
+    retirement: { region: asRegionId(region), cluster, publicKey, atMs },
+    retirementsMax,
+  };
+}
+
+function readSetFarewell([region, cluster, publicKey, links, signature]: readonly unknown[]): Command | null {
+  if (typeof region !== "string" || typeof cluster !== "string" || typeof publicKey !== "string") return null;
+  if (typeof signature !== "string" || !Array.isArray(links)) return null;
+  const successions = links.map(readSuccession);
+  if (!successions.every((link) => link !== null)) return null;
+  const farewell = { region: asRegionId(region), cluster: asClusterId(cluster), publicKey, successions, signature };
+  return { kind: "setFarewell", farewell };
 }
 
 function readAudit([id, incarnation, entries, atMs, eventsMax]: readonly unknown[]): Command | null {

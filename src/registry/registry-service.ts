@@ -20,7 +20,13 @@ import type {
   RegionAnswer,
   RegionQuery,
 } from "../types/lookup.ts";
-import { type KeySuccession, SUCCESSIONS_MAX } from "../types/region-standing.ts";
+import {
+  type Farewell,
+  type KeySuccession,
+  RETIREMENTS_MAX,
+  type Retirement,
+  SUCCESSIONS_MAX,
+} from "../types/region-standing.ts";
 import type { Clock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -36,6 +42,7 @@ import {
   encodeCommand,
   type RegionKeyResult,
   type RegisterResult,
+  type RetireResult,
   type RotateResult,
 } from "./commands.ts";
 import { auditOf } from "./dependency-audit.ts";
@@ -388,6 +395,31 @@ export class RegistryService implements Registry {
   #exportTest(): ExportTest {
     this.#exported ??= { isExported: compileExport(this.exportPolicy() ?? this.#options.export) };
     return this.#exported.isExported;
+  }
+
+  /**
+   * Has this region forget another one, as of its present cluster.
+   *
+   * @returns false when it is forgotten already
+   * @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING; repeating it is safe, here and below
+   */
+  async retireRegion(of: Omit<Retirement, "atMs">): Promise<boolean> {
+    this.#refuseWhenStopping();
+    const retirement = { ...of, atMs: this.#clock.wallTime() };
+    const command = { kind: "retireRegion", retirement, retirementsMax: RETIREMENTS_MAX } as const;
+    return (await this.#propose<RetireResult>(command)).result.isChanged;
+  }
+
+  /** Lets regions of that name be met again. Returns false when none is forgotten. */
+  async admitRegion(region: RegionId): Promise<boolean> {
+    this.#refuseWhenStopping();
+    return (await this.#propose<RetireResult>({ kind: "admitRegion", region })).result.isChanged;
+  }
+
+  /** Has the other regions forget this one, for good. Returns false when that was said already. */
+  async setFarewell(farewell: Farewell): Promise<boolean> {
+    this.#refuseWhenStopping();
+    return (await this.#propose<RetireResult>({ kind: "setFarewell", farewell })).result.isChanged;
   }
 
   /** The wrapped key that this region signs with; undefined until one was set. */

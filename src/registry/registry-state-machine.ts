@@ -6,7 +6,8 @@
  *
  * Records: `agent/<id>` (KeptAgent), `capability/<name>` (its revision), `event/<sequence>`, `audit/<id>` (the newest audit of
  * each of the agent's dependencies), `meta/topology` and `meta/rotated` (log indices), `region/key`,
- * `region/successions` (of the region's keys), `region/export`, `region/draining`.
+ * `region/successions` (of the region's keys), `region/export`, `region/retired` (clusters that are
+ * forgotten), `region/farewell`, `region/draining`.
  *
  * Elsewhere: who is proposed for expiry (`lease-keeper.ts`), how commands look (`commands.ts`), what is found
  * (`agent-index.ts`, `matching/`).
@@ -17,7 +18,7 @@ import type { StateRecord, StateWrite } from "../storage/interface.ts";
 import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
-import type { KeySuccession } from "../types/region-standing.ts";
+import type { Farewell, KeySuccession, Retirement } from "../types/region-standing.ts";
 import { AgentIndex, type KeptAgent } from "./agent-index.ts";
 import {
   type AuditResult,
@@ -30,6 +31,7 @@ import {
   type ExportResult,
   type RegionKeyResult,
   type RegisterResult,
+  type RetireResult,
   type RotateResult,
 } from "./commands.ts";
 import { ContentHash } from "./content-hash.ts";
@@ -62,6 +64,8 @@ const ROTATED_KEY = "meta/rotated";
 const REGION_KEY = "region/key";
 const SUCCESSIONS_KEY = "region/successions";
 const EXPORT_KEY = "region/export";
+const RETIRED_KEY = "region/retired";
+const FAREWELL_KEY = "region/farewell";
 const DRAINING_KEY = "region/draining";
 
 /** Events of one command are counted within its log index: what orders them needs no counter of its own. */
@@ -86,6 +90,8 @@ class State {
   regionKey: Uint8Array | undefined = undefined;
   keySuccessions: readonly KeySuccession[] = [];
   exportPolicy: ExportPolicy | undefined = undefined;
+  retirements: readonly Retirement[] = [];
+  farewell: Farewell | undefined = undefined;
   isDraining = false;
 
   constructor(region: RegionId) {
@@ -145,6 +151,16 @@ export class RegistryStateMachine implements StateMachine {
     return this.#state.exportPolicy;
   }
 
+  /** Clusters that this region is to forget. The same list for as long as it does not change. */
+  get retirements(): readonly Retirement[] {
+    return this.#state.retirements;
+  }
+
+  /** Once the other regions are to forget this one. */
+  get farewell(): Farewell | undefined {
+    return this.#state.farewell;
+  }
+
   /** How the signing key came to be the region's, oldest first. */
   get keySuccessions(): readonly KeySuccession[] {
     return this.#state.keySuccessions;
@@ -202,6 +218,10 @@ function load(state: State, key: string, value: unknown): void {
     state.isDraining = value as boolean;
   } else if (key === REGION_KEY) {
     state.regionKey = Uint8Array.from(value as Uint8Array);
+  } else if (key === RETIRED_KEY) {
+    state.retirements = value as readonly Retirement[];
+  } else if (key === FAREWELL_KEY) {
+    state.farewell = value as Farewell;
   } else if (key === EXPORT_KEY) {
     state.exportPolicy = value as ExportPolicy;
   } else if (key === SUCCESSIONS_KEY) {
@@ -290,6 +310,37 @@ class Change {
     this.#write(TOPOLOGY_KEY, this.index);
   }
 
+  /** @returns false when that cluster is forgotten already */
+  retireRegion(retirement: Retirement, retirementsMax: number): boolean {
+    const { region, cluster, publicKey } = retirement;
+    const isSame = (held: Retirement) =>
+      held.region === region && held.cluster === cluster && held.publicKey === publicKey;
+    if (this.#state.retirements.some(isSame)) return false;
+    this.#setRetirements([...this.#state.retirements, retirement].slice(-Math.max(1, retirementsMax)));
+    return true;
+  }
+
+  /** @returns false when nothing of that name is forgotten */
+  admitRegion(region: RegionId): boolean {
+    const left = this.#state.retirements.filter((held) => held.region !== region);
+    if (left.length === this.#state.retirements.length) return false;
+    this.#setRetirements(left);
+    return true;
+  }
+
+  /** @returns false when it was said already */
+  setFarewell(farewell: Farewell): boolean {
+    if (this.#state.farewell !== undefined) return false;
+    this.#state.farewell = farewell;
+    this.#write(FAREWELL_KEY, farewell);
+    return true;
+  }
+
+  #setRetirements(retirements: readonly Retirement[]): void {
+    this.#state.retirements = retirements;
+    this.#write(RETIRED_KEY, retirements.length > 0 ? retirements : undefined);
+  }
+
   setExport(policy: ExportPolicy): void {
     const before = this.#state.exportPolicy;
     if (before !== undefined && equalData(before, policy)) return;
@@ -370,6 +421,12 @@ function perform(change: Change, command: Command): CommandResult {
       return purge(change, command);
     case "setRegionKey":
       return { isSet: change.setRegionKey(command.wrapped) } satisfies RegionKeyResult;
+    case "retireRegion":
+      return { isChanged: change.retireRegion(command.retirement, command.retirementsMax) } satisfies RetireResult;
+    case "admitRegion":
+      return { isChanged: change.admitRegion(command.region) } satisfies RetireResult;
+    case "setFarewell":
+      return { isChanged: change.setFarewell(command.farewell) } satisfies RetireResult;
     case "setExport":
       change.setExport(command.policy);
       return { policy: command.policy } satisfies ExportResult;

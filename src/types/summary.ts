@@ -28,6 +28,8 @@ export interface SummaryHeader {
   readonly capabilities: number;
   readonly agents: number;
   readonly nodes: readonly SummaryNode[];
+  /** The region has said farewell; whoever asks it is given the proof. */
+  readonly retired?: true;
 }
 
 export interface SummaryNode {

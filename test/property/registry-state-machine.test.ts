@@ -6,7 +6,7 @@ import { decode, encode } from "../../src/registry/codec.ts";
 import { type Command, encodeCommand } from "../../src/registry/commands.ts";
 import { RegistryStateMachine } from "../../src/registry/registry-state-machine.ts";
 import type { StateRecord } from "../../src/storage/interface.ts";
-import { asAgentId, asRegionId } from "../../src/types/ids.ts";
+import { asAgentId, asClusterId, asRegionId } from "../../src/types/ids.ts";
 
 const REGION = asRegionId("us-east");
 
@@ -87,6 +87,27 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("purge" as const), agents: fc.array(fc.tuple(id, index), { maxLength: 6 }), atMs }),
   fc.record({ kind: fc.constant("setRegionKey" as const), wrapped: fc.uint8Array({ maxLength: 1 }) }),
+  fc.record({
+    kind: fc.constant("retireRegion" as const),
+    retirement: fc.record({
+      region: fc.constantFrom("west", "north").map(asRegionId),
+      cluster: fc.string({ maxLength: 1 }),
+      publicKey: fc.string({ maxLength: 1 }),
+      atMs,
+    }),
+    retirementsMax: fc.nat(3),
+  }),
+  fc.record({ kind: fc.constant("admitRegion" as const), region: fc.constantFrom("west", "north").map(asRegionId) }),
+  fc.record({
+    kind: fc.constant("setFarewell" as const),
+    farewell: fc.record({
+      region: fc.constant(asRegionId("east")),
+      cluster: fc.string().map(asClusterId),
+      publicKey: fc.string(),
+      successions: fc.constant([]),
+      signature: fc.string(),
+    }),
+  }),
   fc.record({ kind: fc.constant("setExport" as const), policy: fc.subarray(["*", "default", "!default"]) }),
   fc.record({
     kind: fc.constant("replaceRegionKey" as const),

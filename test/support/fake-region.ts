@@ -4,8 +4,9 @@
  * Every node has its own view, which can be frozen to play a member that is cut off from its leader.
  */
 
+import { sayFarewell } from "../../src/federation/farewell.ts";
 import type { LocalRegion, RegionKeyPair } from "../../src/federation/interface.ts";
-import { succeedKey } from "../../src/federation/key-succession.ts";
+import { succeedKey, toHex } from "../../src/federation/key-succession.ts";
 import { generateRegionKey } from "../../src/federation/region-key.ts";
 import type { FoundAgent } from "../../src/types/agent.ts";
 import {
@@ -18,7 +19,7 @@ import {
   type RegionId,
 } from "../../src/types/ids.ts";
 import type { RegionAnswer, RegionQuery } from "../../src/types/lookup.ts";
-import type { KeySuccession } from "../../src/types/region-standing.ts";
+import type { Farewell, KeySuccession, Retirement } from "../../src/types/region-standing.ts";
 import type { SummaryEntry, SummaryNode } from "../../src/types/summary.ts";
 import type { Clock } from "../../src/util/clock.ts";
 
@@ -42,6 +43,8 @@ export class FakeRegion {
   readonly nodes: SummaryNode[] = [];
   key: RegionKeyPair | undefined = generateRegionKey();
   readonly successions: KeySuccession[] = [];
+  retirements: readonly Retirement[] = [];
+  farewell: Farewell | undefined;
   term = 1;
   leader: NodeId | undefined;
   readonly #agents = new Map<string, FoundAgent>();
@@ -85,6 +88,22 @@ export class FakeRegion {
     const next = generateRegionKey();
     this.successions.push(succeedKey({ federation, ...this }, this.key!, next.publicKey));
     this.key = next;
+  }
+
+  /** Has the other regions forget this one. */
+  sayFarewell(federation: FederationId): void {
+    this.farewell = sayFarewell({ federation, ...this }, this.key!, this.successions);
+    this.#revision++;
+    this.#changed(new Set());
+  }
+
+  /** Forgets another region, as its operators told it. */
+  retire(other: FakeRegion): void {
+    const { region, cluster } = other;
+    const publicKey = toHex(other.key!.publicKey);
+    this.retirements = [...this.retirements, { region, cluster, publicKey, atMs: 0 }];
+    this.#revision++;
+    this.#changed(new Set());
   }
 
   /** A node's own view of the region. */
@@ -147,6 +166,8 @@ export class FakeView implements LocalRegion {
   entries = () => [...this.#entries().values()];
   entry = (name: string) => this.#entries().get(name);
   signingKey = () => this.#frozen?.key ?? this.#of.key;
+  retirements = () => this.#of.retirements;
+  farewell = () => this.#of.farewell;
   keySuccessions = () => this.#frozen?.successions ?? this.#of.successions;
 
   onChange(listener: (names: ReadonlySet<string>, revision: number) => void): () => void {

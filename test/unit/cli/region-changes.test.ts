@@ -45,3 +45,37 @@ describe("atoll regions rotate-key", () => {
     assert.deepEqual(asked, ["GET /v1/regions"]);
   });
 });
+
+describe("atoll regions retire and admit", () => {
+  it("has the node's region forget another one", async () => {
+    answer = { body: { region: "us-west", cluster: "c1" } };
+    const { code, printed } = await regions("retire", "us-west");
+    assert.equal(code, 0);
+    assert.deepEqual(asked, ["POST /v1/regions/us-west/retire"]);
+    assert.match(printed, /^us-west \(cluster c1\) is forgotten here\. Other regions go on with it\.$/m);
+  });
+
+  it("--self asks to be told again, and then has all others forget the node's own", async () => {
+    answer = { body: { region: "us-east", cluster: "c0" } };
+    const first = await regions("retire", "--self");
+    assert.deepEqual([first.code, asked], [1, []]);
+    assert.match(first.noted, /nothing was changed.*--yes/);
+    const second = await regions("retire", "--self", "--yes");
+    assert.deepEqual([second.code, asked], [0, ["POST /v1/cluster/retire"]]);
+    assert.match(second.printed, /^us-east \(cluster c0\) says farewell/m);
+  });
+
+  it("wants a name or --self, and not both", async () => {
+    for (const words of [[], ["us-west", "--self", "--yes"]])
+      assert.equal((await regions("retire", ...words)).code, 64);
+    assert.deepEqual(asked, []);
+  });
+
+  it("takes it back", async () => {
+    answer = { body: { region: "us-west" } };
+    const { code, printed } = await regions("admit", "us-west", "--json");
+    assert.equal(code, 0);
+    assert.deepEqual(asked, ["POST /v1/regions/us-west/admit"]);
+    assert.deepEqual(JSON.parse(printed), { region: "us-west" });
+  });
+});

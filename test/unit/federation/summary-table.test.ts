@@ -4,6 +4,7 @@ import { BUCKETS, CapabilitySummary } from "../../../src/federation/capability-s
 import type { RegionKeyPair } from "../../../src/federation/interface.ts";
 import { generateRegionKey, RegionSigner } from "../../../src/federation/region-key.ts";
 import { RegionTrust } from "../../../src/federation/region-trust.ts";
+import { Retirements } from "../../../src/federation/retirements.ts";
 import { entryMayMatch, SummaryTable } from "../../../src/federation/summary-table.ts";
 import { encode, encodeEnvelope, GOSSIP_CONTEXT, type GossipBody, PULL_CONTEXT } from "../../../src/federation/wire.ts";
 import { asClusterId, asNodeName, asRegionId } from "../../../src/types/ids.ts";
@@ -63,7 +64,14 @@ async function tableThatTrustsEast() {
   const clock = new VirtualClock();
   const metrics = new CountedMetrics();
   const pair = generateRegionKey();
-  const trust = new RegionTrust({ facts: memoryFacts(), pins: {}, logger: silentLogger, metrics });
+  const trust = new RegionTrust({
+    facts: memoryFacts(),
+    pins: {},
+    logger: silentLogger,
+    metrics,
+    federation: FEDERATION,
+    retirements: new Retirements(memoryFacts(), { retirements: () => [], farewell: () => undefined }),
+  });
   await trust.admit(headerOf([], 0), pair, nodeIdOf("east-1"));
   const network = new FakeNetwork({ clock, random: seededRandom(1) });
   const rest = { region: WEST, cluster: asClusterId("c2"), http: "", addresses: [] };

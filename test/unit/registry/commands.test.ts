@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { decode, encode } from "../../../src/registry/codec.ts";
 import { type Command, decodeCommand, encodeCommand } from "../../../src/registry/commands.ts";
+import { asClusterId, asRegionId } from "../../../src/types/ids.ts";
 import { agentId, aRecord } from "./fixtures.ts";
 
 const COMMANDS: readonly Command[] = [
@@ -17,6 +18,22 @@ const COMMANDS: readonly Command[] = [
     wrapped: Uint8Array.of(4, 5),
     succession: { previous: "01", next: "02", signature: "03" },
     successionsMax: 16,
+  },
+  {
+    kind: "retireRegion",
+    retirement: { region: asRegionId("west"), cluster: "c1", publicKey: "01", atMs: 1 },
+    retirementsMax: 64,
+  },
+  { kind: "admitRegion", region: asRegionId("west") },
+  {
+    kind: "setFarewell",
+    farewell: {
+      region: asRegionId("west"),
+      cluster: asClusterId("c1"),
+      publicKey: "02",
+      successions: [{ previous: "01", next: "02", signature: "03" }],
+      signature: "04",
+    },
   },
   { kind: "setExport", policy: ["*", "!private"] },
   { kind: "rotate", entityId: null, atMs: 1, eventsMax: 100 },

@@ -5,6 +5,7 @@ import { type Command, encodeCommand } from "../../../src/registry/commands.ts";
 import { RegistryStateMachine } from "../../../src/registry/registry-state-machine.ts";
 import type { StateRecord } from "../../../src/storage/interface.ts";
 import type { AgentRecord } from "../../../src/types/agent.ts";
+import { asClusterId, asRegionId, type RegionId } from "../../../src/types/ids.ts";
 import { aCapability, agentId, aRecord, HOME } from "./fixtures.ts";
 
 /** A state machine, its log index, and the records it would have on disk. */
@@ -200,6 +201,50 @@ describe("the region key", () => {
         ["4", "5"],
       );
     }
+  });
+});
+
+describe("regions that are gone", () => {
+  const [WEST, NORTH] = [asRegionId("west"), asRegionId("north")];
+  const retire = (region: RegionId, cluster: string, retirementsMax = 64) =>
+    replica.apply({
+      kind: "retireRegion",
+      retirement: { region, cluster, publicKey: "", atMs: 1 },
+      retirementsMax,
+    });
+  const gone = ({ retirements }: RegistryStateMachine) =>
+    retirements.map(({ region, cluster }) => `${region} ${cluster}`);
+
+  it("are remembered by cluster, once each, the newest of too many, until the name is admitted", async () => {
+    assert.deepEqual(retire(WEST, "c1"), { isChanged: true });
+    assert.deepEqual(retire(WEST, "c1"), { isChanged: false });
+    for (const cluster of ["c2", "c3"]) retire(WEST, cluster, 3);
+    retire(NORTH, "c4", 3);
+    const restored = new RegistryStateMachine(HOME);
+    await restored.restore(pages(replica.disk));
+    for (const machine of [replica.machine, restored]) {
+      assert.deepEqual(gone(machine), ["west c2", "west c3", "north c4"]);
+    }
+    assert.deepEqual(replica.apply({ kind: "admitRegion", region: WEST }), { isChanged: true });
+    assert.deepEqual(replica.apply({ kind: "admitRegion", region: WEST }), { isChanged: false });
+    assert.deepEqual(gone(replica.machine), ["north c4"]);
+  });
+
+  it("are the same list as long as nothing changes", () => {
+    retire(WEST, "c1");
+    const list = replica.machine.retirements;
+    replica.register("a");
+    assert.equal(replica.machine.retirements, list);
+  });
+
+  it("say so once: the first farewell stays", async () => {
+    const farewell = { region: HOME, cluster: asClusterId("c"), publicKey: "01", successions: [], signature: "02" };
+    assert.deepEqual(replica.apply({ kind: "setFarewell", farewell }), { isChanged: true });
+    const other = { ...farewell, signature: "03" };
+    assert.deepEqual(replica.apply({ kind: "setFarewell", farewell: other }), { isChanged: false });
+    const restored = new RegistryStateMachine(HOME);
+    await restored.restore(pages(replica.disk));
+    for (const machine of [replica.machine, restored]) assert.deepEqual(machine.farewell, farewell);
   });
 });
 
