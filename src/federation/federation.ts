@@ -40,8 +40,8 @@ import { BUCKETS_METHOD, DIGESTS_METHOD, LOOKUP_METHOD } from "./wire.ts";
 
 /** Pulls that one peer may make: a whole large summary at once, then a few a second. */
 const PULL_BUDGET = { capacity: 64, perSecond: 16 };
-/** Lookups that one peer may make, plain ones: far more than answers that are kept leave to ask, and half of what a core can do. */
-const LOOKUP_BUDGET = { capacity: 4_000, perSecond: 2_000 };
+/** Lookups that one peer may make, plain ones: far more than kept answers leave to ask, and half of what a core can do. */
+const LOOKUP_BUDGET = { capacity: 10_000, perSecond: 5_000 };
 
 export interface FederationOptions {
   readonly local: LocalRegion;
