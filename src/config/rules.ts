@@ -34,11 +34,12 @@ function checkNode({ node, network }: Config): BrokenRule[] {
   if (new Set(names).size < names.length || new Set(addresses).size < addresses.length) {
     broken.push({ options: ["node.members"], reason: "every member needs a name and an address of its own" });
   }
-  const linked = [
-    ...(names.length > 1 ? ["node.members"] : []),
-    ...(network.peers.length > 0 ? ["network.peers"] : []),
-    ...(network.mdns ? ["network.mdns"] : []),
-  ][0];
+  const links = {
+    "node.members": names.length > 1,
+    "network.peers": network.peers.length > 0,
+    "network.mdns": network.mdns,
+  };
+  const [linked] = Object.entries(links).flatMap(([option, isUsed]) => (isUsed ? [option] : []));
   if (linked !== undefined && network.encryptionKey === undefined) {
     broken.push({
       options: ["network.encryptionKey", linked],

@@ -8,7 +8,7 @@
  */
 
 import type { NodeId } from "../types/ids.ts";
-import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
+import { type Clock, repeat } from "../util/clock.ts";
 
 const NODES_MAX = 32;
 const ADDRESSES_PER_NODE_MAX = 4;
@@ -34,13 +34,16 @@ export interface LanNodesParts {
 export class LanNodes {
   readonly #parts: LanNodesParts;
   readonly #nodes = new Map<NodeId, LanNode>();
-  readonly #cancel: CancelTimer;
+  #cancel = () => {};
   #dialled = "";
 
-  /** Follows announcements until stopped. */
   constructor(parts: LanNodesParts) {
     this.#parts = parts;
-    this.#cancel = repeat(parts.clock, REVIEW_MS, () => this.#review());
+  }
+
+  /** Has those that announce themselves dialled, until stopped. */
+  start(): void {
+    this.#cancel = repeat(this.#parts.clock, REVIEW_MS, () => this.#review());
   }
 
   stop(): void {

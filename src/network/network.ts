@@ -16,7 +16,7 @@ import {
   type SummaryChannel,
 } from "./interface.ts";
 import { LanNodes } from "./lan-nodes.ts";
-import { type DiscoveryComponents, Libp2pHost } from "./libp2p-host.ts";
+import { Libp2pHost } from "./libp2p-host.ts";
 import { LogLimiter } from "./log-limiter.ts";
 import { mdnsService } from "./mdns.ts";
 import { type NetworkMetrics, noNetworkMetrics } from "./metrics.ts";
@@ -104,13 +104,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const common = { clock, random, logger, logLimiter, metrics };
 
   const gossip = new GossipSummaryChannel({ ...common, federation });
-  const mdns = (components: DiscoveryComponents) =>
-    mdnsService(components, {
-      federation,
-      logger,
-      logLimiter,
-      heard: (nodeId, found) => lanNodes?.heard(nodeId, found),
-    });
+  const heard: LanNodes["heard"] = (nodeId, addresses) => lanNodes.heard(nodeId, addresses);
   const host = new Libp2pHost({
     ...common,
     key: options.key,
@@ -129,7 +123,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     helloMs: options.helloMs ?? DEFAULTS.helloMs,
     refusalBackoffMs: options.refusalBackoffMs ?? DEFAULTS.refusalBackoffMs,
     gossip,
-    ...(options.mdns && { discovery: mdns }),
+    ...(options.mdns && { discovery: (components) => mdnsService(components, { ...common, federation, heard }) }),
     ...(options.allowedPeers === undefined ? {} : { allowedPeers: options.allowedPeers }),
   });
   const redialer = new Redialer({
@@ -138,14 +132,12 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     dial: (address) => host.dial(address),
     isConnected: (nodeId) => host.get(nodeId) !== undefined,
   });
-  const lanNodes = options.mdns
-    ? new LanNodes({
-        self: host.self,
-        clock,
-        isConnected: (nodeId) => host.get(nodeId) !== undefined,
-        dial: (addresses) => redialer.announced(addresses),
-      })
-    : null;
+  const lanNodes = new LanNodes({
+    self: host.self,
+    clock,
+    isConnected: (nodeId) => host.get(nodeId) !== undefined,
+    dial: (addresses) => redialer.announced(addresses),
+  });
   const requests = new Libp2pRequestResponse({ ...common, links: host, servedMax: DEFAULTS.servedMax });
   const queueBytesMax = options.raftQueueBytesMax ?? DEFAULTS.raftQueueBytesMax;
   const raft = new Libp2pRaftTransport({ ...common, links: host, region, queueBytesMax });
@@ -194,6 +186,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const { port } = await host.start();
   gossip.start();
   pinger.start();
+  lanNodes.start();
   redialer.start([...options.memberTargets, ...options.peerTargets]);
 
   return {
@@ -210,7 +203,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     },
     async stop() {
       stopping.abort();
-      lanNodes?.stop();
+      lanNodes.stop();
       redialer.stop();
       pinger.stop();
       raft.stop();

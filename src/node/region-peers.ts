@@ -68,6 +68,7 @@ export class RegionPeers implements PeerAdmin {
   /** Ends with the last write that was asked for. */
   #written: Promise<void> = Promise.resolve();
   #stops: readonly CancelTimer[] = [];
+  #isStopped = false;
 
   /** @throws StorageError CORRUPT */
   constructor(parts: RegionPeersParts) {
@@ -96,8 +97,9 @@ export class RegionPeers implements PeerAdmin {
     this.#tellAll();
   }
 
-  /** Resolves when nothing is being written any more. */
+  /** Hears nothing more, and resolves when all that was heard is on disk. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     for (const stop of this.#stops) stop();
     await this.#written;
   }
@@ -184,6 +186,7 @@ export class RegionPeers implements PeerAdmin {
 
   /** Only members name peers for the region, where it is known who they are (P11). Resolves when what was new is on disk. */
   async #hear({ nodeId }: PeerInfo, words: unknown): Promise<void> {
+    if (this.#isStopped) return;
     const { voters, outgoing, learners } = this.#parts.membership();
     const members = [...voters, ...outgoing, ...learners];
     if (members.length > 0 && !members.some(({ id }) => id === nodeId)) return;

@@ -23,6 +23,7 @@ beforeEach(() => {
     isConnected: (nodeId) => connected.has(nodeId),
     dial: (addresses) => void dialled.push(addresses),
   });
+  nodes.start();
 });
 
 describe("nodes announced on the local network", () => {

@@ -200,6 +200,17 @@ describe("peers named at run time", () => {
     ]);
   });
 
+  it("are not written any more once the node stops", async () => {
+    const a = new PeersNode("a");
+    const b = new PeersNode("b");
+    await clock.advance(100);
+    await a.peers.stop();
+    a.store.write = () => Promise.reject(new Error("the store is closed"));
+    await b.peers.addPeer("west");
+    await clock.advance(10_000);
+    assert.equal(a.failure, undefined);
+  });
+
   it("stop the node when the disk fails", async () => {
     const a = new PeersNode("a");
     a.store.write = () => Promise.reject(new Error("disk full"));
