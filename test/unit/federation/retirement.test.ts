@@ -169,8 +169,14 @@ describe("a region that says farewell", () => {
     all
       .node("north-1")
       .node.requests.alter("summary/digests", (answer) => ({ ...(answer as PullAnswer), farewells: [former] }));
+    const passedOn: unknown[] = [];
+    all.node("west-1").node.requests.alter("summary/digests", (answer) => {
+      passedOn.push(...((answer as PullAnswer).farewells ?? []));
+      return answer;
+    });
     await all.clock.advance(30_000);
     assert.deepEqual(knownTo(all, "west-1"), ["east", "north"]);
+    assert.deepEqual(passedOn, []);
   });
 
   it("covers every epoch of its cluster", () => {
