@@ -8,7 +8,7 @@ const PULL = "test/unit/federation/summary-pull.test.ts";
 const REPLICA = "test/unit/federation/summary-replica.test.ts";
 const SHOWN = "test/unit/federation/shown-revisions.test.ts";
 const TABLE = "test/unit/federation/summary-table.test.ts";
-const STORIES = "test/sim/federation.sim.test.ts";
+const STORIES = "test/sim/federation-stories.sim.test.ts";
 
 export const FEDERATION: readonly Mutant[] = [
   ...mutantsOf({ file: "src/federation/summary-replica.ts", tests: [REPLICA], simulators }, [

@@ -67,7 +67,7 @@ export interface FederationPlan {
 }
 
 /** One seed in so many is of a large federation. */
-const LARGE_EVERY = 20;
+const LARGE_EVERY = 30;
 
 export function drawFederationPlan(seed: number): FederationPlan {
   const random = federationStream(seed, "plan");
@@ -77,7 +77,7 @@ export function drawFederationPlan(seed: number): FederationPlan {
   const regions = Array.from({ length: isLarge ? between(6, 20) : between(2, 5) }, () =>
     isLarge ? between(1, 2) : between(1, chance(0.2) ? 5 : 3),
   );
-  const durationMs = isLarge ? 8_000 : between(8_000, 20_000);
+  const durationMs = isLarge ? 5_000 : between(8_000, 20_000);
   const delayMsMin = between(1, 80);
   const kinds = FEDERATION_FAULTS.filter(() => chance(0.5));
   const count = kinds.length === 0 ? 0 : between(0, isLarge ? 6 : 20);

@@ -47,6 +47,7 @@ const ROUND_TRIPS = 4;
 /** A breaker that opened just before the healing (`region-client.ts`). */
 const BREAKER_OPEN_MS = 2_000;
 const POLL_MS = 50;
+const MANY_REGIONS = 10;
 
 /**
  * How long after the healing, or the last write, all summaries are equal, whatever was missed and without any gossip: a pull
@@ -71,6 +72,7 @@ export async function simulateFederationPlan(plan: FederationPlan): Promise<Fede
   let convergenceMs: number;
   try {
     world.found();
+    if (world.regions.length > MANY_REGIONS) world.count("many regions");
     if (plan.isMute) world.network.block({ what: "gossip", holds: () => world.now > plan.durationMs / 2 });
     scheduleFaults(world);
     const workload = new Workload(world);
