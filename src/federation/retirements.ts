@@ -34,8 +34,9 @@ export class Retirements {
   }
 
   has(region: RegionId, cluster: ClusterId): boolean {
-    const origin = originOf(cluster);
-    return this.#of(region).some((gone) => gone.cluster === origin);
+    // Asked of every link at every lookup, and mostly nothing of that name is gone.
+    const gone = this.#of(region);
+    return gone.length > 0 && gone.some((each) => each.cluster === originOf(cluster));
   }
 
   /** Whether the key, in hex, is or was that of a cluster which is gone. */
@@ -61,6 +62,7 @@ export class Retirements {
   }
 
   #of(region: RegionId): readonly { readonly cluster: string }[] {
+    if (this.#heard.length === 0 && this.#local.retirements().length === 0) return [];
     const isNamed = (gone: { readonly region: RegionId }) => gone.region === region;
     return [...this.#heard.filter(isNamed), ...this.#local.retirements().filter(isNamed)];
   }
