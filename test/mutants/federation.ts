@@ -70,6 +70,12 @@ export const FEDERATION: readonly Mutant[] = [
       replace: "if (header.revision >= 0) this.#takeHeader(held, header);",
     },
     {
+      name: "a summary that misses something vouches",
+      rule: "P9",
+      find: "return held?.replica.isKnownAsOf(capability, held.header.revision) ?? false;",
+      replace: 'return held !== undefined && capability !== "";',
+    },
+    {
       name: "a region that was recovered by force keeps what it had",
       rule: "R52",
       find: "if (held !== undefined && !succeeds(header.cluster, held.header.cluster)) return held;",
@@ -105,12 +111,6 @@ export const FEDERATION: readonly Mutant[] = [
       rule: "P10",
       find: "if (revision < this.#shown.of(source, capability)) return false;",
       replace: "",
-    },
-    {
-      name: "a summary that misses something vouches",
-      rule: "P9",
-      find: "if (!isFresh || !table.isCertain(region, query.capability) || clientOf(region).linked().length === 0)",
-      replace: "if (!isFresh || clientOf(region).linked().length === 0)",
     },
     {
       name: "a kept answer outlives a change",
