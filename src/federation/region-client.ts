@@ -206,8 +206,8 @@ export class RegionClient {
   ): Promise<Omit<LiveAnswer, "asked">> {
     const { region, requests, clock, metrics } = this.#options;
     const askedAtMs = clock.now();
-    // What is asked later has less time: nobody waits for an answer after the deadline.
-    const timeoutMs = Math.max(1, deadlineAtMs - askedAtMs);
+    // What is asked later has less time. One more than is left, so that it is the deadline that ends the wait, and says so.
+    const timeoutMs = Math.max(0, Math.ceil(deadlineAtMs - askedAtMs)) + 1;
     const reply = readLookupReply(await requests.request(node.nodeId, LOOKUP_METHOD, request, { timeoutMs }));
     const { query } = request;
     if (reply.agents.some((agent) => agent.region !== region || agent.capability !== query.capability)) {

@@ -97,6 +97,6 @@ describe("region client", () => {
     const startMs = all.clock.now();
     const [east] = await ask(all);
     assert.equal(east?.error?.code, "DEADLINE");
-    assert.deepEqual(timeouts, [startMs + 1_000, startMs + 1_000]);
+    assert.deepEqual(timeouts, [startMs + 1_001, startMs + 1_001]);
   });
 });
