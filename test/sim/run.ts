@@ -7,8 +7,9 @@
  *   npm run sim -- --minutes 10              runs fresh seeds for so many minutes of real time
  *   npm run sim -- --seed 42 --minutes 10    runs seeds from 42 on
  *
- * Whole nodes by default; `--level core` takes bare Raft cores instead, `--level federation` whole federations. For whole nodes `--nodes 5` and `--heartbeat 50`
- * fix what each seed would draw, and `--keep 3,17` (faults, by number) and `--without network,disk` leave parts of a plan out.
+ * Whole nodes by default; `--level core` takes bare Raft cores instead, `--level federation` whole federations. For whole
+ * nodes `--nodes 5` and `--heartbeat 50` fix what each seed would draw, and `--without network,disk` leaves parts of a plan
+ * out; for them and for federations `--keep 3,17` leaves out all faults but these, by number.
  *
  * A failing seed is printed with its plan, its last events and the way to replay it; exit code 1.
  */
@@ -16,7 +17,8 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { simulate } from "../support/core-simulator.ts";
-import { simulateFederation } from "../support/federation-sim-run.ts";
+import { drawFederationPlan, withFaults } from "../support/federation-sim-plan.ts";
+import { simulateFederationPlan } from "../support/federation-sim-run.ts";
 import { drawNodePlan, type Mask, masked, NOISES, type Noise, type PlanOptions } from "../support/node-sim-plan.ts";
 import { simulateNodes } from "../support/node-sim-run.ts";
 import { shrinkPlan } from "../support/node-sim-shrink.ts";
@@ -61,7 +63,10 @@ const mask: Mask = {
 const LEVELS: Record<string, (seed: number) => Promise<Outcome>> = {
   core: async (seed) => simulate(seed),
   node: (seed) => simulateNodes(planOf(seed)),
-  federation: simulateFederation,
+  federation: (seed) => {
+    const plan = drawFederationPlan(seed);
+    return simulateFederationPlan(mask.faults === undefined ? plan : withFaults(plan, mask.faults));
+  },
 };
 
 async function runAll(run: (seed: number) => Promise<Outcome>): Promise<void> {
