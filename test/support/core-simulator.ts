@@ -635,13 +635,14 @@ class CoreSimulator implements NodeHost {
     }
   }
 
-  /** A group at rest speaks no more than its heartbeats. A learner that was promoted meanwhile was no rest. */
+  /** A group at rest speaks no more than its heartbeats. A learner that was promoted, or still catches up, is no rest. */
   #checkTraffic(): void {
     const lastIndex = () => Math.max(...this.#nodes.map(({ core }) => core?.log.lastIndex ?? 0));
     let before: number;
     let begunAt: number;
     do {
       this.#runUntil(this.#queue.now + LIMBO_MS, () => false);
+      this.#require("all members agree at rest", () => this.#isSettled());
       before = this.#messages;
       begunAt = lastIndex();
       this.#runUntil(this.#queue.now + QUIET_MS, () => false);
