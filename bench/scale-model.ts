@@ -11,13 +11,13 @@
 
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { CapabilitySummary, type Hash64 } from "../src/federation/capability-summary.ts";
+import { CapabilitySummary, type Hash64, nodesDigest } from "../src/federation/capability-summary.ts";
 import { loadHash64 } from "../src/federation/hash64.ts";
 import { generateRegionKey, RegionSigner, RegionVerifier } from "../src/federation/region-key.ts";
 import { SummaryReplica } from "../src/federation/summary-replica.ts";
 import { encode, encodeEnvelope, GOSSIP_CONTEXT, type GossipBody, readGossipBody } from "../src/federation/wire.ts";
 import { asClusterId, asFederationId, asRegionId } from "../src/types/ids.ts";
-import type { SummaryEntry, SummaryHeader } from "../src/types/summary.ts";
+import type { SummaryEntry, SummaryHeader, SummaryNode } from "../src/types/summary.ts";
 import { seededRandom } from "../src/util/random.ts";
 import { round } from "./figures.ts";
 import { SPREADS, type Spread, type SpreadResult, spreadChange } from "./gossip-model.ts";
@@ -40,9 +40,9 @@ const FRAME_BYTES = 127;
 const PING_BYTES = 227;
 const PINGS_PER_LINK_AND_SECOND = 1;
 const HEADERS_PER_SECOND = 1;
-/** `federation.pullIntervalMs`. */
-const COMPARISONS_PER_SECOND = 0.1;
-/** As proposed in docs/scale.md: links that carry headers need a ping only now and then. */
+/** Each sixth `federation.pullIntervalMs`: headers say the rest. */
+const COMPARISONS_PER_SECOND = 1 / 60;
+/** As proposed in docs/scale.md: what arrives on a link proves it alive as well. */
 const PINGS_PROPOSED = 0.2;
 /** Of a filter that rules out all but one name in a hundred that a region does not offer. */
 const FILTER_BITS_PER_CAPABILITY = 10;
@@ -64,9 +64,6 @@ const changesPerAgentAndDay = Number(values["changes-per-day"]);
 interface Measured {
   readonly headerBytes: number;
   readonly changeBytes: number;
-  /** A header that leaves out the region's nodes, and a change under it. */
-  readonly pulseBytes: number;
-  readonly pulseChangeBytes: number;
   readonly entryBytes: number;
   /** The answer to a comparison that finds nothing: a signed header and 256 digests. */
   readonly comparisonBytes: number;
@@ -87,7 +84,7 @@ interface Traffic {
   readonly proposed: Proposed;
 }
 
-/** One copy of a pulse for each region, no comparison while a pulse proves the same, fewer pings. */
+/** One copy of a header for each region, comparisons that cost nothing, fewer pings. */
 interface Proposed {
   readonly byNode: number;
   readonly byPair: number;
@@ -138,10 +135,10 @@ async function measure(hash64: Hash64): Promise<Measured> {
   const signer = new RegionSigner(() => pair);
   const verifier = new RegionVerifier(pair.publicKey);
   const sample = sampleHeader();
-  const message = (entries: readonly SummaryEntry[], header = sample) => {
-    const body = encode({ header, sequence: 86_400, stalenessMs: 1.234567, entries } satisfies GossipBody);
+  const message = (entries: readonly SummaryEntry[]) => {
+    const body = encode({ header: sample, sequence: 86_400, stalenessMs: 1.234567, entries } satisfies GossipBody);
     const signature = signer.sign(GOSSIP_CONTEXT, body)!;
-    return { body, signature, bytes: encodeEnvelope({ region: header.region, body, signature }) };
+    return { body, signature, bytes: encodeEnvelope({ region: sample.region, body, signature }) };
   };
   const summary = new CapabilitySummary(hash64);
   const replica = new SummaryReplica(hash64);
@@ -151,10 +148,8 @@ async function measure(hash64: Hash64): Promise<Measured> {
   return {
     headerBytes: message([]).bytes.length,
     changeBytes: change.bytes.length,
-    pulseBytes: message([], { ...sample, nodes: [] }).bytes.length,
-    pulseChangeBytes: message([sampleEntry(0)], { ...sample, nodes: [] }).bytes.length,
     entryBytes: encode(sampleEntry(SAMPLED_CAPABILITIES)).length,
-    comparisonBytes: message([]).bytes.length + 256 * 8 + 32,
+    comparisonBytes: message([]).bytes.length + encode(sampleNodes()).length + 256 * 8 + 32,
     replicaBytesPerCapability: await replicaBytesPerCapability(SAMPLED_CAPABILITIES),
     signMicros: microsOf(1_000, () => message([sampleEntry(0)])),
     takeInMicros: microsOf(1_000, () => {
@@ -170,13 +165,16 @@ async function measure(hash64: Hash64): Promise<Measured> {
 }
 
 /** Names as long as they are in production, and addresses that other nodes are told to dial. */
-function sampleHeader(): SummaryHeader {
-  const node = (i: number) => ({
+function sampleNodes(): SummaryNode[] {
+  return Array.from({ length: nodesPerRegion }, (_, i) => ({
     name: `registry-us-east-1-${i}`,
     nodeId: `12D3KooW${"x".repeat(44)}`,
     addresses: [`registry-us-east-1-${i}.example.net:4001`],
     http: `https://registry-us-east-1-${i}.example.net`,
-  });
+  }));
+}
+
+function sampleHeader(): SummaryHeader {
   return {
     federation: asFederationId("production"),
     region: asRegionId("us-east-1"),
@@ -186,7 +184,7 @@ function sampleHeader(): SummaryHeader {
     rootDigest: "0123456789abcdef",
     capabilities: SAMPLED_CAPABILITIES,
     agents: 5 * SAMPLED_CAPABILITIES,
-    nodes: Array.from({ length: nodesPerRegion }, (_, i) => node(i)),
+    nodesDigest: nodesDigest(hash64, sampleNodes()),
   };
 }
 
@@ -220,7 +218,7 @@ function trafficOf(regions: number): Traffic {
 
 function proposedOf(regions: number): Proposed {
   const nodes = regions * nodesPerRegion;
-  const pulse = (measured.pulseBytes + FRAME_BYTES) * HEADERS_PER_SECOND;
+  const pulse = (measured.headerBytes + FRAME_BYTES) * HEADERS_PER_SECOND;
   const pings = (count: number) => (count * nodesPerRegion * PINGS_PROPOSED * PING_BYTES) / 2;
   const byNode = ((regions - 1) * pulse) / nodesPerRegion + pings(regions - 1);
   const pairs = (regions * (regions - 1)) / 2;
@@ -291,7 +289,7 @@ function format({ commit, machine, measured, traffic, sizes, spreading }: ScaleR
       traffic.map(({ regions, byPair }) => [regions, ...SPREADS.map((spread) => kib(byPair[spread]))]),
     ),
     table(
-      "nothing happens, as proposed: pulses, one for each region; KiB/s",
+      "nothing happens, as proposed: fewer pings, comparisons that cost nothing; KiB/s",
       ["regions", "between two regions", "received by each node", "with regions in groups"],
       traffic.map(({ regions, proposed }) => [
         ...[regions, kib(proposed.byPair), kib(proposed.byNode), kib(proposed.byNodeInGroups)],

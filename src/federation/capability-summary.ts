@@ -8,7 +8,7 @@
  * Pure. Elsewhere: which of two entries is the newer one (`summary-replica.ts`).
  */
 
-import type { SummaryEntry } from "../types/summary.ts";
+import type { SummaryEntry, SummaryNode } from "../types/summary.ts";
 
 export const BUCKETS = 256;
 
@@ -100,6 +100,12 @@ export function digestOf(hash64: Hash64, entries: Iterable<SummaryEntry>): bigin
 
 export function rootDigest(hash64: Hash64, digests: BigUint64Array): string {
   return hash64(digests.join(",")).toString(16).padStart(16, "0");
+}
+
+/** What a header says of the region's nodes, which change seldom. */
+export function nodesDigest(hash64: Hash64, nodes: readonly SummaryNode[]): string {
+  const listed = nodes.map(({ name, nodeId, addresses, http }) => [name, nodeId, addresses, http]);
+  return hash64(JSON.stringify(listed)).toString(16).padStart(16, "0");
 }
 
 /** Big-endian, 8 bytes per bucket: how digests travel. */

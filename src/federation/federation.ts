@@ -35,8 +35,9 @@ import { Retirements } from "./retirements.ts";
 import { SummaryAnswers } from "./summary-answers.ts";
 import { SummaryPublisher } from "./summary-publisher.ts";
 import { SummaryPull } from "./summary-pull.ts";
+import { SummaryPulse } from "./summary-pulse.ts";
 import { SummaryTable } from "./summary-table.ts";
-import { BUCKETS_METHOD, DIGESTS_METHOD, LOOKUP_METHOD } from "./wire.ts";
+import { BUCKETS_METHOD, DIGESTS_METHOD, LOOKUP_METHOD, PULSE_METHOD } from "./wire.ts";
 
 /** Pulls that one peer may make: a whole large summary at once, then a few a second. */
 const PULL_BUDGET = { capacity: 64, perSecond: 16 };
@@ -92,7 +93,8 @@ export class Federation implements RemoteLookup {
     const summary = this.#summary;
     this.#table = new SummaryTable({ ...options, region, trust, signer });
     const table = this.#table;
-    this.#publisher = new SummaryPublisher({ ...options, summary, signer, channel });
+    const pulse = new SummaryPulse({ ...options, region, table, trust, budgets: this.#lookupBudgets });
+    this.#publisher = new SummaryPublisher({ ...options, summary, signer, channel, pulse });
     this.#pull = new SummaryPull({ ...options, region, table, trust });
     this.#summaryAnswers = new SummaryAnswers({ local, summary, signer, retirements, budgets: this.#budgets });
     this.#lookupAnswers = new LookupAnswers({ local, budgets: this.#lookupBudgets });
@@ -101,6 +103,7 @@ export class Federation implements RemoteLookup {
     this.#lookup = new FederatedLookup({ ...options, regions, clientOf, table });
     this.#serve(DIGESTS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
     this.#serve(BUCKETS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
+    this.#serve(PULSE_METHOD, (from, payload) => pulse.answer(from, payload));
     this.#serve(LOOKUP_METHOD, (from, payload) => this.#lookupAnswers.answer(from, payload));
   }
 
@@ -198,7 +201,7 @@ export class Federation implements RemoteLookup {
       inSync: this.#table.isInSync(region),
       capabilities: this.#table.capabilities(region),
       agents: header?.agents ?? 0,
-      nodes: header?.nodes ?? [],
+      nodes: this.#table.nodesOf(region),
       breaker: client.breaker,
       ...(Number.isFinite(heardAtMs) && { silentMs: Math.max(0, this.#options.clock.now() - heardAtMs) }),
       ...(roundTripMs !== undefined && { roundTripMs }),

@@ -5,8 +5,8 @@
  */
 
 import type { ClusterId, FederationId } from "../types/ids.ts";
-import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
-import { CapabilitySummary, type Hash64 } from "./capability-summary.ts";
+import type { SummaryEntry, SummaryHeader, SummaryNode } from "../types/summary.ts";
+import { CapabilitySummary, type Hash64, nodesDigest } from "./capability-summary.ts";
 import type { LocalRegion } from "./interface.ts";
 import { boundedEntry, SUMMARY_NODES_MAX, tellableMs } from "./wire.ts";
 
@@ -21,6 +21,7 @@ export class LocalSummary {
   readonly #local: LocalRegion;
   readonly #federation: FederationId;
   readonly #cluster: ClusterId;
+  readonly #hash64: Hash64;
   readonly #content: CapabilitySummary;
   readonly #listeners = new Set<(names: ReadonlySet<string>) => void>();
 
@@ -28,6 +29,7 @@ export class LocalSummary {
     this.#local = local;
     this.#federation = federation;
     this.#cluster = cluster;
+    this.#hash64 = hash64;
     this.#content = new CapabilitySummary(hash64);
   }
 
@@ -58,9 +60,14 @@ export class LocalSummary {
       rootDigest: this.#content.root(),
       capabilities: this.#content.size,
       agents: this.#local.agents(),
-      nodes: this.#local.nodes().slice(0, SUMMARY_NODES_MAX),
+      nodesDigest: nodesDigest(this.#hash64, this.nodes()),
       ...(this.#local.farewell() !== undefined && { retired: true as const }),
     };
+  }
+
+  /** Those that answer for the region: only they are believed, and dialled where they say. */
+  nodes(): readonly SummaryNode[] {
+    return this.#local.nodes().slice(0, SUMMARY_NODES_MAX);
   }
 
   stalenessMs(): number {

@@ -3,7 +3,7 @@
  * 100 answers of that region do. All of them share one deadline, and stand behind a breaker, so that one dead region delays
  * an answer by the deadline at most, and soon not at all (F26). Second requests are at most a tenth more than the first ones.
  *
- * Only nodes that the region's signed header names are asked: a peer that merely claims the region's name can not answer
+ * Only nodes that the region's signed answers name are asked: a peer that merely claims the region's name can not answer
  * for it (P11).
  */
 
@@ -134,7 +134,7 @@ export class RegionClient {
         reason: distrust,
       });
     }
-    const members = new Set(table.headerOf(region)?.nodes.map((node) => node.nodeId));
+    const members = new Set(table.nodesOf(region).map((node) => node.nodeId));
     const nodes = linked.filter((peer) => members.has(peer.nodeId));
     if (nodes.length === 0) {
       throw new FederationError(`no linked node is known to be of ${region} yet`, { code: "NO_SUMMARY", region });

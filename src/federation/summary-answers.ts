@@ -36,7 +36,12 @@ export class SummaryAnswers {
     const { region } = local;
     budgets.spend(from.nodeId);
     const request = readPullRequest(payload);
-    const statement: PullBody = { header: summary.header(), nonce: request.nonce, stalenessMs: summary.stalenessMs() };
+    const statement: PullBody = {
+      header: summary.header(),
+      nonce: request.nonce,
+      stalenessMs: summary.stalenessMs(),
+      nodes: summary.nodes(),
+    };
     const body = encode(statement);
     const publicKey = signer.publicKey();
     const signature = signer.sign(PULL_CONTEXT, body);

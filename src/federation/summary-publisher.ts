@@ -2,8 +2,9 @@
  * Gossips this region's changes, for speed: on the leader, signed once per message with the region's key.
  *
  * Changes are gathered for a few milliseconds and sent with the header they lead to, so a receiver that merged them can
- * tell at once whether it holds everything. A header alone goes out at an interval, as the sign of life that keeps the
- * summary fresh abroad. Nothing depends on a message arriving: what is lost is pulled (`summary-pull.ts`).
+ * tell at once whether it holds everything. The leader tells every node it is linked with, and nobody repeats it. A header
+ * alone goes out at an interval, as the sign of life that keeps the summary fresh abroad (`summary-pulse.ts`). Nothing depends
+ * on a message arriving: what is lost is pulled (`summary-pull.ts`).
  */
 
 import type { SummaryChannel } from "../network/interface.ts";
@@ -12,6 +13,7 @@ import { type Clock, repeat } from "../util/clock.ts";
 import type { FederationConfig, FederationMetrics, LocalRegion } from "./interface.ts";
 import type { LocalSummary } from "./local-summary.ts";
 import type { RegionSigner } from "./region-key.ts";
+import type { SummaryPulse } from "./summary-pulse.ts";
 import { encode, encodeEnvelope, GOSSIP_BYTES_MAX, GOSSIP_CONTEXT, type GossipBody } from "./wire.ts";
 
 /** Room for the signature, and what stands around header and entries. */
@@ -22,6 +24,7 @@ export interface SummaryPublisherOptions {
   readonly summary: LocalSummary;
   readonly signer: RegionSigner;
   readonly channel: SummaryChannel;
+  readonly pulse: SummaryPulse;
   readonly clock: Clock;
   readonly config: Pick<FederationConfig, "coalesceMs" | "headerIntervalMs">;
   readonly metrics: FederationMetrics;
@@ -76,7 +79,7 @@ export class SummaryPublisher {
   }
 
   #publish(header: SummaryHeader, entries: readonly SummaryEntry[]): void {
-    const { summary, signer, channel, metrics } = this.#options;
+    const { summary, signer, channel, pulse, metrics } = this.#options;
     if (header.term !== this.#term) {
       this.#term = header.term;
       this.#sequence = 0;
@@ -87,7 +90,8 @@ export class SummaryPublisher {
     const signature = signer.sign(GOSSIP_CONTEXT, body);
     if (signature === undefined) return;
     const message = encodeEnvelope({ region: header.region, body, signature });
-    channel.publish(message);
+    if (entries.length > 0) channel.publish(message);
+    else pulse.send(message);
     metrics.published(message.length);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Pulls other regions' summaries until the digests are equal: the truth under the gossip (F12, F14, F28).
  *
- * On every link to another region, on every gap its headers show, and on a timer, this node compares bucket digests with
+ * On every link to another region, on every gap its headers show, when they stay away, and on a timer, this node compares bucket digests with
  * one of the region's nodes and fetches the buckets that differ. Every answer is proven by itself: the signature covers
  * the root digest and this request's nonce, the root covers the bucket digests, and they cover the entries. So it does
  * not matter which node answers, nor that the region changes between two pages.
@@ -18,7 +18,7 @@ import { type Clock, repeat } from "../util/clock.ts";
 import { AtollError, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { jitter, type Random } from "../util/random.ts";
-import { decodeDigests, digestOf, type Hash64, rootDigest } from "./capability-summary.ts";
+import { decodeDigests, digestOf, type Hash64, nodesDigest, rootDigest } from "./capability-summary.ts";
 import { FederationError } from "./errors.ts";
 import type { FederationConfig, FederationMetrics, PullOutcome } from "./interface.ts";
 import { RegionVerifier } from "./region-key.ts";
@@ -32,6 +32,10 @@ const GAP_DELAY_MS = 100;
 const RETRY_DELAY_MS = 500;
 /** Whoever forges messages has this node ask no more often than this. */
 const UNSETTLED_INTERVAL_MS = 1_000;
+/** A header this many intervals old is missed, and the region asked: before its summary vouches for nothing any more. */
+const OVERDUE_HEADERS = 1.5;
+/** Every so many comparisons also those are made that headers have proven already. */
+const COMPARED_ANYWAY = 6;
 /** A region that changes faster than it can be read is left to gossip, and to the next pull. */
 const ROUNDS_MAX = 300;
 
@@ -46,7 +50,7 @@ export interface SummaryPullOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly config: Pick<FederationConfig, "pullIntervalMs">;
+  readonly config: Pick<FederationConfig, "pullIntervalMs" | "headerIntervalMs">;
   readonly metrics: FederationMetrics;
 }
 
@@ -63,6 +67,7 @@ interface RegionPull {
 export class SummaryPull {
   readonly #options: SummaryPullOptions;
   readonly #pulls = new Map<RegionId, RegionPull>();
+  #comparisons = 0;
   #isRunning = false;
 
   constructor(options: SummaryPullOptions) {
@@ -71,7 +76,7 @@ export class SummaryPull {
 
   /** Keeps all other regions' summaries in step until the returned function is called. */
   start(): () => void {
-    const { directory, table, clock, random, config } = this.#options;
+    const { directory, table, clock, config } = this.#options;
     this.#isRunning = true;
     const stopPeers = directory.onChange(({ type, peer }) => {
       if (type === "up") this.#onUp(peer);
@@ -79,9 +84,8 @@ export class SummaryPull {
     });
     const stopGaps = table.onGap((region) => this.#onGap(region));
     const stopUnsettled = table.onUnsettled((region) => this.#onUnsettled(region));
-    const stopTimer = repeat(clock, config.pullIntervalMs, () => {
-      for (const region of this.#linkedRegions()) this.#pullIn(region, jitter(random, config.pullIntervalMs / 4, 1));
-    });
+    const stopTimer = repeat(clock, config.pullIntervalMs, () => this.#compareAll());
+    const stopWatch = repeat(clock, config.headerIntervalMs, () => this.#askOverdue());
     for (const region of this.#linkedRegions()) this.#pullIn(region, 0);
     return () => {
       this.#isRunning = false;
@@ -89,6 +93,7 @@ export class SummaryPull {
       stopGaps();
       stopUnsettled();
       stopTimer();
+      stopWatch();
       for (const pull of this.#pulls.values()) pull.timer?.cancel();
     };
   }
@@ -97,6 +102,35 @@ export class SummaryPull {
     const { directory, trust, region } = this.#options;
     const others = directory.peers().filter((peer) => peer.region !== region && !trust.isRetiredPeer(peer));
     return new Set(others.map((peer) => peer.region));
+  }
+
+  /** A header that came lately and shows what is held says what a comparison would; what only pulls tell is asked for seldom. */
+  #compareAll(): void {
+    const { table, random, config } = this.#options;
+    const isAll = this.#comparisons++ % COMPARED_ANYWAY === 0;
+    for (const region of this.#linkedRegions()) {
+      if (!isAll && table.isInSync(region) && !this.#isOverdue(region)) continue;
+      this.#pullIn(region, jitter(random, config.pullIntervalMs / 4, 1));
+    }
+  }
+
+  /** Asks for what should have been heard: the leader of a region may reach none of those that this node hears of it from. */
+  #askOverdue(): void {
+    const { clock, random, config, trust } = this.#options;
+    for (const region of this.#linkedRegions()) {
+      const { endedAtMs, isRunning } = this.#pullOf(region);
+      const isAsked = isRunning || clock.now() - endedAtMs < this.#overdueMs;
+      if (isAsked || trust.clusterOf(region) === undefined || !this.#isOverdue(region)) continue;
+      this.#pullIn(region, jitter(random, config.headerIntervalMs / 8, 1), () => this.#isOverdue(region));
+    }
+  }
+
+  #isOverdue(region: RegionId): boolean {
+    return this.#options.table.ageMs(region) >= this.#overdueMs;
+  }
+
+  get #overdueMs(): number {
+    return OVERDUE_HEADERS * this.#options.config.headerIntervalMs;
   }
 
   #onUp(peer: PeerInfo): void {
@@ -110,9 +144,10 @@ export class SummaryPull {
     if (!this.#linkedRegions().has(region)) return;
     const isPinned = this.#options.trust.clusterOf(region) !== undefined;
     const pull = this.#pullOf(region);
-    if (pull.timer !== undefined || pull.isRunning) return;
+    const isDueSoon = pull.timer !== undefined && pull.timer.dueAtMs <= this.#options.clock.now() + GAP_DELAY_MS;
+    if (isDueSoon || pull.isRunning) return;
     if (isPinned) this.#options.metrics.gap(region);
-    this.#pullIn(region, jitter(this.#options.random, GAP_DELAY_MS, 0.9), () => !this.#options.table.isInSync(region));
+    this.#pullIn(region, jitter(this.#options.random, GAP_DELAY_MS, 0.9), () => false);
   }
 
   #onUnsettled(region: RegionId): void {
@@ -123,7 +158,7 @@ export class SummaryPull {
     this.#pullIn(region, jitter(random, GAP_DELAY_MS, 0.9));
   }
 
-  /** Pulls after `delayMs`, if `isNeeded` still says so then. A pull that is already due sooner stays. */
+  /** Pulls after `delayMs`, if something is missing then or `isNeeded` says so. A pull that is already due sooner stays. */
   #pullIn(region: RegionId, delayMs: number, isNeeded = () => true): void {
     const pull = this.#pullOf(region);
     const { clock } = this.#options;
@@ -132,7 +167,7 @@ export class SummaryPull {
     pull.timer?.cancel();
     const cancel = clock.schedule(delayMs, () => {
       pull.timer = undefined;
-      if (isNeeded()) this.#run(region);
+      if (!this.#options.table.isInSync(region) || isNeeded()) this.#run(region);
     });
     pull.timer = { dueAtMs, cancel };
   }
@@ -203,7 +238,7 @@ export class SummaryPull {
     const answer = readPullAnswer(value);
     const verifier = new RegionVerifier(answer.publicKey);
     const isSigned = verifier.verifies(PULL_CONTEXT, answer.body, answer.signature);
-    const { header, stalenessMs, nonce: signedNonce } = readPullBody(answer.body);
+    const { header, stalenessMs, nonce: signedNonce, nodes } = readPullBody(answer.body);
     if (!isSigned || signedNonce !== nonce) {
       metrics.refused("bad-signature");
       throw invalid(region, "it is not signed for this request");
@@ -217,6 +252,7 @@ export class SummaryPull {
     const digests = decodeDigests(answer.digests);
     const isWhole =
       rootDigest(hash64, digests) === header.rootDigest &&
+      nodesDigest(hash64, nodes) === header.nodesDigest &&
       answer.buckets.every(
         ({ bucket, entries }) =>
           digestOf(hash64, entries) === digests[bucket] && entries.every((entry) => entry.revision <= header.revision),
@@ -225,7 +261,7 @@ export class SummaryPull {
       metrics.refused("malformed");
       throw invalid(region, "its digests do not fit its signed root digest");
     }
-    return { header, provenAtMs: askedAtMs - stalenessMs, digests, buckets: answer.buckets };
+    return { header, nodes, provenAtMs: askedAtMs - stalenessMs, digests, buckets: answer.buckets };
   }
 
   /** Any node of the region, preferring one of the pinned cluster that did not just fail. */

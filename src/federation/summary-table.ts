@@ -14,7 +14,7 @@ import type { PeerDirectory } from "../network/interface.ts";
 import { succeeds } from "../types/cluster-id.ts";
 import type { FederationId, RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
-import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
+import type { SummaryEntry, SummaryHeader, SummaryNode } from "../types/summary.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Hash64 } from "./capability-summary.ts";
 import { FederationError } from "./errors.ts";
@@ -39,6 +39,11 @@ type EntryListener = (region: RegionId, entry: SummaryEntry) => void;
 
 interface RemoteSummary {
   header: SummaryHeader;
+  /** As the last answer to a pull named them. */
+  nodes: readonly SummaryNode[];
+  nodesDigest: string;
+  /** The digest of others that was asked for, once: the region's nodes may differ on each other's addresses for a while. */
+  nodesAsked: string;
   readonly replica: SummaryReplica;
   /** When the state that `header` shows was last proven to be the region's, on the clock. */
   provenAtMs: number;
@@ -54,6 +59,7 @@ interface RemoteSummary {
 /** What a pull brought, after every proof in it was checked. */
 export interface PulledState {
   readonly header: SummaryHeader;
+  readonly nodes: readonly SummaryNode[];
   readonly provenAtMs: number;
   readonly digests: BigUint64Array;
   readonly buckets: readonly { readonly bucket: number; readonly entries: readonly SummaryEntry[] }[];
@@ -90,7 +96,7 @@ export class SummaryTable {
     return () => this.#gapListeners.delete(listener);
   }
 
-  /** Calls back when asking the region is the way to know more: its pinned key did not sign, or it said farewell. */
+  /** Calls back when asking the region is the way to know more: its pinned key did not sign, it said farewell, or its nodes changed. */
   onUnsettled(listener: (region: RegionId) => void): () => void {
     this.#unsettledListeners.add(listener);
     return () => this.#unsettledListeners.delete(listener);
@@ -113,6 +119,11 @@ export class SummaryTable {
 
   headerOf(region: RegionId): SummaryHeader | undefined {
     return this.#regions.get(region)?.header;
+  }
+
+  /** Those that answer for the region; none before the first pull. */
+  nodesOf(region: RegionId): readonly SummaryNode[] {
+    return this.#regions.get(region)?.nodes ?? [];
   }
 
   capabilities(region: RegionId): number {
@@ -182,7 +193,7 @@ export class SummaryTable {
    *
    * @returns the buckets to fetch next: those that differ and are not yet known as of the answer's revision
    */
-  applyPull({ header, provenAtMs, digests, buckets }: PulledState): number[] {
+  applyPull({ header, nodes, provenAtMs, digests, buckets }: PulledState): number[] {
     const held = this.#held(header);
     held.heardAtMs = this.#options.clock.now();
     this.#options.metrics.fetched(buckets.length);
@@ -191,6 +202,7 @@ export class SummaryTable {
     const toFetch = held.replica.reconcile(digests, header.revision);
     if (header.revision >= held.header.revision) {
       held.provenAtMs = Math.max(held.provenAtMs, provenAtMs);
+      this.#takeNodes(held, header, nodes);
       this.#takeHeader(held, header);
     }
     return toFetch;
@@ -208,7 +220,7 @@ export class SummaryTable {
     }
     if (!trust.verifies(region, GOSSIP_CONTEXT, bytes, signature)) {
       // Forged, or the region has replaced its key: a pull tells which.
-      for (const listener of this.#unsettledListeners) listener(region);
+      this.#reportUnsettled(region);
       return this.#refused("bad-signature", "reject");
     }
     const body = readGossipBody(bytes);
@@ -222,7 +234,7 @@ export class SummaryTable {
     }
     if (header.cluster !== cluster) return this.#refused("cluster-mismatch", "reject");
     if (entries.some((entry) => entry.revision > header.revision)) return this.#refused("malformed", "reject");
-    if (header.retired) for (const listener of this.#unsettledListeners) listener(region);
+    if (header.retired) this.#reportUnsettled(region);
     if (!this.#isNews(region, body)) return this.#refused("stale", "ignore");
     return this.#merge(body);
   }
@@ -283,6 +295,9 @@ export class SummaryTable {
     if (held !== undefined && !succeeds(header.cluster, held.header.cluster)) return held;
     const begun: RemoteSummary = {
       header,
+      nodes: [],
+      nodesDigest: "",
+      nodesAsked: "",
       replica: new SummaryReplica(this.#options.hash64),
       provenAtMs: Number.NEGATIVE_INFINITY,
       heardAtMs: this.#options.clock.now(),
@@ -316,13 +331,21 @@ export class SummaryTable {
     // Terms only grow, also when a member that knows only an older one answers for the same state.
     const term = Math.max(header.term, held.header.term);
     held.header = { ...header, term };
-    this.#learn(held);
+    this.#askForNodes(held);
     this.#compare(held);
   }
 
+  #askForNodes(held: RemoteSummary): void {
+    const { region, nodesDigest } = held.header;
+    if (nodesDigest === held.nodesDigest || nodesDigest === held.nodesAsked) return;
+    held.nodesAsked = nodesDigest;
+    this.#reportUnsettled(region);
+  }
+
   /** Signed addresses are dialled beside the configured names (F15). */
-  #learn(held: RemoteSummary): void {
-    const { region, nodes } = held.header;
+  #takeNodes(held: RemoteSummary, { region, nodesDigest }: SummaryHeader, nodes: readonly SummaryNode[]): void {
+    held.nodes = nodes;
+    held.nodesDigest = nodesDigest;
     const addresses = nodes.flatMap((node) => node.addresses);
     if (addresses.join() === held.learned) return;
     held.learned = addresses.join();
@@ -337,6 +360,10 @@ export class SummaryTable {
 
   #reportGap(region: RegionId): void {
     for (const listener of this.#gapListeners) listener(region);
+  }
+
+  #reportUnsettled(region: RegionId): void {
+    for (const listener of this.#unsettledListeners) listener(region);
   }
 
   #refused(reason: Refusal, verdict: Verdict): Verdict {

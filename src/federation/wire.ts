@@ -15,7 +15,7 @@ import type { FoundAgent } from "../types/agent.ts";
 import { asRegionId, type RegionId } from "../types/ids.ts";
 import type { RegionQuery } from "../types/lookup.ts";
 import { FAREWELLS_MAX, type Farewell, type KeySuccession, SUCCESSIONS_MAX } from "../types/region-standing.ts";
-import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
+import type { SummaryEntry, SummaryHeader, SummaryNode } from "../types/summary.ts";
 import { messageOf } from "../util/errors.ts";
 import { BUCKETS } from "./capability-summary.ts";
 import { FederationError } from "./errors.ts";
@@ -26,6 +26,7 @@ export const PULL_CONTEXT = "atoll/summary/pull/1";
 /** Names of the requests between regions; a change an older node can not read gets a new name. */
 export const DIGESTS_METHOD = "summary/digests";
 export const BUCKETS_METHOD = "summary/buckets";
+export const PULSE_METHOD = "summary/pulse";
 export const LOOKUP_METHOD = "lookup";
 
 export const GOSSIP_BYTES_MAX = 48 * 1024;
@@ -62,6 +63,7 @@ const durationMs = Type.Number({ minimum: 0 });
 const nonce = Type.String({ pattern: "^[0-9a-f]{32}$" });
 /** Ed25519, raw, in hex. */
 const keyHex = Type.String({ pattern: "^[0-9a-f]{64}$" });
+const digestHex = Type.String({ pattern: "^[0-9a-f]{16}$" });
 const signatureHex = Type.String({ pattern: "^[0-9a-f]{128}$" });
 const regionName = Type.String({ minLength: 1, maxLength: 128 });
 const json = Type.Refine(Type.Unsafe<FoundAgent["metadata"]>({}), (value) => isJsonObject(value));
@@ -81,20 +83,22 @@ const Header = Type.Object({
   cluster: text(128),
   term: count,
   revision: count,
-  rootDigest: Type.String({ pattern: "^[0-9a-f]{16}$" }),
+  rootDigest: digestHex,
   capabilities: Type.Integer({ minimum: 0, maximum: CAPABILITIES_MAX }),
   agents: count,
-  nodes: Type.Array(
-    Type.Object({
-      name: text(128),
-      nodeId: text(128),
-      addresses: Type.Array(text(256), { maxItems: NODE_ADDRESSES_MAX }),
-      http: text(512),
-    }),
-    { maxItems: SUMMARY_NODES_MAX },
-  ),
+  nodesDigest: digestHex,
   retired: Type.Optional(Type.Literal(true)),
 });
+
+const Nodes = Type.Array(
+  Type.Object({
+    name: text(128),
+    nodeId: text(128),
+    addresses: Type.Array(text(256), { maxItems: NODE_ADDRESSES_MAX }),
+    http: text(512),
+  }),
+  { maxItems: SUMMARY_NODES_MAX },
+);
 
 const GossipBody = Type.Object({
   header: Header,
@@ -109,6 +113,7 @@ const PullBody = Type.Object({
   /** The asker's: proves that the statement was made for this request. */
   nonce,
   stalenessMs: durationMs,
+  nodes: Nodes,
 });
 
 const PullRequest = Type.Object({
@@ -227,6 +232,7 @@ export interface PullBody {
   readonly header: SummaryHeader;
   readonly nonce: string;
   readonly stalenessMs: number;
+  readonly nodes: readonly SummaryNode[];
 }
 export interface PullAnswer {
   readonly publicKey: Uint8Array;

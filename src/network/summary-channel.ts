@@ -1,8 +1,9 @@
 /**
- * Broadcast between all nodes of the federation, on one gossipsub topic.
+ * Broadcast to all nodes that this one is linked with, on one gossipsub topic.
  *
  * Every admitted peer is a direct peer: it gets each message, whatever the mesh thinks of it, so pruning and the 60 s
- * back-off after a restart can not silence a link (F13). Federations are tens of nodes; a mesh saves nothing there.
+ * back-off after a restart can not silence a link (F13). Nobody repeats what was broadcast: among n nodes that are all linked
+ * with each other that would be (n - 1)² copies of it.
  * Gossipsub loses a peer's streams in some failures without noticing (one frame over its limit is enough): peers tell each
  * other with their pings whether they hear each other, and `restart` opens a new stream.
  *
@@ -214,8 +215,8 @@ export class GossipSummaryChannel implements SummaryChannel, GossipFactory {
     const isFit = data.length >= SERIAL_BYTES && data.length <= SERIAL_BYTES + SUMMARY_BYTES_MAX;
     const verdict = isFit ? this.#judge(data.subarray(SERIAL_BYTES)) : "reject";
     metrics.bytes("in", "summary", data.length);
-    if (verdict === "accept") return TopicValidatorResult.Accept;
-    if (verdict === "ignore") return TopicValidatorResult.Ignore;
+    // Never accepted, since gossipsub would repeat it to everybody.
+    if (verdict !== "reject") return TopicValidatorResult.Ignore;
     this.#onReject(from);
     return TopicValidatorResult.Reject;
   }

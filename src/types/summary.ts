@@ -27,7 +27,8 @@ export interface SummaryHeader {
   readonly rootDigest: string;
   readonly capabilities: number;
   readonly agents: number;
-  readonly nodes: readonly SummaryNode[];
+  /** Of the region's nodes, which only an answer to a pull names; hex. */
+  readonly nodesDigest: string;
   /** The region has said farewell; whoever asks it is given the proof. */
   readonly retired?: true;
 }

@@ -6,6 +6,7 @@
  */
 
 import { Packr } from "msgpackr";
+import { PULSE_METHOD } from "../../src/federation/wire.ts";
 import {
   NetworkError,
   type PeerChange,
@@ -45,7 +46,7 @@ export class FakeNetwork {
   gossipDuplication = 0;
   /** Gossip is delayed by up to this much more, so that messages overtake each other. */
   gossipJitterMs = 0;
-  /** Every gossip message as it was published. */
+  /** Every message as it was published: gossip, and a pulse for each region that is told. */
   readonly published: Uint8Array[] = [];
 
   constructor({ clock, random, delayMs = 5 }: FakeNetworkOptions) {
@@ -117,6 +118,12 @@ export class FakeNetwork {
         this.carry(from, to, () => to.onGossip(copied), this.#random.next() * this.gossipJitterMs);
       }
     }
+  }
+
+  /** @returns false when it is lost, as gossip may be */
+  pulse(from: FakeNode, to: FakeNode, message: Uint8Array): boolean {
+    if (from.self.region !== to.self.region) this.published.push(message);
+    return !this.#chance(this.gossipLoss);
   }
 
   #chance(share: number): boolean {
@@ -257,6 +264,9 @@ class FakeRequests implements RequestResponse {
       throw new NetworkError("not connected", { code: "NOT_CONNECTED", peer: to });
     }
     const bytes = packed(payload);
+    if (method === PULSE_METHOD && !this.#network.pulse(this.#node, peer, payload as Uint8Array)) {
+      throw new NetworkError("lost", { code: "PEER_LOST", peer: to });
+    }
     this.sent.set(method, (this.sent.get(method) ?? 0) + 1);
     const { timeoutMs } = options;
     return new Promise((resolve, reject) => {

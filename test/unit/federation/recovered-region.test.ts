@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { readEnvelope } from "../../../src/federation/wire.ts";
 import { asRegionId } from "../../../src/types/ids.ts";
 import { FakeFederation } from "../../support/fake-federation.ts";
 import { queryFor } from "../../support/fake-region.ts";
@@ -78,10 +79,11 @@ describe("a region that was recovered by force", () => {
   });
 
   it("costs those who pass on its news nothing, before anybody could ask it", async () => {
-    const { all } = await recoveredEast();
+    const { all, recovered } = await recoveredEast();
     all.crash("west-1");
+    recovered.register("d", "news");
     await all.clock.advance(2_000);
-    const news = all.network.published.at(-1)!;
+    const news = all.network.published.findLast((message) => readEnvelope(message).region === "east")!;
     all.network.cut(asRegionId("east"), asRegionId("west"));
     const { node } = all.start("west-1");
     node.onGossip(news);

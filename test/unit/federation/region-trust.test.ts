@@ -19,7 +19,14 @@ const IMPOSTOR = nodeIdOf("east-9");
 const isDistrusted = (error: FederationError) => error.detail.code === "DISTRUSTED";
 
 function header(cluster: string, region = EAST): SummaryHeader {
-  const rest = { term: 1, revision: 1, rootDigest: "0".repeat(16), capabilities: 0, agents: 0, nodes: [] };
+  const rest = {
+    term: 1,
+    revision: 1,
+    rootDigest: "0".repeat(16),
+    capabilities: 0,
+    agents: 0,
+    nodesDigest: "0".repeat(16),
+  };
   return { federation: FEDERATION, region, cluster: asClusterId(cluster), ...rest };
 }
 
@@ -220,7 +227,7 @@ describe("a region that replaces its key", () => {
     const { all, east } = await twoRegions();
     all.node("east-3").view.freeze();
     east.rotateKey(FEDERATION);
-    await all.clock.advance(30_000);
+    await all.clock.advance(180_000);
     const refused = ["west-1", "west-2"].flatMap((name) => all.node(name).metrics.refusals);
     assert.ok(refused.includes("replaced-key"), "it was asked, and not believed");
     all.crash("east-3");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { BUCKETS, CapabilitySummary } from "../../../src/federation/capability-summary.ts";
+import { BUCKETS, CapabilitySummary, nodesDigest } from "../../../src/federation/capability-summary.ts";
 import type { RegionKeyPair } from "../../../src/federation/interface.ts";
 import { generateRegionKey, RegionSigner } from "../../../src/federation/region-key.ts";
 import { RegionTrust } from "../../../src/federation/region-trust.ts";
@@ -42,7 +42,7 @@ function headerOf(
     rootDigest: content.root(),
     capabilities: content.size,
     agents: content.size,
-    nodes: [],
+    nodesDigest: nodesDigest(hash64, []),
     ...facts,
   };
 }
@@ -265,7 +265,7 @@ describe("summary table", () => {
     for (const entry of [offered("paint", 6), offered("dance", 7)]) content.set(entry);
     const buckets = Array.from({ length: BUCKETS }, (_, bucket) => ({ bucket, entries: content.bucket(bucket) }));
     const header = headerOf([offered("paint", 6), offered("dance", 7)], 7);
-    table.applyPull({ header, provenAtMs: clock.now(), digests: content.bucketDigests(), buckets });
+    table.applyPull({ header, nodes: [], provenAtMs: clock.now(), digests: content.bucketDigests(), buckets });
     assert.deepEqual(told.sort(), [
       ["dance", 1, 7],
       ["paint", 1, 6],
