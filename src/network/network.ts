@@ -84,7 +84,7 @@ export interface Network {
 }
 
 const DEFAULTS = {
-  pingIntervalMs: 2_000,
+  pingIntervalMs: 5_000,
   /** Short: a region of three that lost a node waits this long, without a leader, for another that was started with a wrong key. */
   refusalBackoffMs: 3_000,
   helloMs: 5_000,
@@ -146,6 +146,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     links: host,
     requests,
     clock,
+    random,
     intervalMs: options.pingIntervalMs ?? DEFAULTS.pingIntervalMs,
     cluster: () => host.cluster,
     learnCluster: (peer, cluster) => host.learnCluster(peer, cluster),
@@ -185,7 +186,6 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
 
   const { port } = await host.start();
   gossip.start();
-  pinger.start();
   lanNodes.start();
   redialer.start([...options.memberTargets, ...options.peerTargets]);
 
