@@ -21,7 +21,7 @@ import type { LookupView } from "../src/cli/api-client.ts";
 import { type FederationNode, FederationProcess } from "../test/support/federation-process.ts";
 import { isEqualAt, regionAt, sleep, untilTrue } from "./federation-view.ts";
 import { type Figure, formatFigures, judge, quantile } from "./figures.ts";
-import { closedLoop, type Request, warmUp } from "./load.ts";
+import { closedLoop, type Request, warmUp } from "./load/closed-loop.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 
 const HTTP_BASE = 24_700;

@@ -9,7 +9,7 @@
 
 import { parseArgs } from "node:util";
 import { FederationProcess } from "../test/support/federation-process.ts";
-import { closedLoop, type LoadResult, type Request, warmUp } from "./load.ts";
+import { closedLoop, type LoadResult, type Request, warmUp } from "./load/closed-loop.ts";
 import { createReport, formatReport, saveReport } from "./report.ts";
 
 const HTTP_BASE = 20_000;

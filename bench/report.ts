@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import Table from "cli-table3";
-import type { LoadResult } from "./load.ts";
+import type { LoadResult } from "./load/closed-loop.ts";
 
 /** What a figure was measured on. */
 export interface Origin {

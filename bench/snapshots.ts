@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { build } from "hdr-histogram-js";
 import { type NodeProcess, ProcessGroup } from "../test/support/node-process.ts";
-import { closedLoop, type Request } from "./load.ts";
+import { closedLoop, type Request } from "./load/closed-loop.ts";
 import { origin, saveReport } from "./report.ts";
 
 const HTTP_BASE = 24_600;

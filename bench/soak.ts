@@ -12,7 +12,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { FederationProcess } from "../test/support/federation-process.ts";
-import { closedLoop, type LoadResult, type Request } from "./load.ts";
+import { closedLoop, type LoadResult, type Request } from "./load/closed-loop.ts";
 import { createReport, formatReport, saveReport } from "./report.ts";
 
 const HTTP_BASE = 20_400;

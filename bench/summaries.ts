@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { FederationProcess } from "../test/support/federation-process.ts";
 import { isEqualAt, loggedAt, metric, regionAt, sleep, untilTrue } from "./federation-view.ts";
 import { type Figure, formatFigures, judge, round } from "./figures.ts";
-import { closedLoop, type Request } from "./load.ts";
+import { closedLoop, type Request } from "./load/closed-loop.ts";
 import { replicaBytesPerCapability } from "./replica-memory.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 

@@ -13,7 +13,7 @@ import { Agent, type ClientRequest, request as httpRequest } from "node:http";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { FederationProcess } from "../test/support/federation-process.ts";
-import { closedLoop, type LoadResult, type Request, warmUp } from "./load.ts";
+import { closedLoop, type LoadResult, type Request, warmUp } from "./load/closed-loop.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 
 const HTTP_BASE = 21_200;

@@ -2,18 +2,20 @@
  * A closed loop of HTTP clients: each sends its next request when the last was answered.
  *
  * Right for throughput and for the latency of an unloaded server; it hides stalls by waiting for them, so failover needs
- * fixed arrival times instead.
+ * fixed arrival times instead (`open-loop.ts`).
  */
 
-import { Agent, request as httpRequest } from "node:http";
 import { build, type Histogram } from "hdr-histogram-js";
+import { HttpClient, type HttpRequest, isAcknowledged } from "./http-client.ts";
 
 const TIMEOUT_MS = 30_000;
+const JSON_BODY = { "content-type": "application/json" };
 
 export interface Request {
   readonly origin: string;
-  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  readonly method: HttpRequest["method"];
   readonly path: string;
+  /** Sent as JSON. */
   readonly body?: unknown;
   /** Statuses beside 2xx that are no failure. */
   readonly expected?: readonly number[];
@@ -40,8 +42,7 @@ export type Load = { readonly clients: number } & ({ readonly count: number } | 
  */
 export async function closedLoop(phase: string, load: Load, next: (i: number) => Request): Promise<LoadResult> {
   const { clients } = load;
-  // node:http rather than undici, which closes the connection after each HEAD.
-  const agent = new Agent({ keepAlive: true, maxSockets: clients });
+  const http = new HttpClient({ connectionsMax: clients, timeoutMs: TIMEOUT_MS });
   const microseconds = build({
     lowestDiscernibleValue: 1,
     highestTrackableValue: 60_000_000,
@@ -55,14 +56,14 @@ export async function closedLoop(phase: string, load: Load, next: (i: number) =>
     while (!isDone()) {
       const request = next(issued++);
       const sentAt = performance.now();
-      const isOk = await send(agent, request);
+      const isOk = await send(http, request);
       microseconds.recordValue(Math.max(1, Math.round((performance.now() - sentAt) * 1_000)));
       if (!isOk) failed++;
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
   const seconds = (performance.now() - began) / 1_000;
-  agent.destroy();
+  await http.close();
   return { phase, clients, requests: issued, failed, perSecond: issued / seconds, ...percentiles(microseconds) };
 }
 
@@ -72,21 +73,10 @@ export async function warmUp(clients: number, count: number, next: (i: number) =
 }
 
 /** @returns whether it was answered as expected; a benchmark counts what was not, and goes on */
-function send(agent: Agent, { origin, method, path, body, expected = [] }: Request): Promise<boolean> {
-  return new Promise((resolve) => {
-    const payload = body === undefined ? undefined : JSON.stringify(body);
-    const headers =
-      payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
-    const sent = httpRequest(`${origin}${path}`, { agent, method, headers, timeout: TIMEOUT_MS }, (response) => {
-      response.once("error", () => resolve(false));
-      const { statusCode = 0 } = response;
-      response.once("end", () => resolve(statusCode < 300 || expected.includes(statusCode)));
-      response.resume();
-    });
-    sent.once("timeout", () => sent.destroy(new Error("no answer")));
-    sent.once("error", () => resolve(false));
-    sent.end(payload);
-  });
+async function send(http: HttpClient, { origin, method, path, body, expected = [] }: Request): Promise<boolean> {
+  const json = body === undefined ? {} : { headers: JSON_BODY, body: JSON.stringify(body) };
+  const answer = await http.send(origin, { method, path, ...json });
+  return isAcknowledged(answer) || expected.includes(answer.status);
 }
 
 function percentiles(microseconds: Histogram): { p50Ms: number; p99Ms: number; maxMs: number } {
