@@ -27,7 +27,7 @@ export class SummaryAnswers {
   }
 
   /**
-   * The signed header, the bucket digests under it, and as many of the buckets asked for as fit an answer, at least one.
+   * The signed header, the bucket digests under it unless the asker's are the same, and as many of the buckets asked for as fit an answer, at least one.
    *
    * @throws FederationError NOT_READY, RATE_LIMITED, MALFORMED
    */
@@ -49,9 +49,10 @@ export class SummaryAnswers {
       throw new FederationError(`${region} has no signing key yet`, { code: "NOT_READY", region });
     }
     const buckets = this.#page(request.buckets);
-    const digests = encodeDigests(summary.bucketDigests());
+    const isEqual = request.rootDigest === statement.header.rootDigest;
+    const digests = isEqual ? {} : { digests: encodeDigests(summary.bucketDigests()) };
     const farewells = retirements.toTell();
-    return { publicKey, successions: local.keySuccessions(), farewells, body, signature, digests, buckets };
+    return { publicKey, successions: local.keySuccessions(), farewells, body, signature, ...digests, buckets };
   }
 
   #page(numbers: readonly number[]): PullAnswer["buckets"] {

@@ -23,8 +23,15 @@ import { FederationError } from "./errors.ts";
 import type { FederationConfig, FederationMetrics, PullOutcome } from "./interface.ts";
 import { RegionVerifier } from "./region-key.ts";
 import type { RegionTrust } from "./region-trust.ts";
-import type { PulledState, SummaryTable } from "./summary-table.ts";
-import { BUCKETS_METHOD, DIGESTS_METHOD, PULL_CONTEXT, readPullAnswer, readPullBody } from "./wire.ts";
+import type { HeldDigests, PulledState, SummaryTable } from "./summary-table.ts";
+import {
+  BUCKETS_METHOD,
+  DIGESTS_METHOD,
+  PULL_CONTEXT,
+  type PullRequest,
+  readPullAnswer,
+  readPullBody,
+} from "./wire.ts";
 
 const REQUEST_TIMEOUT_MS = 5_000;
 /** Spread over this, so that the nodes of a region do not all pull the moment one message was lost. */
@@ -52,6 +59,14 @@ export interface SummaryPullOptions {
   readonly logger: Logger;
   readonly config: Pick<FederationConfig, "pullIntervalMs" | "headerIntervalMs">;
   readonly metrics: FederationMetrics;
+}
+
+/** What is known of a question when its answer comes. */
+interface Asked {
+  readonly nonce: string;
+  readonly askedAtMs: number;
+  /** What was held here then, whose root digest was told. */
+  readonly held: HeldDigests | undefined;
 }
 
 interface RegionPull {
@@ -219,19 +234,20 @@ export class SummaryPull {
 
   /** One request, and the proof of its answer. */
   async #ask(region: RegionId, from: PeerInfo, buckets: readonly number[]): Promise<PulledState> {
-    const { requests, clock } = this.#options;
+    const { requests, clock, table } = this.#options;
+    const held = table.digestsOf(region);
     const nonce = randomBytes(16).toString("hex");
     const askedAtMs = clock.now();
     const method = buckets.length === 0 ? DIGESTS_METHOD : BUCKETS_METHOD;
-    const answer = await requests.request(from.nodeId, method, { nonce, buckets }, { timeoutMs: REQUEST_TIMEOUT_MS });
-    return this.#prove(region, from, nonce, askedAtMs, answer);
+    const question: PullRequest = { nonce, buckets: [...buckets], ...(held && { rootDigest: held.root }) };
+    const answer = await requests.request(from.nodeId, method, question, { timeoutMs: REQUEST_TIMEOUT_MS });
+    return this.#prove(region, from, { nonce, askedAtMs, held }, answer);
   }
 
   async #prove(
     region: RegionId,
     from: PeerInfo,
-    nonce: string,
-    askedAtMs: number,
+    { nonce, askedAtMs, held }: Asked,
     value: unknown,
   ): Promise<PulledState> {
     const { trust, federation, hash64, metrics } = this.#options;
@@ -249,8 +265,9 @@ export class SummaryPull {
     }
     await trust.takeFarewells(region, answer);
     await trust.admit(header, answer, from.nodeId);
-    const digests = decodeDigests(answer.digests);
+    const digests = answer.digests === undefined ? held?.buckets : decodeDigests(answer.digests);
     const isWhole =
+      digests !== undefined &&
       rootDigest(hash64, digests) === header.rootDigest &&
       nodesDigest(hash64, nodes) === header.nodesDigest &&
       answer.buckets.every(

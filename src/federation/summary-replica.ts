@@ -44,6 +44,11 @@ export class SummaryReplica {
     return this.#content.bucketDigest(bucket);
   }
 
+  /** A copy: later changes do not show in it. */
+  bucketDigests(): BigUint64Array {
+    return this.#content.bucketDigests();
+  }
+
   bucket(number: number): SummaryEntry[] {
     return this.#content.bucket(number);
   }

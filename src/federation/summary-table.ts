@@ -42,7 +42,7 @@ interface RemoteSummary {
   /** As the last answer to a pull named them. */
   nodes: readonly SummaryNode[];
   nodesDigest: string;
-  /** The digest of others that was asked for, once: the region's nodes may differ on each other's addresses for a while. */
+  /** The digest of others that a node which is up to date answered to, once: they may differ on each other's addresses for a while. */
   nodesAsked: string;
   readonly replica: SummaryReplica;
   /** When the state that `header` shows was last proven to be the region's, on the clock. */
@@ -63,6 +63,12 @@ export interface PulledState {
   readonly provenAtMs: number;
   readonly digests: BigUint64Array;
   readonly buckets: readonly { readonly bucket: number; readonly entries: readonly SummaryEntry[] }[];
+}
+
+/** Of one moment: later changes do not show in it. */
+export interface HeldDigests {
+  readonly root: string;
+  readonly buckets: BigUint64Array;
 }
 
 export interface SummaryTableOptions {
@@ -156,6 +162,12 @@ export class SummaryTable {
     return held !== undefined && held.replica.root() === held.header.rootDigest;
   }
 
+  /** What is held now, to be compared with the region's; undefined when nothing is. */
+  digestsOf(region: RegionId): HeldDigests | undefined {
+    const replica = this.#regions.get(region)?.replica;
+    return replica && { root: replica.root(), buckets: replica.bucketDigests() };
+  }
+
   /** True when all that happened to the capability up to the newest header is known here. */
   isCertain(region: RegionId, capability: string): boolean {
     const held = this.#regions.get(region);
@@ -202,6 +214,7 @@ export class SummaryTable {
     const toFetch = held.replica.reconcile(digests, header.revision);
     if (header.revision >= held.header.revision) {
       held.provenAtMs = Math.max(held.provenAtMs, provenAtMs);
+      if (held.header.nodesDigest !== held.nodesDigest) held.nodesAsked = held.header.nodesDigest;
       this.#takeNodes(held, header, nodes);
       this.#takeHeader(held, header);
     }
@@ -335,11 +348,9 @@ export class SummaryTable {
     this.#compare(held);
   }
 
-  #askForNodes(held: RemoteSummary): void {
-    const { region, nodesDigest } = held.header;
-    if (nodesDigest === held.nodesDigest || nodesDigest === held.nodesAsked) return;
-    held.nodesAsked = nodesDigest;
-    this.#reportUnsettled(region);
+  /** With each header anew, until it is answered: who was asked may have lagged behind, or have been lost. */
+  #askForNodes({ header: { region, nodesDigest }, nodesDigest: held, nodesAsked }: RemoteSummary): void {
+    if (nodesDigest !== held && nodesDigest !== nodesAsked) this.#reportUnsettled(region);
   }
 
   /** Signed addresses are dialled beside the configured names (F15). */

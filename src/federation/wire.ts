@@ -118,6 +118,8 @@ const PullBody = Type.Object({
 
 const PullRequest = Type.Object({
   nonce,
+  /** Of what the asker holds: equal digests need not be told. */
+  rootDigest: Type.Optional(digestHex),
   buckets: Type.Array(Type.Integer({ minimum: 0, maximum: BUCKETS - 1 }), { maxItems: BUCKETS }),
 });
 
@@ -139,7 +141,8 @@ const PullAnswer = Type.Object({
   farewells: Type.Optional(Farewells),
   body: bytes(1, GOSSIP_BYTES_MAX),
   signature: bytes(64, 64),
-  digests: bytes(BUCKETS * 8, BUCKETS * 8),
+  /** Absent when the asker's root digest is the region's. */
+  digests: Type.Optional(bytes(BUCKETS * 8, BUCKETS * 8)),
   buckets: Type.Array(
     Type.Object({
       bucket: Type.Integer({ minimum: 0, maximum: BUCKETS - 1 }),
@@ -242,7 +245,8 @@ export interface PullAnswer {
   readonly farewells?: readonly Farewell[];
   readonly body: Uint8Array;
   readonly signature: Uint8Array;
-  readonly digests: Uint8Array;
+  /** Of all buckets; absent when the asker's root digest is that of the signed header. */
+  readonly digests?: Uint8Array;
   readonly buckets: readonly { readonly bucket: number; readonly entries: readonly SummaryEntry[] }[];
 }
 export interface LookupRequest {

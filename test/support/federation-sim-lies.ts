@@ -1,5 +1,6 @@
 /** What a hostile or broken peer says in another region's name. None of it may be believed, nor passed on (P11, F16). */
 
+import { BUCKETS } from "../../src/federation/capability-summary.ts";
 import { generateRegionKey, RegionSigner } from "../../src/federation/region-key.ts";
 import {
   BUCKETS_METHOD,
@@ -75,7 +76,7 @@ export function liar(random: Random, count: (what: string) => void): (method: st
   const kind = randomInteger(random, 1, 5);
   let earlier: PullAnswer | null = null;
   const lieAboutSummary = (answer: PullAnswer): unknown => {
-    const { body, digests, buckets } = answer;
+    const { body, digests = new Uint8Array(BUCKETS * 8), buckets } = answer;
     count(`lie: pull ${kind}`);
     switch (kind) {
       case 1: {

@@ -104,8 +104,8 @@ describe("summary pull", () => {
     const lies: [string, string, (answer: PullAnswer) => unknown][] = [
       ["a flipped bit in the statement", DIGESTS, (answer) => ({ ...answer, body: flipped(answer.body) })],
       ["a flipped bit in the signature", DIGESTS, (answer) => ({ ...answer, signature: flipped(answer.signature) })],
-      ["a flipped bit in the digests", DIGESTS, (answer) => ({ ...answer, digests: flipped(answer.digests) })],
-      ["digests that are too short", DIGESTS, (answer) => ({ ...answer, digests: answer.digests.subarray(1) })],
+      ["a flipped bit in the digests", DIGESTS, (answer) => ({ ...answer, digests: flipped(answer.digests!) })],
+      ["digests that are too short", DIGESTS, (answer) => ({ ...answer, digests: answer.digests!.subarray(1) })],
       ["a bucket without its entries", BUCKETS, (answer) => ({ ...answer, buckets: emptied(answer.buckets) })],
       ["an entry that was altered", BUCKETS, (answer) => ({ ...answer, buckets: inflated(answer.buckets) })],
       ["an entry that is over a bound", BUCKETS, (answer) => ({ ...answer, buckets: bloated(answer.buckets) })],
@@ -123,6 +123,43 @@ describe("summary pull", () => {
       assert.equal(federation.status()[0]?.capabilities, 0, what);
       assert.equal(federation.status()[0]?.inSync, false, what);
     }
+  });
+
+  it("is told no digests when its own are equal, and takes that for proof as of when it asked", async () => {
+    const all = eastAlone();
+    const answers: PullAnswer[] = [];
+    all.node("east-1").node.requests.alter(DIGESTS, (answer) => {
+      answers.push(answer as PullAnswer);
+      return answer;
+    });
+    all.start("west-1");
+    await all.clock.advance(200);
+    assert.deepEqual(
+      answers.map(({ digests }) => digests?.length),
+      [2_048],
+      "to the first comparison, when nothing is held yet",
+    );
+    await all.clock.advance(60_000);
+    assert.ok(answers.length > 2);
+    assert.ok(answers.slice(1).every(({ digests }) => digests === undefined));
+    assert.ok(all.node("west-1").federation.status()[0]!.summaryAgeMs < 20_000);
+  });
+
+  it("P11: digests that are left out although they differ are refused", async () => {
+    const all = eastAlone();
+    const { federation } = all.start("west-1");
+    await all.clock.advance(200);
+    all.node("east-1").node.requests.alter(DIGESTS, (answer) => {
+      const { digests, ...rest } = answer as PullAnswer;
+      return rest;
+    });
+    const before = federation.status()[0]!;
+    all.regions.get("east")!.register("late", "capability-late");
+    await all.clock.advance(60_000);
+    const { capabilities, summaryAgeMs } = federation.status()[0]!;
+    assert.equal(capabilities, before.capabilities);
+    assert.ok(summaryAgeMs >= 59_000, `age ${summaryAgeMs}`);
+    assert.ok(all.node("west-1").metrics.refusals.includes("malformed"));
   });
 
   it("P11: an answer made for another request is not taken for a fresh one", async () => {
