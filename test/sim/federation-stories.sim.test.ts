@@ -129,6 +129,29 @@ describe("sim federation: failures that happened to others", () => {
     assert.deepEqual(await find(world, "r2-1"), ["after in r1", "before in r1"]);
   });
 
+  /*
+   * Seed 64: the node knew, from a pull that a lagging member answered and from gossip, all that the region held, and not who
+   * answers for it. It had asked for that once, took its being in step for an answer, and found no agent of the region until
+   * the next comparison that is made anyway, a minute later.
+   */
+  it("P8: a node that met a region through members that lag behind soon knows whom to ask there", async () => {
+    const world = await aFederation([3, 1]);
+    await register(world, "r1-1", "a");
+    await world.time.run(1_000);
+    const resume = ["r1-2", "r1-3"].map((name) => world.stall(nodeOf(world, name)));
+    const { machine } = nodeOf(world, "r2-1");
+    world.crash(machine);
+    world.start(machine);
+    await register(world, "r1-1", "b", capabilityName(2));
+    await world.time.run(300);
+    const { federation } = nodeOf(world, "r2-1");
+    const known = federation.status().map(({ inSync, nodes }) => ({ inSync, nodes: nodes.length }));
+    assert.deepEqual(known, [{ inSync: true, nodes: 0 }]);
+    for (const each of resume) each();
+    await world.time.run(5_000);
+    assert.deepEqual(await find(world, "r2-1"), ["a in r1"]);
+  });
+
   it("F16: a node whose links flap, and that asks for everything in a loop, costs the others a bounded number of answers", async () => {
     const world = await aFederation([1, 2, 2]);
     const [flapping, asked] = [nodeOf(world, "r1-1"), nodeOf(world, "r2-1")];

@@ -29,7 +29,7 @@ const SOMETIMES = [
   "gossip accepted",
   "gossip relayed",
   "lost: gossip",
-  "lost: requests",
+  "lost: request",
   "pull: in-sync",
   "pull: repaired",
   "pull: behind",

@@ -7,6 +7,7 @@
  */
 
 import { Packr } from "msgpackr";
+import { PULSE_METHOD } from "../../src/federation/wire.ts";
 import {
   NetworkError,
   type PeerChange,
@@ -49,8 +50,17 @@ export interface Heard {
   readonly at: number;
 }
 
-/** `link`: both sides know that it is gone. Anything else vanishes while the directory still shows the peer. */
-export type Blocked = "link" | "frames" | "gossip" | "requests";
+/**
+ * `link`: both sides know that it is gone. Anything else vanishes while the directory still shows the peer: `gossip` and the
+ * `pulses` beside it, `requests` of all kinds, or `frames` of both.
+ */
+export type Blocked = "link" | "frames" | "gossip" | "pulses" | "requests";
+type Frame = "gossip" | "pulse" | "request";
+const BLOCKS: Readonly<Record<Frame, readonly Blocked[]>> = {
+  gossip: ["frames", "gossip"],
+  pulse: ["frames", "requests", "pulses"],
+  request: ["frames", "requests"],
+};
 
 export interface Rule {
   readonly what: Blocked;
@@ -122,7 +132,7 @@ export class FederationNetwork {
   }
 
   /** Runs `deliver` in the other process after the way there, unless it is gone by then or the way is blocked. */
-  carry(from: Endpoint, to: Endpoint, what: "gossip" | "requests", deliver: () => void): void {
+  carry(from: Endpoint, to: Endpoint, what: Frame, deliver: () => void): void {
     const { jitterMs, gossipJitterMs } = this.#wan;
     const jitter = this.random.next() * (what === "gossip" ? gossipJitterMs : jitterMs);
     const wayMs = this.#delayBetween(from.self.region, to.self.region) + jitter;
@@ -148,9 +158,9 @@ export class FederationNetwork {
     });
   }
 
-  #isBlocked(from: Endpoint, to: Endpoint, what: "gossip" | "requests"): boolean {
-    for (const rule of this.#rules) {
-      if ((rule.what === "frames" || rule.what === what) && rule.holds(from.self, to.self)) return true;
+  #isBlocked(from: Endpoint, to: Endpoint, frame: Frame): boolean {
+    for (const { what, holds } of this.#rules) {
+      if (BLOCKS[frame].includes(what) && holds(from.self, to.self)) return true;
     }
     return false;
   }
@@ -288,7 +298,8 @@ export class Endpoint implements PeerDirectory, RequestResponse {
         settle({ error: new NetworkError("timed out", { code: "TIMEOUT", peer: to, timeoutMs }) });
       });
       this.#pending.add(pending);
-      this.#network.carry(this, peer, "requests", () => peer.#serve(this, method, bytes, settle));
+      const frame = method === PULSE_METHOD ? "pulse" : "request";
+      this.#network.carry(this, peer, frame, () => peer.#serve(this, method, bytes, settle));
     });
   }
 
@@ -312,7 +323,7 @@ export class Endpoint implements PeerDirectory, RequestResponse {
       const honest = await handler(from.self, packr.unpack(bytes));
       return packed(this.lie === null ? honest : this.lie(method, honest));
     };
-    const reply = (outcome: Outcome) => this.#network.carry(this, from, "requests", () => settle(outcome));
+    const reply = (outcome: Outcome) => this.#network.carry(this, from, "request", () => settle(outcome));
     void answer().then(
       (value) => reply({ value: packr.unpack(value) }),
       (error: unknown) => {

@@ -6,10 +6,11 @@
  * the newer registration is shown. F26: whatever is down, an answer comes within its deadline.
  */
 
+import { isDeepStrictEqual } from "node:util";
 import type { FoundAgent } from "../../src/types/agent.ts";
 import type { RegionId } from "../../src/types/ids.ts";
 import type { LookupAnswer, LookupQuery, RegionAnswer } from "../../src/types/lookup.ts";
-import type { SummaryEntry } from "../../src/types/summary.ts";
+import type { SummaryEntry, SummaryNode } from "../../src/types/summary.ts";
 import type { FederationProcess } from "./federation-sim-process.ts";
 import { describe, matches, type Place, type RegionTruth } from "./federation-sim-truth.ts";
 import { check } from "./raft-invariants.ts";
@@ -41,6 +42,7 @@ export interface OracleOptions {
   readonly now: () => number;
   readonly truthOf: (region: RegionId) => RegionTruth;
   readonly regions: () => readonly RegionId[];
+  readonly nodesOf: (region: RegionId) => readonly SummaryNode[];
   /** By how much an age may be told too small: the way of the gossip that proved it. */
   readonly unseenMs: number;
   readonly lookupDeadlineMs: number;
@@ -119,7 +121,8 @@ export class Oracle {
         const header = federation.headerOf(region);
         const isEqual = header?.cluster === cluster && header.revision === revision && header.rootDigest === root;
         const status = federation.status().find((each) => each.region === region);
-        if (isEqual && status?.inSync === true) continue;
+        const isMet = sameNodes(status?.nodes ?? [], this.#options.nodesOf(region));
+        if (isEqual && isMet && status?.inSync === true) continue;
         found.push(`${name} of ${region}: ${JSON.stringify(status)}, is at ${revision} of ${cluster}`);
       }
     }
@@ -207,6 +210,10 @@ function hasMoved({ stateMachine, machine }: FederationProcess, { id, region, re
   if (region === machine.region.name) return false;
   const held = stateMachine.index.get(id);
   return held?.health === "healthy" && held.incarnatedAtMs > registeredAtMs;
+}
+
+function sameNodes(told: readonly SummaryNode[], all: readonly SummaryNode[]): boolean {
+  return told.length === all.length && all.every((node) => told.some((each) => isDeepStrictEqual(each, node)));
 }
 
 function isAfter(a: Place, b: Place): boolean {

@@ -49,6 +49,7 @@ export class FederationWorld {
       now: () => this.now,
       truthOf: (region) => truths.get(region)!,
       regions: () => [...truths.keys()],
+      nodesOf: (name) => this.regions.find((region) => region.name === name)!.machines.map(({ known }) => known),
       unseenMs: this.network.gossipMsMax,
       lookupDeadlineMs: plan.config.lookupDeadlineMs,
     });
