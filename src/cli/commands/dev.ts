@@ -5,9 +5,7 @@
  * the channel they were started with, and stop.
  */
 
-import { extname } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import closeWithGrace from "close-with-grace";
 import { systemClock } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
@@ -18,6 +16,7 @@ import { checkPortsAreFree } from "../dev/free-ports.ts";
 import { type DevOptions, planNodes } from "../dev/options.ts";
 import { waitUntilReady } from "../dev/readiness.ts";
 import { type DevReporter, humanReporter, jsonReporter } from "../dev/reporter.ts";
+import { startCommand } from "../dev/start-command.ts";
 import { CommandError } from "../errors.ts";
 import type { Output } from "../output.ts";
 
@@ -96,12 +95,6 @@ function stopOnSignals(stop: () => void, stopAtOnce: () => void): void {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-}
-
-/** This program again, from source or built, with the command of one node. */
-function startCommand(): [string, ...string[]] {
-  const main = fileURLToPath(new URL(`../main${extname(import.meta.filename)}`, import.meta.url));
-  return [process.execPath, main, "start"];
 }
 
 /** A node that exited before the federation was ready: its log says why. */

@@ -42,6 +42,8 @@ export interface FederationOptions {
   readonly wanMs: number;
   /** The program and its arguments that start one node. */
   readonly command: NodeProcessOptions["command"];
+  /** Of every node, beside what `nodeEnvironment` decides. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly stopDeadlineMs: number;
   readonly clock: Clock;
   readonly onEvent: (event: FederationEvent) => void;
@@ -159,13 +161,13 @@ export class LocalFederation {
   }
 
   #process(node: PlannedNode, relayPorts: readonly number[]): NodeProcess {
-    const { command, stopDeadlineMs, encryptionKey, onEvent } = this.#options;
+    const { command, environment, stopDeadlineMs, encryptionKey, onEvent } = this.#options;
     const regionNodes = this.nodes.filter(({ region }) => region === node.region);
     const peers = relayPorts.map((port) => ({ host: "127.0.0.1", port }));
     return new NodeProcess(node, {
       command,
       stopDeadlineMs,
-      environment: nodeEnvironment(node, regionNodes, peers, encryptionKey),
+      environment: { ...environment, ...nodeEnvironment(node, regionNodes, peers, encryptionKey) },
       onStart: ({ name }, pid) => onEvent({ event: "node-started", name, pid }),
       onExit: ({ name }, exit) => onEvent({ event: "node-exited", name, ...exit }),
     });
