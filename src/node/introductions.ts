@@ -21,6 +21,9 @@ import { type Random, randomInteger } from "../util/random.ts";
 const INTRODUCE_METHOD = "region/introduce";
 
 const ASK_MS = 5_000;
+/** After the last link that came up: those who joined with it are heard of soon. Later every sixth round asks. */
+const QUICK_ROUNDS = 12;
+const SLOW_ROUNDS = 6;
 const ANSWER_TIMEOUT_MS = 2_000;
 const REGIONS_KNOWN_MAX = 256;
 const REGIONS_TOLD_MAX = 32;
@@ -48,20 +51,26 @@ interface Introduced {
 export class Introductions {
   readonly #parts: IntroductionsParts;
   #stops: readonly CancelTimer[] = [];
+  /** Since the last link came up. */
+  #rounds = 0;
 
   constructor(parts: IntroductionsParts) {
     this.#parts = parts;
   }
 
-  /** Asks whoever is linked from now on, and a node of each of some linked regions every 5 s; answers who asks. */
+  /** Asks whoever is linked from now on, and a node of each of some linked regions every 5 s, every 30 s when no link came up for a minute; answers who asks. */
   start(): void {
     const { directory, requests, clock } = this.#parts;
     requests.handle(INTRODUCE_METHOD, async (from, payload) => this.#introduce(from, asNames(payload)));
     this.#stops = [
       directory.onChange(({ type, peer }) => {
-        if (type === "up") void this.#ask(peer, this.#knownNames());
+        if (type !== "up") return;
+        this.#rounds = 0;
+        void this.#ask(peer, this.#knownNames());
       }),
-      repeat(clock, ASK_MS, () => this.#askRegions()),
+      repeat(clock, ASK_MS, () => {
+        if (this.#rounds++ < QUICK_ROUNDS || this.#rounds % SLOW_ROUNDS === 0) this.#askRegions();
+      }),
     ];
     this.#askRegions();
   }

@@ -121,6 +121,25 @@ describe("introductions", () => {
     east.introductions.stop();
   });
 
+  it("are asked for less often a minute after the last link came up", async () => {
+    let asked = 0;
+    const west = new MeetingNode(WEST);
+    west.node.requests.handle("region/introduce", async () => void asked++);
+    const askedBy = async (ms: number) => {
+      asked = 0;
+      await clock.advance(ms);
+      return asked;
+    };
+    const east = new MeetingNode(EAST);
+    await clock.advance(61_000);
+    assert.equal(await askedBy(60_000), 2);
+    const europe = new MeetingNode(EUROPE);
+    europe.introductions.stop();
+    assert.ok((await askedBy(61_000)) >= 12, "somebody new may know of others");
+    assert.equal(await askedBy(60_000), 2);
+    east.introductions.stop();
+  });
+
   it("that break the rules are passed over", async () => {
     const liar = new MeetingNode(WEST);
     liar.node.requests.handle("region/introduce", async () => [
