@@ -27,7 +27,8 @@ const LEASE_MS = 86_400_000;
 /** So far apart that no two changes share a message, and a region that fell behind would show it. */
 const CHANGE_INTERVAL_MS = 200;
 /** Longer than the interval of pulls, so that those begun by the filling are over. */
-const SETTLE_MS = 15_000;
+/** Longer than nodes ask in quick succession after a link came up. */
+const SETTLE_MS = 75_000;
 
 const CHANGE_BYTES_MAX = 1_023;
 const FRESH_MS_MAX = 5_000;
