@@ -26,8 +26,7 @@ const CLIENTS = 16;
 const LEASE_MS = 86_400_000;
 /** So far apart that no two changes share a message, and a region that fell behind would show it. */
 const CHANGE_INTERVAL_MS = 200;
-/** Longer than the interval of pulls, so that those begun by the filling are over. */
-/** Longer than nodes ask in quick succession after a link came up. */
+/** Longer than nodes that have met ask for others in quick succession, and than the interval of pulls. */
 const SETTLE_MS = 75_000;
 
 const CHANGE_BYTES_MAX = 1_023;
