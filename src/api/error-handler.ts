@@ -5,6 +5,7 @@
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Metrics } from "../metrics/metrics.ts";
 import { InvariantViolation, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { evenlySpread, type Random } from "../util/random.ts";
@@ -14,6 +15,7 @@ import { type Problem, problemOf } from "./problem.ts";
 export interface ErrorHandlerOptions {
   readonly view: ClusterView;
   readonly logger: Logger;
+  readonly metrics: Pick<Metrics, "http">;
 }
 
 export type ErrorHandler = (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => void;
@@ -23,7 +25,7 @@ const RETRY_SPREAD = 0.5;
 
 /** @param send - puts a problem into the body of the face; status and headers are set already */
 export function createErrorHandler(
-  { logger }: ErrorHandlerOptions,
+  { logger, metrics }: ErrorHandlerOptions,
   send: (problem: Problem, request: FastifyRequest, reply: FastifyReply) => void,
 ): ErrorHandler {
   const spread = evenlySpread();
@@ -34,6 +36,7 @@ export function createErrorHandler(
         throw thrown;
       });
     const problem = spreadRetries(problemOf(thrown, { bodyBytesMax: request.routeOptions.bodyLimit }), spread);
+    metrics.http.refused(problem.code);
     if (problem.status === 500) logBug(logger, thrown, request);
     reply.code(problem.status);
     if (problem.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(problem.retryAfterMs / 1000));

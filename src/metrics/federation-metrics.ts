@@ -26,6 +26,16 @@ export function exposeFederation(register: Registry, read: () => FederationNumbe
   perRegion("atoll_federation_round_trip_seconds", "Round trip to the nearest node of the region.", (r) => {
     return (r.roundTripMs ?? Number.NaN) / 1000;
   });
+  perRegion(
+    "atoll_federation_region_breaker_open",
+    "1 while lookups leave the region out, as it keeps failing.",
+    (r) => {
+      return r.isBreakerOpen ? 1 : 0;
+    },
+  );
+  perRegion("atoll_federation_region_distrusted", "1 while what speaks for the region is not believed.", (r) => {
+    return r.isDistrusted ? 1 : 0;
+  });
   counter("atoll_federation_summaries_published_total", "Summary messages published by this node.", (n) => {
     return n.summariesPublishedTotal;
   });

@@ -1,7 +1,8 @@
 /** Requests: how many, how long, how they ended. One histogram, since each further one costs every request. */
 
 import { Histogram, type Registry } from "prom-client";
-import { just, lazyCounter } from "./lazy.ts";
+import { increment } from "../util/counts.ts";
+import { byKey, just, lazyCounter } from "./lazy.ts";
 
 export interface HttpMetrics {
   /**
@@ -10,6 +11,8 @@ export interface HttpMetrics {
    * @param route - the pattern of the route, never the path: its values must be few
    */
   observe(method: string, route: string, status: number, seconds: number): void;
+  /** Notes that a request was answered with an error. @param code - as in docs/errors.md */
+  refused(code: string): void;
 }
 
 const BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -30,7 +33,14 @@ export function createHttpMetrics(register: Registry): HttpMetrics {
   lazyCounter(register, { name: "mcp_registry_errors_total", help: "Requests answered with a 5xx status." }, () =>
     just(errors),
   );
+  const refusals = new Map<string, number>();
+  lazyCounter<"code">(
+    register,
+    { name: "atoll_http_refused_total", help: "Requests answered with an error, by its code.", labelNames: ["code"] },
+    () => byKey("code", refusals),
+  );
   return {
+    refused: (code) => increment(refusals, code),
     observe(method, route, status, seconds) {
       requests += 1;
       if (status >= 500) errors += 1;

@@ -15,16 +15,17 @@ export type Reading<Label extends string> = readonly [labels: Partial<Record<Lab
 export function lazyGauge<Label extends string>(
   register: Registry,
   { name, help, labelNames = [] }: LazyMetric<Label>,
-  read: () => Iterable<Reading<Label>>,
+  read: () => Iterable<Reading<Label>> | Promise<Iterable<Reading<Label>>>,
 ): void {
   new Gauge<Label>({
     name,
     help,
     labelNames: [...labelNames],
     registers: [register],
-    collect() {
+    async collect() {
+      const readings = await read();
       this.reset();
-      for (const [labels, value] of read()) {
+      for (const [labels, value] of readings) {
         if (Number.isFinite(value)) this.set(labels, value);
       }
     },

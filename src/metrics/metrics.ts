@@ -12,7 +12,8 @@ import { exposeFederation } from "./federation-metrics.ts";
 import { createHttpMetrics, type HttpMetrics } from "./http-metrics.ts";
 import { lazyGauge } from "./lazy.ts";
 import { exposeNetwork } from "./network-metrics.ts";
-import { exposeRaft } from "./raft-metrics.ts";
+import { exposeNode } from "./node-metrics.ts";
+import { createRaftMetrics, type RaftMetrics } from "./raft-metrics.ts";
 import { createRegistryMetrics, type RegistryMetrics } from "./registry-metrics.ts";
 import type { MetricsSource } from "./source.ts";
 import { createWatchMetrics, type WatchMetrics } from "./watch-metrics.ts";
@@ -21,6 +22,7 @@ export interface Metrics {
   readonly http: HttpMetrics;
   readonly registry: RegistryMetrics;
   readonly watch: WatchMetrics;
+  readonly raft: RaftMetrics;
   /** MIME type of `render`. */
   readonly contentType: string;
   /** Reads every part once and answers with the text. Rejects only if the source throws. */
@@ -50,9 +52,10 @@ export function createMetrics({ source, clock, node, includeProcess }: MetricsOp
     () => (clock.now() - startedAt) / 1000,
   );
   const watch = createWatchMetrics(register);
-  exposeRaft(register, () => source.raft());
+  const raft = createRaftMetrics(register, () => source.raft());
+  exposeNode(register, source);
   exposeFederation(register, () => source.federation());
   exposeNetwork(register, () => source.network());
   if (includeProcess) collectDefaultMetrics({ register });
-  return { http, registry, watch, contentType: register.contentType, render: () => register.metrics() };
+  return { http, registry, watch, raft, contentType: register.contentType, render: () => register.metrics() };
 }

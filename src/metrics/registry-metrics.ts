@@ -116,4 +116,14 @@ function exposeNumbers(register: Registry, read: () => RegistryNumbers): void {
     help: "Leases that ran out and were ended through the log, as applied by this node.",
   };
   lazyCounter(register, expired, () => just(read().leasesExpiredTotal));
+  const returns = {
+    name: "atoll_registry_quick_returns_total",
+    help: "Agents that were back within one lease after theirs was ended, as applied by this node: they may have lived on.",
+  };
+  lazyCounter(register, returns, () => just(read().quickReturnsTotal));
+  const brake = {
+    name: "atoll_registry_brake_engaged",
+    help: "1 on a leader that ends leases slowly, because an unlikely share of the agents fell silent at once.",
+  };
+  lazyGauge(register, brake, () => just(read().isBrakeEngaged ? 1 : 0));
 }

@@ -7,10 +7,33 @@
  */
 
 export interface MetricsSource {
+  node(): NodeNumbers;
   raft(): RaftNumbers;
   registry(): RegistryNumbers;
   network(): NetworkNumbers;
   federation(): FederationNumbers;
+  /** Null where the file system does not say. */
+  disk(): Promise<DiskNumbers | null>;
+}
+
+export interface NodeNumbers {
+  /** What `/ready` answers. */
+  readonly isReady: boolean;
+}
+
+/** The file system that the data folder lies in. */
+export interface DiskNumbers {
+  readonly freeBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** A member of the region, as its leader knows it. */
+export interface FollowerNumbers {
+  readonly name: string;
+  /** Log entries that it is not proven to hold. */
+  readonly lagEntries: number;
+  /** Since it last answered. */
+  readonly silentMs: number;
 }
 
 export interface RaftNumbers {
@@ -22,6 +45,14 @@ export interface RaftNumbers {
   /** Entries in the log, not counting those that a snapshot replaced. */
   readonly logEntries: number;
   readonly voters: number;
+  /** Voters that this node is linked with, itself included. */
+  readonly votersConnected: number;
+  /** Empty on a node that does not lead. */
+  readonly followers: readonly FollowerNumbers[];
+  /** Time in which this node knew no leader. */
+  readonly leaderlessMs: number;
+  /** Bytes of writes that wait here for a majority. */
+  readonly waitingBytes: number;
   readonly stalenessMs: number;
   readonly sinceLeaderMs: number;
   /** Times this node stood for election. */
@@ -39,6 +70,10 @@ export interface RegistryNumbers {
   /** Leases that this node watches. */
   readonly leases: number;
   readonly leasesExpiredTotal: number;
+  /** Agents that were back within one lease after theirs was ended: they may have lived on. */
+  readonly quickReturnsTotal: number;
+  /** An unlikely share of the agents fell silent, and this leader ends their leases slowly. */
+  readonly isBrakeEngaged: boolean;
 }
 
 export interface NetworkNumbers {
@@ -78,4 +113,8 @@ export interface RemoteRegionNumbers {
   readonly revision: number;
   readonly agents: number;
   readonly roundTripMs?: number;
+  /** Whether lookups leave it out, because it keeps failing. */
+  readonly isBreakerOpen: boolean;
+  /** Something that claims to be the region was not believed, and the operator must decide. */
+  readonly isDistrusted: boolean;
 }

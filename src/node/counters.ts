@@ -5,6 +5,7 @@ import type { NetworkMetrics } from "../network/metrics.ts";
 import type { GroupStatus } from "../raft/index.ts";
 import type { StateObserver } from "../registry/registry-state-machine.ts";
 import type { NodeId } from "../types/ids.ts";
+import type { Clock } from "../util/clock.ts";
 import { increment } from "../util/counts.ts";
 
 export class Counters {
@@ -16,6 +17,11 @@ export class Counters {
   elections = 0;
   leaderChanges = 0;
   leasesExpired = 0;
+  quickReturns = 0;
+  readonly #clock: Clock;
+  #leaderlessMs = 0;
+  /** Since when no leader is known; null while one is. */
+  #leaderlessSince: number | null;
   #campaignTerm = 0;
   #leader: NodeId | null = null;
 
@@ -35,14 +41,33 @@ export class Counters {
   readonly registry: StateObserver = {
     agentChanged: (before, after) => {
       if (before?.health === "healthy" && after?.unhealthyReason === "lease-expired") this.leasesExpired++;
+      const isBack = before?.unhealthyReason === "lease-expired" && after?.health === "healthy";
+      if (isBack && after.changedAtMs - before.changedAtMs < before.record.leaseMs) this.quickReturns++;
     },
   };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#leaderlessSince = clock.now();
+  }
+
+  /** Time in which no leader was known, since the process started, in milliseconds. */
+  get leaderlessMs(): number {
+    const since = this.#leaderlessSince;
+    return this.#leaderlessMs + (since === null ? 0 : this.#clock.now() - since);
+  }
 
   /** Follows the group's role and leader. */
   follow({ role, term, leader }: GroupStatus): void {
     if ((role === "candidate" || role === "leader") && term > this.#campaignTerm) {
       this.#campaignTerm = term;
       this.elections++;
+    }
+    if (leader === null) {
+      this.#leaderlessSince ??= this.#clock.now();
+    } else {
+      this.#leaderlessMs = this.leaderlessMs;
+      this.#leaderlessSince = null;
     }
     if (leader !== null && leader !== this.#leader) {
       this.#leader = leader;

@@ -1,15 +1,26 @@
 /** Reads the numbers of all parts for the metrics, at each scrape. */
 
+import { statfs } from "node:fs/promises";
 import type { Federation } from "../federation/federation.ts";
 import type { MetricsSource } from "../metrics/source.ts";
 import type { PeerDirectory } from "../network/interface.ts";
 import type { ConsensusGroup } from "../raft/index.ts";
+import type { RaftGroup } from "../raft/raft-group.ts";
+import type { LeaseKeeper } from "../registry/lease-keeper.ts";
 import type { RegistryService } from "../registry/registry-service.ts";
-import type { RegionId } from "../types/ids.ts";
+import type { NodeId, RegionId } from "../types/ids.ts";
+import type { Member } from "../types/membership.ts";
 import type { Counters } from "./counters.ts";
+import type { Readiness } from "./readiness.ts";
 
 export interface MetricsSourceParts {
   readonly group: ConsensusGroup;
+  /** Undefined until the region is founded. */
+  readonly raft: () => Pick<RaftGroup, "progress" | "backlog"> | undefined;
+  readonly keeper: Pick<LeaseKeeper, "isBrakeEngaged">;
+  readonly readiness: () => Readiness;
+  /** Where the data lies. */
+  readonly dataDir: string;
   readonly registry: RegistryService;
   readonly region: RegionId;
   readonly counters: Counters;
@@ -18,10 +29,24 @@ export interface MetricsSourceParts {
 }
 
 export function metricsSource(parts: MetricsSourceParts): MetricsSource {
-  const { group, registry, region, counters } = parts;
+  const { group, registry, region, counters, keeper } = parts;
   return {
+    node: () => ({ isReady: parts.readiness().ready }),
+    async disk() {
+      try {
+        const { bsize, bavail, blocks } = await statfs(parts.dataDir);
+        return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
+      } catch {
+        // A gap says so: there is no number to show, and nothing of the node depends on it.
+        return null;
+      }
+    },
     raft() {
       const status = group.status();
+      const { voters, learners } = status.membership;
+      const isHere = ({ id }: Member) => id === group.self || parts.directory()?.get(id) !== undefined;
+      const nameOf = (id: NodeId) => [...voters, ...learners].find((member) => member.id === id)?.name ?? id;
+      const { waitingBytes, uncommittedBytes } = parts.raft()?.backlog() ?? { waitingBytes: 0, uncommittedBytes: 0 };
       return {
         role: status.role,
         term: status.term,
@@ -29,7 +54,16 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
         commitIndex: status.commitIndex,
         appliedIndex: status.appliedIndex,
         logEntries: status.lastIndex - status.logStartIndex,
-        voters: status.membership.voters.length,
+        voters: voters.length,
+        votersConnected: voters.filter(isHere).length,
+        followers: (parts.raft()?.progress() ?? []).map(({ id, matchIndex, silentMs }) => ({
+          name: nameOf(id),
+          lagEntries: Math.max(0, status.lastIndex - matchIndex),
+          silentMs,
+        })),
+        leaderlessMs: counters.leaderlessMs,
+        // A leader's own proposals are in both.
+        waitingBytes: Math.max(waitingBytes, uncommittedBytes),
         stalenessMs: status.stalenessMs,
         sinceLeaderMs: status.sinceLeaderMs,
         electionsTotal: counters.elections,
@@ -45,6 +79,8 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
         capabilities,
         leases: healthy,
         leasesExpiredTotal: counters.leasesExpired,
+        quickReturnsTotal: counters.quickReturns,
+        isBrakeEngaged: keeper.isBrakeEngaged,
       };
     },
     network() {
@@ -68,6 +104,8 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
         summaryAgeMs: status.summaryAgeMs,
         revision: status.revision,
         agents: status.agents,
+        isBreakerOpen: status.breaker === "open",
+        isDistrusted: status.distrust !== undefined,
         ...(status.roundTripMs !== undefined && { roundTripMs: status.roundTripMs }),
       }));
       const { federation } = counters;

@@ -16,7 +16,7 @@ import { formatAddress } from "../config/format-value.ts";
 import type { Config } from "../config/schema.ts";
 import { Federation } from "../federation/federation.ts";
 import { loadHash64 } from "../federation/hash64.ts";
-import { createMetrics } from "../metrics/metrics.ts";
+import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import type { MetricsSource } from "../metrics/source.ts";
 import { generateNodeKey, nodeIdOf } from "../network/libp2p-host.ts";
 import { worldNames } from "../network/names.ts";
@@ -82,7 +82,8 @@ export class RegistryNode {
   readonly #clock: Clock = systemClock;
   readonly #random: Random = systemRandom;
   readonly #stopping = new AbortController();
-  readonly #counters = new Counters();
+  readonly #counters = new Counters(this.#clock);
+  readonly #metrics: Metrics;
   readonly #store: KeyValueStore;
   readonly #facts: NodeFacts;
   readonly #self: Member;
@@ -231,6 +232,12 @@ export class RegistryNode {
       logger,
       onFatal,
     });
+    this.#metrics = createMetrics({
+      source: this.#metricsSource(),
+      clock: this.#clock,
+      node: { region: config.node.region, name: config.node.name, version: options.version },
+      includeProcess: true,
+    });
     this.#readinessLog = new ReadinessLog(this.#clock, logger, () => this.#readiness());
   }
 
@@ -309,6 +316,7 @@ export class RegistryNode {
         logger,
         onFatal,
         onRemoved: () => place.leave(),
+        metrics: this.#metrics.raft,
       },
       raftOptions(config),
     );
@@ -406,12 +414,7 @@ export class RegistryNode {
       federation: () => this.#federation,
       members: () => this.#memberNodes(),
     });
-    const metrics = createMetrics({
-      source: this.#metricsSource(),
-      clock: this.#clock,
-      node: { region: config.node.region, name: config.node.name, version },
-      includeProcess: true,
-    });
+    const metrics = this.#metrics;
     const { host, port, metricsPort, adminPort, publicUrl, publicUrlPrefix = "", bodyBytesMax } = config.http;
     const options: ServerOptions = {
       registry: this.#registry,
@@ -550,7 +553,11 @@ export class RegistryNode {
   #metricsSource(): MetricsSource {
     return metricsSource({
       group: this.#groupInWaiting,
+      raft: () => this.#group,
       registry: this.#registry,
+      keeper: this.#keeper,
+      readiness: () => this.#readiness(),
+      dataDir: this.#options.config.node.dataDir,
       region: this.#region().region,
       counters: this.#counters,
       directory: () => this.#network?.directory,

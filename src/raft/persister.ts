@@ -11,6 +11,7 @@ import type { Membership } from "../types/membership.ts";
 import type { HardState, LogEntry, RaftMessage } from "../types/raft.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import type { Ready } from "./core/step.ts";
+import type { RaftMetrics } from "./metrics.ts";
 
 export interface PersisterParts {
   readonly storage: RaftStorage;
@@ -22,6 +23,7 @@ export interface PersisterParts {
   /** Everything handed over before the write began is on disk. */
   readonly onWritten: (done: { promises: readonly RaftMessage[]; last: LogEntry | undefined }) => void;
   readonly onFailed: (error: unknown) => void;
+  readonly metrics: Pick<RaftMetrics, "written">;
 }
 
 export class Persister {
@@ -140,8 +142,11 @@ export class Persister {
     const promises = this.#promises;
     this.#promises = [];
     const last = batch.entries?.at(-1);
-    this.#writing = this.#parts.storage.write(batch).then(
+    const { storage, clock, metrics } = this.#parts;
+    const beganAt = clock.now();
+    this.#writing = storage.write(batch).then(
       () => {
+        metrics.written(clock.now() - beganAt);
         this.#writing = null;
         if (batch.state !== undefined) this.#durableApplied = batch.state.appliedIndex;
         this.#parts.onWritten({ promises, last });

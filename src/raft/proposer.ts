@@ -9,6 +9,7 @@
 import type { ProposalId } from "../types/raft.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { RaftError } from "./index.ts";
+import type { RaftMetrics } from "./metrics.ts";
 import { type Envelope, encodeEnvelope, type Outcome, type SessionVerdict } from "./sessions.ts";
 
 /** Commands of one message to the leader, in bytes. */
@@ -23,6 +24,7 @@ export interface ProposerParts {
   readonly submit: (commands: readonly Uint8Array[]) => "submitted" | "no-leader" | "overloaded";
   /** A proposal unanswered for this long is sent again. */
   readonly resendMs: number;
+  readonly metrics: Pick<RaftMetrics, "proposed">;
 }
 
 interface Waiting {
@@ -57,13 +59,21 @@ export class Proposer {
     this.#parts = parts;
   }
 
+  /** Of commands that wait for their outcome. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   propose(command: Uint8Array, timeoutMs: number): Promise<Outcome> {
-    const { commandBytesMax, waitingBytesMax } = this.#parts.options;
+    const { metrics, options } = this.#parts;
+    const { commandBytesMax, waitingBytesMax } = options;
     if (command.length > commandBytesMax) {
+      metrics.proposed("COMMAND_TOO_LARGE", 0);
       const detail = { code: "COMMAND_TOO_LARGE", bytes: command.length, bytesMax: commandBytesMax } as const;
       return Promise.reject(new RaftError("the command does not fit the log", detail));
     }
     if (this.#waitingBytes + command.length > waitingBytesMax) {
+      metrics.proposed("OVERLOADED", 0);
       const detail = { code: "OVERLOADED", waitingBytes: this.#waitingBytes, waitingBytesMax } as const;
       return Promise.reject(new RaftError("too many proposals wait for their outcome", detail));
     }
@@ -103,7 +113,7 @@ export class Proposer {
     const waiting = this.#waiting.get(envelope.sequence);
     if (waiting === undefined) return;
     this.#forget(waiting);
-    if (verdict.type === "outcome") waiting.resolve(verdict.outcome);
+    if (verdict.type === "outcome") this.#resolve(waiting, verdict.outcome);
     else this.#sessionLost(waiting);
   }
 
@@ -134,7 +144,7 @@ export class Proposer {
       const outcome = outcomeOf({ session: this.#session, sequence: waiting.sequence });
       if (outcome === undefined) continue;
       this.#forget(waiting);
-      waiting.resolve(outcome);
+      this.#resolve(waiting, outcome);
     }
     this.leaderChanged();
   }
@@ -143,9 +153,8 @@ export class Proposer {
     this.#cancelResend?.();
     for (const waiting of [...this.#waiting.values()]) {
       this.#forget(waiting);
-      waiting.reject(
-        waiting.sends > 0 ? this.#unknown(waiting) : new RaftError("this node is stopping", { code: "STOPPED" }),
-      );
+      const stopping = new RaftError("this node is stopping", { code: "STOPPED" });
+      this.#reject(waiting, waiting.sends > 0 ? this.#unknown(waiting) : stopping);
     }
   }
 
@@ -202,7 +211,7 @@ export class Proposer {
   #turnAway(waiting: Waiting): void {
     if (waiting.sends > 0) return;
     this.#forget(waiting);
-    waiting.reject(overloaded(this.#waitingBytes, this.#parts.options.waitingBytesMax));
+    this.#reject(waiting, overloaded(this.#waitingBytes, this.#parts.options.waitingBytesMax));
   }
 
   #encode(waiting: Waiting): Uint8Array {
@@ -238,23 +247,33 @@ export class Proposer {
     if (waiting === undefined) return;
     this.#forget(waiting);
     const waitedMs = this.#waitedMs(waiting);
-    if (waiting.sends > 0) waiting.reject(this.#unknown(waiting));
-    else waiting.reject(new RaftError("no leader within the wait", { code: "NO_LEADER", waitedMs }));
+    if (waiting.sends > 0) this.#reject(waiting, this.#unknown(waiting));
+    else this.#reject(waiting, new RaftError("no leader within the wait", { code: "NO_LEADER", waitedMs }));
   }
 
   /** Another thousand sessions were opened since ours was used. What it proposed may or may not have been applied. */
   #sessionLost(waiting: Waiting): void {
-    waiting.reject(this.#unknown(waiting));
+    this.#reject(waiting, this.#unknown(waiting));
     this.#session = undefined;
     this.#openSentAt = undefined;
     this.#opening += 1;
     for (const other of [...this.#waiting.values()].filter(({ sends }) => sends > 0)) {
       this.#forget(other);
-      other.reject(this.#unknown(other));
+      this.#reject(other, this.#unknown(other));
     }
     this.#unsent = new Map(this.#waiting);
     for (const other of this.#unsent.values()) other.encoded = undefined;
     this.#scheduleFlush();
+  }
+
+  #resolve(waiting: Waiting, outcome: Outcome): void {
+    this.#parts.metrics.proposed("done", this.#parts.clock.now() - waiting.beganAt);
+    waiting.resolve(outcome);
+  }
+
+  #reject(waiting: Waiting, error: RaftError): void {
+    this.#parts.metrics.proposed(error.detail.code, this.#parts.clock.now() - waiting.beganAt);
+    waiting.reject(error);
   }
 
   #unknown(waiting: Waiting): RaftError {

@@ -45,6 +45,7 @@ import {
   type StateMachine,
 } from "./index.ts";
 import { MembershipWaits } from "./membership-waits.ts";
+import { noRaftMetrics, type RaftMetrics } from "./metrics.ts";
 import { Persister } from "./persister.ts";
 import { Proposer } from "./proposer.ts";
 import { Reads } from "./reads.ts";
@@ -96,6 +97,7 @@ export interface RaftGroupParts {
   readonly onFatal: (error: unknown) => void;
   /** This member left the group for good, and takes no part in it any more. Called once. */
   readonly onRemoved: () => void;
+  readonly metrics?: RaftMetrics;
   /** Shown the core after each event, before anything it decided is done: where a simulator checks what must always hold. */
   readonly inspect?: (core: RaftState, event: RaftEvent) => void;
 }
@@ -118,6 +120,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   readonly #reads: Reads;
   readonly #snapshots: SnapshotExchange;
   readonly #membershipWaits: MembershipWaits;
+  readonly #metrics: RaftMetrics;
   readonly #listeners = new Set<(status: GroupStatus) => void>();
   #state: RaftState;
   #appliedIndex: number;
@@ -164,9 +167,10 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   }
 
   private constructor(parts: RaftGroupParts, options: RaftGroupOptions, state: RaftState, membership: Membership) {
-    const { clock, storage, transport, logger } = parts;
+    const { clock, storage, transport, logger, metrics = noRaftMetrics } = parts;
     this.self = parts.self;
     this.#parts = parts;
+    this.#metrics = metrics;
     this.#options = options;
     this.#state = state;
     this.#appliedIndex = state.log.applied;
@@ -182,6 +186,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
       takeSessionWrites: () => this.#sessions.takeWrites(),
       onWritten: (done) => this.#guard(() => this.#onWritten(done)),
       onFailed: (error) => this.#fail(error),
+      metrics,
     });
     this.#proposer = new Proposer({
       options,
@@ -189,12 +194,14 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
       nonce: `${parts.self}/${Math.floor(parts.random.next() * 2 ** 53)}`,
       submit: (commands) => this.#submit(commands),
       resendMs: options.electionMsMax,
+      metrics,
     });
     this.#reads = new Reads({
       clock,
       retryMs: options.heartbeatMs * 4,
       ask: (requests) => this.#dispatch({ type: "read", now: clock.now(), requests }),
       firstRequest: Math.floor(parts.random.next() * 2 ** 48),
+      metrics,
     });
     this.#membershipWaits = new MembershipWaits(clock);
     this.#snapshots = new SnapshotExchange({
@@ -203,6 +210,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
       transport,
       clock,
       logger,
+      metrics,
       retryMs: options.electionMsMax,
     });
   }
@@ -230,6 +238,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   #tick(lateMs: number): void {
     // As long as this, others may believe that this node is gone: whoever asks why a leader changed finds the answer here.
     if (lateMs > this.#options.electionMsMin / 2) {
+      this.#metrics.stalled(lateMs);
       this.#parts.logger.warn({ code: "RAFT_STALLED", lateMs, role: this.#state.role }, "this process stood still");
     }
     const now = this.#parts.clock.now();
@@ -299,6 +308,11 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     const now = this.#parts.clock.now();
     const peers = [...this.#state.progress];
     return peers.map(([id, { match, heardAt }]) => ({ id, matchIndex: match, silentMs: now - heardAt }));
+  }
+
+  /** Bytes of proposals of this node that wait for their outcome, and of entries that this leader has not committed. */
+  backlog(): { readonly waitingBytes: number; readonly uncommittedBytes: number } {
+    return { waitingBytes: this.#proposer.waitingBytes, uncommittedBytes: this.#state.uncommittedBytes };
   }
 
   status(): GroupStatus {

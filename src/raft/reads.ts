@@ -5,6 +5,7 @@
 
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { RaftError } from "./index.ts";
+import type { RaftMetrics } from "./metrics.ts";
 
 export interface ReadsParts {
   readonly clock: Clock;
@@ -16,6 +17,7 @@ export interface ReadsParts {
    * confirm a read of this one (R54).
    */
   readonly firstRequest: number;
+  readonly metrics: Pick<RaftMetrics, "read">;
 }
 
 interface Barrier {
@@ -59,13 +61,15 @@ export class Reads {
     const barriers = this.#asked.get(request);
     if (barriers === undefined) return;
     this.#asked.delete(request);
-    if (appliedIndex >= index) finish(barriers);
+    if (appliedIndex >= index) this.#finish(barriers);
     else this.#confirmed.push({ index, barriers });
   }
 
   applied(index: number): void {
     if (this.#confirmed.length === 0) return;
-    for (const { barriers } of this.#confirmed.filter((entry) => entry.index <= index)) finish(barriers);
+    for (const { barriers } of this.#confirmed.filter((entry) => entry.index <= index)) {
+      this.#finish(barriers);
+    }
     this.#confirmed = this.#confirmed.filter((entry) => entry.index > index);
   }
 
@@ -86,7 +90,16 @@ export class Reads {
     this.#gathering = [];
     for (const barrier of all) {
       barrier.cancelTimeout();
+      this.#parts.metrics.read("STOPPED");
       barrier.reject(new RaftError("this node is stopping", { code: "STOPPED" }));
+    }
+  }
+
+  #finish(barriers: readonly Barrier[]): void {
+    for (const barrier of barriers) {
+      barrier.cancelTimeout();
+      this.#parts.metrics.read("done");
+      barrier.resolve();
     }
   }
 
@@ -123,13 +136,7 @@ export class Reads {
     this.#confirmed = this.#confirmed.map(({ index, barriers }) => ({ index, barriers: barriers.filter(isOther) }));
     this.#gathering = this.#gathering.filter(isOther);
     const waitedMs = Math.round(this.#parts.clock.now() - barrier.beganAt);
+    this.#parts.metrics.read("NO_LEADER");
     barrier.reject(new RaftError("no leader confirmed the read within the wait", { code: "NO_LEADER", waitedMs }));
-  }
-}
-
-function finish(barriers: readonly Barrier[]): void {
-  for (const barrier of barriers) {
-    barrier.cancelTimeout();
-    barrier.resolve();
   }
 }

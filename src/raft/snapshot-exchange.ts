@@ -14,6 +14,7 @@ import type { Logger } from "../util/logger.ts";
 import { peersOf } from "./core/quorum.ts";
 import { acceptsSnapshot } from "./core/snapshot.ts";
 import type { RaftState } from "./core/state.ts";
+import type { RaftMetrics } from "./metrics.ts";
 
 export interface SnapshotExchangeParts {
   readonly cluster: ClusterId;
@@ -21,6 +22,7 @@ export interface SnapshotExchangeParts {
   readonly transport: RaftTransport;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Pick<RaftMetrics, "snapshot">;
   /** A failed transfer is reported to the core after this long, so that it is not repeated in a rush. */
   readonly retryMs: number;
 }
@@ -50,15 +52,17 @@ export class SnapshotExchange {
   send(peer: NodeId, term: number, done: (lastIndex: number, installed: boolean) => void): void {
     if (this.#sending.has(peer)) return;
     this.#sending.add(peer);
-    const { logger } = this.#parts;
+    const { logger, metrics } = this.#parts;
     this.#transfer(peer, term).then(
       (lastIndex) => {
         this.#sending.delete(peer);
+        metrics.snapshot("sent", true);
         logger.info({ code: "SNAPSHOT_SENT", peer, lastIndex }, "a peer caught up by snapshot");
         done(lastIndex, true);
       },
       (error) => {
         this.#sending.delete(peer);
+        metrics.snapshot("sent", false);
         logger.warn({ code: "SNAPSHOT_NOT_SENT", peer, reason: messageOf(error) }, "a snapshot was not installed");
         this.#later(() => done(0, false));
       },
@@ -119,10 +123,12 @@ export class SnapshotExchange {
         for await (const chunk of chunks) await target.write(chunk);
         await install((vote) => this.#commit(target, header, vote, state));
       } catch (error) {
+        this.#parts.metrics.snapshot("installed", false);
         await target.abort();
         throw error;
       }
       const { lastIndex } = header;
+      this.#parts.metrics.snapshot("installed", true);
       this.#parts.logger.info({ code: "SNAPSHOT_INSTALLED", from, lastIndex }, "caught up by snapshot");
     } finally {
       this.#isReceiving = false;

@@ -161,6 +161,11 @@ export class LeaseKeeper {
     return this.#renewals.load(this.#clock.now());
   }
 
+  /** Whether this node leads and ends leases slowly, because an unlikely share of them ran out at once. */
+  get isBrakeEngaged(): boolean {
+    return this.#leadership?.brake.isEngaged ?? false;
+  }
+
   /** Notes that the agent was told of everything up to `revision`. */
   markInformed(incarnation: number, revision: number): void {
     if (this.#table.informed(incarnation, revision) !== undefined) this.#shareSoon(incarnation);

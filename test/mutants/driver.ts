@@ -172,8 +172,8 @@ export const DRIVER: readonly Mutant[] = [
     {
       name: "unknown outcome is called not proposed",
       rule: "R41",
-      find: "if (waiting.sends > 0) waiting.reject(this.#unknown(waiting));",
-      replace: "if (waiting.sends < 0) waiting.reject(this.#unknown(waiting));",
+      find: "if (waiting.sends > 0) this.#reject(waiting, this.#unknown(waiting));",
+      replace: "if (waiting.sends < 0) this.#reject(waiting, this.#unknown(waiting));",
     },
     {
       name: "turned away although an earlier leader may have taken it",

@@ -60,8 +60,8 @@ export const READS_AND_TRANSFERS: readonly Mutant[] = [
     {
       name: "read does not wait until its index is applied",
       rule: "R56",
-      find: "if (appliedIndex >= index) finish(barriers);",
-      replace: "if (appliedIndex >= 0) finish(barriers);",
+      find: "if (appliedIndex >= index) this.#finish(barriers);",
+      replace: "if (appliedIndex >= 0) this.#finish(barriers);",
     },
     {
       name: "read asks again under its old number",

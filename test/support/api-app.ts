@@ -203,6 +203,8 @@ export function watchedFeed(
 
 export function metricsSource(node: TestNode): MetricsSource {
   return {
+    node: () => ({ isReady: true }),
+    disk: async () => ({ freeBytes: 3_000, sizeBytes: 9_000 }),
     raft() {
       const { role, term, leader, commitIndex, appliedIndex, lastIndex, stalenessMs, sinceLeaderMs } =
         node.group.status();
@@ -211,6 +213,10 @@ export function metricsSource(node: TestNode): MetricsSource {
         hasLeader: leader !== null,
         logEntries: lastIndex,
         voters: 1,
+        votersConnected: 1,
+        followers: [{ name: "us-east-2", lagEntries: 12, silentMs: 250 }],
+        leaderlessMs: 1_500,
+        waitingBytes: 640,
         electionsTotal: 1,
         leaderChangesTotal: 1,
         refusedMessagesTotal: 0,
@@ -224,6 +230,8 @@ export function metricsSource(node: TestNode): MetricsSource {
         capabilities,
         leases: healthy,
         leasesExpiredTotal: 3,
+        quickReturnsTotal: 2,
+        isBrakeEngaged: false,
       };
     },
     network: () => ({
@@ -245,6 +253,8 @@ export function metricsSource(node: TestNode): MetricsSource {
           revision: 7,
           agents: 5,
           roundTripMs: 60,
+          isBreakerOpen: true,
+          isDistrusted: false,
         },
         {
           region: "eu-west",
@@ -253,6 +263,8 @@ export function metricsSource(node: TestNode): MetricsSource {
           summaryAgeMs: Number.POSITIVE_INFINITY,
           revision: 0,
           agents: 0,
+          isBreakerOpen: false,
+          isDistrusted: true,
         },
       ],
       summariesPublishedTotal: 1,

@@ -55,6 +55,12 @@ describe("metrics", () => {
       'atoll_federation_summary_age_seconds{region="us-west"} 1.5',
       'atoll_federation_round_trip_seconds{region="us-west"} 0.06',
       'atoll_federation_region_connected{region="eu-west"} 0',
+      "atoll_node_ready 1",
+      "atoll_disk_free_bytes 3000",
+      'atoll_raft_follower_lag_entries{member="us-east-2"} 12',
+      'atoll_raft_follower_silent_seconds{member="us-east-2"} 0.25',
+      "atoll_raft_leaderless_seconds_total 1.5",
+      'atoll_federation_region_breaker_open{region="us-west"} 1',
     ]) {
       assert.ok(text.includes(line), line);
     }
@@ -75,6 +81,29 @@ describe("metrics", () => {
     const text = await lines();
     assert.ok(text.includes("mcp_registry_requests_total 3"));
     assert.ok(text.includes("mcp_registry_errors_total 1"));
+  });
+
+  it("takes what the group tells: how long writes and proposals took, and how they ended", async () => {
+    const { metrics, lines } = createTestMetrics();
+    metrics.raft.written(2);
+    metrics.raft.proposed("done", 4);
+    metrics.raft.proposed("NO_LEADER", 5_000);
+    metrics.raft.read("done");
+    metrics.raft.stalled(300);
+    metrics.raft.snapshot("sent", false);
+    const text = await lines();
+    for (const line of [
+      'atoll_raft_write_duration_seconds_bucket{le="0.0025"} 1',
+      "atoll_raft_propose_duration_seconds_sum 0.004",
+      'atoll_raft_proposals_total{outcome="done"} 1',
+      'atoll_raft_proposals_total{outcome="NO_LEADER"} 1',
+      'atoll_raft_reads_total{outcome="done"} 1',
+      "atoll_raft_stalls_total 1",
+      "atoll_raft_stalled_seconds_total 0.3",
+      'atoll_raft_snapshots_total{outcome="not-sent"} 1',
+    ]) {
+      assert.ok(text.includes(line), line);
+    }
   });
 
   it("has the lines that existing scripts look for, a help text for each, and nobody else's numbers", async () => {

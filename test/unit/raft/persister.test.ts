@@ -16,6 +16,7 @@ function desk() {
   const pending: { resolve: () => void; reject: (error: Error) => void }[] = [];
   const log: string[] = [];
   const sessions: StateWrite[] = [];
+  const durations: number[] = [];
   const storage: Pick<RaftStorage, "write"> = {
     write: (batch) =>
       new Promise((resolve, reject) => {
@@ -35,12 +36,14 @@ function desk() {
       if (last !== undefined) log.push(`persisted ${last.index}/${last.term}`);
     },
     onFailed: (error) => log.push(`failed ${(error as Error).message}`),
+    metrics: { written: (durationMs) => durations.push(durationMs) },
   });
   return {
     clock,
     writes,
     log,
     sessions,
+    durations,
     persister,
     add(ready: { hardState?: HardState; entries?: LogEntry[]; promises?: RaftMessage[] }) {
       persister.add({ hardState: null, entries: [], promises: [], ...ready });
@@ -72,6 +75,17 @@ describe("raft/persister", () => {
     assert.deepEqual(log, ["write"]);
     await finish();
     assert.deepEqual(log, ["write", "appendResponse", "persisted 2/1"]);
+  });
+
+  it("counts how long a write takes, once it is on disk", async () => {
+    const { add, clock, durations, finish, fail } = desk();
+    add({ entries: entriesOf([1]) });
+    await clock.advance(7);
+    assert.deepEqual(durations, []);
+    await finish();
+    add({ entries: entriesOf([1], 1) });
+    await fail("the disk is gone");
+    assert.deepEqual(durations, [7]);
   });
 
   it("a promise that depends on nothing leaves at once", () => {

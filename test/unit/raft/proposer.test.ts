@@ -16,6 +16,8 @@ class Desk {
   /** What reached the leader, message by message. */
   readonly messages: (readonly Uint8Array[])[] = [];
   readonly proposer: Proposer;
+  /** How proposals ended, as they are counted: the outcome and the milliseconds it took. */
+  readonly ended: string[] = [];
 
   constructor(options = { commandBytesMax: 100, waitingBytesMax: 1_000 }) {
     this.proposer = new Proposer({
@@ -23,6 +25,7 @@ class Desk {
       clock: this.clock,
       nonce: NONCE,
       resendMs: RESEND_MS,
+      metrics: { proposed: (outcome, durationMs) => this.ended.push(`${outcome} ${durationMs}`) },
       submit: (commands) => {
         if (this.answer === "submitted") this.messages.push(commands);
         return this.answer;
@@ -85,6 +88,21 @@ describe("raft/proposer: the way of a proposal", () => {
     desk.settle(2);
     desk.settle(1);
     assert.deepEqual(await all, ["ok", "ok"]);
+  });
+
+  it("counts how each ended and how long it took, from the call on", async () => {
+    const desk = await new Desk({ commandBytesMax: 100, waitingBytesMax: 200 }).opened();
+    desk.ended.length = 0;
+    const settled = desk.propose("a");
+    await desk.clock.advance(30);
+    desk.settle(2);
+    await settled;
+    desk.answer = "no-leader";
+    const waiting = desk.propose("b", 1_000);
+    await desk.propose("x".repeat(101));
+    await desk.clock.advance(1_000);
+    await waiting;
+    assert.deepEqual(desk.ended, ["done 30", "COMMAND_TOO_LARGE 0", "NO_LEADER 1000"]);
   });
 
   it("answers with the outcome of the log, whoever led", async () => {

@@ -7,7 +7,14 @@ import { VirtualClock } from "../../support/virtual-clock.ts";
 function desk() {
   const clock = new VirtualClock();
   const asked: number[] = [];
-  const reads = new Reads({ clock, retryMs: 200, firstRequest: 40, ask: (requests) => asked.push(...requests) });
+  const counted: string[] = [];
+  const reads = new Reads({
+    clock,
+    retryMs: 200,
+    firstRequest: 40,
+    ask: (requests) => asked.push(...requests),
+    metrics: { read: (outcome) => counted.push(outcome) },
+  });
   const ended: string[] = [];
   const wait = (name: string, timeoutMs = 1_000) => {
     const note = (how: string) => ended.push(`${name} ${how}`);
@@ -16,7 +23,7 @@ function desk() {
       (error: RaftError) => note(error.detail.code),
     );
   };
-  return { clock, asked, reads, ended, wait };
+  return { clock, asked, reads, ended, counted, wait };
 }
 
 describe("raft/reads (R54, R56)", () => {
@@ -29,6 +36,18 @@ describe("raft/reads (R54, R56)", () => {
     reads.confirmed(40, 5, 5);
     await clock.advance(0);
     assert.deepEqual(ended, ["a ok", "b ok"]);
+  });
+
+  it("counts each barrier by how it ended", async () => {
+    const { clock, reads, counted, wait } = desk();
+    wait("a");
+    wait("b", 100);
+    await clock.advance(100);
+    reads.confirmed(40, 5, 4);
+    reads.applied(5);
+    wait("c");
+    reads.stop();
+    assert.deepEqual(counted, ["NO_LEADER", "done", "STOPPED"]);
   });
 
   it("a later turn asks under a number of its own", async () => {

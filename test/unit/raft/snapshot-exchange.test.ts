@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { RaftTransport } from "../../../src/network/interface.ts";
+import { noRaftMetrics } from "../../../src/raft/metrics.ts";
 import { SnapshotExchange } from "../../../src/raft/snapshot-exchange.ts";
 import { RaftStore } from "../../../src/storage/raft-store.ts";
 import { asClusterId, type NodeId } from "../../../src/types/ids.ts";
@@ -37,7 +38,7 @@ async function exchange({ breaks = () => false }: { breaks?: () => boolean } = {
       sent.push({ to, header, chunks: kept });
     },
   };
-  const parts = { cluster: CLUSTER, storage, clock, logger: silentLogger, retryMs: RETRY_MS };
+  const parts = { cluster: CLUSTER, storage, clock, logger: silentLogger, metrics: noRaftMetrics, retryMs: RETRY_MS };
   return { clock, storage, sent, exchange: new SnapshotExchange({ ...parts, transport: transport as RaftTransport }) };
 }
 
@@ -105,7 +106,7 @@ describe("raft/snapshot-exchange: the receiver", () => {
     const bench = new Bench({ membership: THREE });
     bench.heartbeat(n2, {}, 3);
     const transport = { sendSnapshot: () => assert.fail("it only receives") };
-    const parts = { cluster: CLUSTER, storage, clock, logger: silentLogger, retryMs: RETRY_MS };
+    const parts = { cluster: CLUSTER, storage, clock, logger: silentLogger, metrics: noRaftMetrics, retryMs: RETRY_MS };
     const own = new SnapshotExchange({ ...parts, transport: transport as unknown as RaftTransport });
     let installed = 0;
     const receive = async (
