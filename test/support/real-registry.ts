@@ -1,30 +1,21 @@
 /**
  * The real registry of MCP Mesh, as a child process on loopback with a database of its own, to compare ours with.
- *
- * It comes in the same package as `meshctl`, which says why it may be missing.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { findMeshctl } from "./meshctl.ts";
+import { type FoundProgram, findMcpMesh } from "../../bench/peers/mcp-mesh-package.ts";
 import { until } from "./waiting.ts";
 
-const PROGRAM = "mcp-mesh-registry";
 const START_TIMEOUT_MS = 30_000;
 const OUTPUT_LINES_SHOWN = 20;
 
 /** The program, or in a sentence why there is none. */
-export type FoundRegistry = { readonly program: string } | { readonly missing: string };
-
-export async function findRealRegistry(): Promise<FoundRegistry> {
-  const found = await findMeshctl();
-  if ("missing" in found) return found;
-  const program = join(dirname(found.program), PROGRAM);
-  return existsSync(program) ? { program } : { missing: `the package of meshctl has no ${PROGRAM}` };
+export function findRealRegistry(): Promise<FoundProgram> {
+  return findMcpMesh("mcp-mesh-registry");
 }
 
 export interface RealRegistryOptions {
