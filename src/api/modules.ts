@@ -2,13 +2,14 @@
 
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Trend } from "../metrics/trend.ts";
 import type { ChangeFeed } from "../registry/change-feed.ts";
 import type { Registry } from "../registry/interface.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import { type CallAgent, callAgent } from "./mesh/call-agent.ts";
-import type { ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
+import type { Activity, ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
 import type { WatchLimits } from "./v1/watchers.ts";
 
 export interface FaceOptions {
@@ -19,6 +20,8 @@ export interface FaceOptions {
   readonly federation: FederationAdmin;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly trend: Trend;
+  readonly activity: Activity;
   readonly clock: Clock;
   readonly limits: HttpLimits;
   readonly leases: DefaultLeases;

@@ -47,6 +47,8 @@ export interface RegionStatus {
   readonly cluster: string;
   /** Name of the leader; null while none is known. Other regions' leaders are not known here. */
   readonly leader: string | null;
+  /** The newest that this node heard of; absent until then. It grows when somebody else comes to lead. */
+  readonly term?: number;
   readonly revision: number;
   /** Revisions up to that one which this node does not show yet. */
   readonly lagRevisions: number;
@@ -66,6 +68,49 @@ export interface RegionStatus {
   /** Why messages in the region's name are refused, when they are. */
   readonly distrust?: string;
 }
+
+/** What happened to the cluster lately, as this node saw it. Held in memory, and bounded. */
+export interface Activity {
+  /** Tells the entries of this process from those of the one before. */
+  readonly run: string;
+  /** Sequence number of the oldest entry that is held; of the next one when none is. */
+  readonly first: number;
+  /** Of the newest; 0 before there is one. */
+  readonly last: number;
+  at(sequence: number): ActivityEntry | undefined;
+  /** Calls back whenever there are more. */
+  listen(listener: () => void): () => void;
+}
+
+export interface ActivityEntry {
+  readonly sequence: number;
+  /** Wall time at which this node noticed. */
+  readonly atMs: number;
+  readonly event: ActivityEvent;
+}
+
+export type AgentsChange = "registered" | "recovered" | "unhealthy" | "removed";
+
+export type ActivityEvent =
+  | { readonly kind: "started"; readonly region: string; readonly node: string }
+  /** `leader` null: there is none; absent: it is another region's, which does not say who it is. */
+  | { readonly kind: "leader"; readonly region: string; readonly term: number; readonly leader?: string | null }
+  | {
+      readonly kind: "member";
+      readonly region: string;
+      readonly node: string;
+      readonly change: "joined" | "promoted" | "demoted" | "left";
+    }
+  | { readonly kind: "node"; readonly region: string; readonly node: string; readonly link: "connected" | "away" }
+  | {
+      readonly kind: "region";
+      readonly region: string;
+      readonly change: "met" | "connected" | "away" | "distrusted" | "forgotten";
+      readonly reason?: string;
+    }
+  | { readonly kind: "readiness"; readonly ready: boolean; readonly reasons: readonly string[] }
+  /** `ids` are the first few of `count`. */
+  | { readonly kind: "agents"; readonly change: AgentsChange; readonly count: number; readonly ids: readonly string[] };
 
 /** This node's consensus group. */
 export interface ClusterStatus {

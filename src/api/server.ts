@@ -10,6 +10,8 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Metrics } from "../metrics/metrics.ts";
+import { admitPagesOfNodes } from "./dashboard/cross-origin.ts";
+import { dashboardFiles } from "./dashboard/page.ts";
 import { createNativeErrorHandler } from "./error-handler.ts";
 import { commonHeaders } from "./headers.ts";
 import { readJsonBodies } from "./json-body.ts";
@@ -39,6 +41,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   await app.register(seedForms, options);
   await app.register(nativeFace, options);
   await app.ready();
+  await app.register(dashboardFiles, options);
   return app;
 }
 
@@ -89,6 +92,9 @@ function createApp(options: ServerOptions): FastifyInstance {
     },
   });
   app.setValidatorCompiler(createValidatorCompiler());
+  app.decorate("accessOfRoutes", guardRoutes(app, options.security));
+  // First of all, since preflights carry no token.
+  app.addHook("onRequest", admitPagesOfNodes(view));
   app.setErrorHandler(answerNativeError);
   app.setNotFoundHandler(createNotFoundHandler(app));
   readJsonBodies(app, "application/json");
@@ -100,11 +106,17 @@ function createApp(options: ServerOptions): FastifyInstance {
     const route = request.routeOptions.url ?? "none";
     metrics.http.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     done();
+    if (isOwnWork(route, reply)) metrics.http.observeLatency(reply.elapsedTime / 1000);
   });
   return app;
 }
 
 /** `/docs` serves what its package holds; nothing is fetched from elsewhere. */
+/** Streams last as long as their readers like, and calls of agents as long as those take. */
+function isOwnWork(route: string, reply: FastifyReply): boolean {
+  return !route.startsWith("/proxy/") && !String(reply.getHeader("content-type")).startsWith("text/event-stream");
+}
+
 async function describeApi(app: FastifyInstance, { view }: ServerOptions): Promise<void> {
   await app.register(swagger, {
     openapi: {

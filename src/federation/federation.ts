@@ -196,6 +196,7 @@ export class Federation implements RemoteLookup {
       cluster: this.#trust.clusterOf(region) ?? "",
       link: client.linked().length > 0 ? "connected" : "away",
       revision: header?.revision ?? 0,
+      ...(header !== undefined && { term: header.term }),
       lagRevisions: this.#table.lagRevisions(region),
       summaryAgeMs: this.#table.ageMs(region),
       inSync: this.#table.isInSync(region),

@@ -56,6 +56,8 @@ export interface RemoteRegionStatus {
   readonly link: "connected" | "away";
   /** Of the newest signed header. */
   readonly revision: number;
+  /** Likewise; absent before there was one. */
+  readonly term?: number;
   /** Revisions up to that one of which not all is known here: of summaries in sync 0. */
   readonly lagRevisions: number;
   /** Since the region was last heard of, by gossip, pull or lookup; absent when it never was. */

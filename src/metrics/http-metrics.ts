@@ -2,6 +2,7 @@
 
 import { Histogram, type Registry } from "prom-client";
 import { increment } from "../util/counts.ts";
+import { LatencyCounts } from "./latency-counts.ts";
 import { byKey, just, lazyCounter } from "./lazy.ts";
 
 export interface HttpMetrics {
@@ -13,6 +14,10 @@ export interface HttpMetrics {
   observe(method: string, route: string, status: number, seconds: number): void;
   /** Notes that a request was answered with an error. @param code - as in docs/errors.md */
   refused(code: string): void;
+  /** Notes how long an answer took that was this node's alone to give: no stream of events, no call of an agent. */
+  observeLatency(seconds: number): void;
+  /** What that came to so far. */
+  latencies(): readonly number[];
 }
 
 const BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -20,6 +25,7 @@ const BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 export function createHttpMetrics(register: Registry): HttpMetrics {
   let requests = 0;
   let errors = 0;
+  const latencies = new LatencyCounts();
   const durations = new Histogram({
     name: "atoll_http_request_duration_seconds",
     help: "Time from a request's arrival to the end of its answer.",
@@ -46,5 +52,7 @@ export function createHttpMetrics(register: Registry): HttpMetrics {
       if (status >= 500) errors += 1;
       durations.observe({ method, route, status }, seconds);
     },
+    observeLatency: (seconds) => latencies.observe(seconds),
+    latencies: () => latencies.read(),
   };
 }

@@ -13,6 +13,16 @@ export interface RegistryMetrics {
   renewal(face: Face): void;
   deregistration(face: Face): void;
   lookup(face: Face, answer: { complete: boolean; regions: readonly { source: string }[] }): void;
+  /** What this node did so far. */
+  totals(): RegistryTotals;
+}
+
+export interface RegistryTotals {
+  readonly lookups: number;
+  /** Signs of life, whichever way they came. */
+  readonly renewals: number;
+  /** What went to the log. */
+  readonly writes: number;
 }
 
 export function createRegistryMetrics(
@@ -23,6 +33,9 @@ export function createRegistryMetrics(
   exposeNumbers(register, read);
   let registrations = 0;
   let heartbeats = 0;
+  let signsOfLife = 0;
+  let written = 0;
+  let lookedUp = 0;
   lazyCounter(
     register,
     { name: "mcp_registry_registrations_processed_total", help: "Registrations accepted by this node." },
@@ -73,19 +86,25 @@ export function createRegistryMetrics(
     registration(face, change) {
       registrations += 1;
       if (face === "mesh") heartbeats += 1;
+      if (change === "unchanged") signsOfLife += 1;
+      else written += 1;
       byChange.inc({ face, change });
     },
     renewal(face) {
       heartbeats += 1;
+      signsOfLife += 1;
       renewals.inc({ face });
     },
     deregistration(face) {
+      written += 1;
       deregistrations.inc({ face });
     },
     lookup(face, { complete, regions }) {
+      lookedUp += 1;
       lookups.inc({ face, complete: String(complete) });
       for (const { source } of regions) parts.inc({ source });
     },
+    totals: () => ({ lookups: lookedUp, renewals: signsOfLife, writes: written }),
   };
 }
 

@@ -60,13 +60,14 @@ export class NodeClusterView implements ClusterView {
 
   regions(): RegionStatus[] {
     const { registry, group, federation, founding, members } = this.#parts;
-    const { stalenessMs, appliedIndex, commitIndex } = group.status();
+    const { stalenessMs, appliedIndex, commitIndex, term } = group.status();
     const { healthy, unhealthy, capabilities } = registry.countAgents();
     const own: RegionStatus = {
       region: registry.region,
       link: "self",
       cluster: founding()?.cluster ?? "",
       leader: this.#leaderName(),
+      term,
       revision: appliedIndex,
       lagRevisions: Math.max(0, commitIndex - appliedIndex),
       stalenessMs,

@@ -18,6 +18,7 @@ import { Federation } from "../federation/federation.ts";
 import { loadHash64 } from "../federation/hash64.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import type { MetricsSource } from "../metrics/source.ts";
+import { Trend } from "../metrics/trend.ts";
 import { generateNodeKey, nodeIdOf } from "../network/libp2p-host.ts";
 import { worldNames } from "../network/names.ts";
 import { createNetwork, type Network } from "../network/network.ts";
@@ -42,6 +43,8 @@ import { type Clock, systemClock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { type Random, systemRandom } from "../util/random.ts";
+import { ActivityLog } from "./activity-log.ts";
+import { ActivityObserver } from "./activity-observer.ts";
 import { NodeClusterView } from "./cluster-view.ts";
 import { ConfiguredMembers } from "./configured-members.ts";
 import { Counters } from "./counters.ts";
@@ -60,6 +63,7 @@ import { RegionMembers } from "./region-members.ts";
 import { RegionPeers } from "./region-peers.ts";
 import { RegionPlace } from "./region-place.ts";
 import { startOnSoundStore } from "./sound-store.ts";
+import { trendNumbers } from "./trend-numbers.ts";
 
 const KEY_FACT = "node-key";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
@@ -110,6 +114,8 @@ export class RegistryNode {
   #exportKeeper: ExportKeeper | undefined;
   #federation: Federation | undefined;
   #introductions: Introductions | undefined;
+  #trend: Trend | undefined;
+  #observer: ActivityObserver | undefined;
   #entering: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
 
@@ -323,6 +329,7 @@ export class RegistryNode {
     this.#group = group;
     this.#founding = founding;
     group.onStatusChange((status) => this.#counters.follow(status));
+    group.onStatusChange((status) => this.#observer?.follow(status));
     this.#groupInWaiting.attach(group);
     this.#feed.settle();
     this.#admission = new Admission({
@@ -415,6 +422,10 @@ export class RegistryNode {
       members: () => this.#memberNodes(),
     });
     const metrics = this.#metrics;
+    const source = this.#metricsSource();
+    const trend = new Trend({ clock: this.#clock, read: () => trendNumbers(source, metrics) });
+    const activity = new ActivityLog(this.#clock);
+    this.#follow(trend, new ActivityObserver({ view, log: activity, clock: this.#clock }));
     const { host, port, metricsPort, adminPort, publicUrl, publicUrlPrefix = "", bodyBytesMax } = config.http;
     const options: ServerOptions = {
       registry: this.#registry,
@@ -429,6 +440,8 @@ export class RegistryNode {
         federation: () => this.#federation,
       }),
       metrics,
+      trend,
+      activity,
       logger,
       clock: this.#clock,
       limits: { ...DEFAULT_HTTP_LIMITS, bodyBytesMax },
@@ -460,6 +473,15 @@ export class RegistryNode {
     };
     if (metricsPort !== 0) await this.#listen(await buildMetricsServer(metrics), metricsPort);
     if (adminPort !== 0) await this.#listen(await buildAdminServer(options), adminPort);
+  }
+
+  /** From now on these look at the node, until it stops. */
+  #follow(trend: Trend, observer: ActivityObserver): void {
+    this.#stateMachine.observe(observer.registry);
+    observer.start();
+    trend.start();
+    this.#observer = observer;
+    this.#trend = trend;
   }
 
   async #listen(server: HttpServer, port: number): Promise<void> {
@@ -508,6 +530,8 @@ export class RegistryNode {
     await this.#group?.transferLeadership();
     await Promise.all(this.#http.map((server) => server.close()));
     this.#readinessLog.stop();
+    this.#observer?.stop();
+    this.#trend?.stop();
     this.#configuredMembers?.stop();
     this.#mates?.stop();
     await this.#peers.stop();

@@ -35,6 +35,8 @@ export interface AgentFilter {
   readonly type?: string;
   readonly health?: Health;
   /** Any of these; exact, or case-insensitive substring when `fuzzy`. */
+  /** A part of the id, the name or the endpoint, whatever the case of letters. */
+  readonly search?: string;
   readonly capabilities?: readonly string[];
   readonly fuzzy?: boolean;
 }

@@ -7,6 +7,9 @@ import { buildServer, type ServerOptions } from "../../src/api/server.ts";
 import { frameRenderer } from "../../src/api/v1/watch-frames.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import type { MetricsSource } from "../../src/metrics/source.ts";
+import { Trend } from "../../src/metrics/trend.ts";
+import { ActivityLog } from "../../src/node/activity-log.ts";
+import { trendNumbers } from "../../src/node/trend-numbers.ts";
 import { type CapabilityAbroad, ChangeFeed, type FeedBounds } from "../../src/registry/change-feed.ts";
 import type { LogEvent, Logger } from "../../src/util/logger.ts";
 import { silentLogger } from "../../src/util/logger.ts";
@@ -157,6 +160,8 @@ export async function createTestApp(
     federation,
     peers,
     metrics,
+    trend: new Trend({ clock: region.clock, read: () => trendNumbers(metricsSource(node), metrics) }),
+    activity: new ActivityLog(region.clock),
     logger,
     clock: region.clock,
     limits: DEFAULT_HTTP_LIMITS,

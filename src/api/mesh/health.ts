@@ -2,6 +2,7 @@
 
 import { Type } from "typebox";
 import { rfc3339 } from "../../util/clock.ts";
+import { asksForPage, sendPage } from "../dashboard/page.ts";
 import type { Face } from "../modules.ts";
 import { Nothing, Shown, Timestamp } from "../schemas.ts";
 
@@ -12,7 +13,7 @@ const ENDPOINTS = ["/health", "/heartbeat", "/agents"] as const;
 
 const tags = ["mcp-mesh"];
 
-export const healthRoutes: Face = async (app, { clock }) => {
+export const healthRoutes: Face = async (app, { clock, view }) => {
   const startedAt = clock.now();
   const uptimeSeconds = () => Math.floor((clock.now() - startedAt) / 1000);
 
@@ -49,7 +50,7 @@ export const healthRoutes: Face = async (app, { clock }) => {
 
   const root = {
     tags,
-    summary: "What this is",
+    summary: "What this is; to browsers, the dashboard",
     response: {
       200: Type.Object({
         service: Type.String(),
@@ -59,10 +60,8 @@ export const healthRoutes: Face = async (app, { clock }) => {
       }),
     },
   };
-  app.get("/", { schema: root }, async () => ({
-    service: SERVICE,
-    version: SERVICE_VERSION,
-    status: "running" as const,
-    endpoints: ENDPOINTS,
-  }));
+  app.get("/", { schema: root }, async ({ headers }, reply) => {
+    if (asksForPage(headers.accept)) return sendPage(reply, view);
+    return { service: SERVICE, version: SERVICE_VERSION, status: "running" as const, endpoints: ENDPOINTS };
+  });
 };

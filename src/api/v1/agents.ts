@@ -52,7 +52,7 @@ export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
     response: { 200: ShownAgent, ...ERROR_RESPONSES },
   };
   app.get("/v1/agents/:id", { schema: show, exposeHeadRoute: true }, async ({ params, query }) => {
-    const agent = await find(registry, asAgentId(params.id), query.consistency ?? "stale");
+    const agent = await findAgent(registry, asAgentId(params.id), query.consistency ?? "stale");
     return showAgent(region, agent);
   });
 
@@ -113,6 +113,7 @@ export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
         fuzzy: Type.Optional(
           Type.Boolean({ description: "Match capabilities by substring, whatever the case of letters." }),
         ),
+        search: Type.Optional(Name(253, "A part of the id, the name or the endpoint, whatever the case of letters.")),
         consistency: Type.Optional(ConsistencyName),
         limit: Type.Optional(Limit),
         cursor: Type.Optional(CursorText),
@@ -147,10 +148,14 @@ export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
  *
  * @throws RegistryError UNKNOWN_AGENT, NO_LEADER
  */
-async function find(registry: Registry, id: AgentId, consistency: "stale" | "linearizable"): Promise<ListedAgent> {
+export async function findAgent(
+  registry: Registry,
+  id: AgentId,
+  consistency: "stale" | "linearizable",
+): Promise<ListedAgent> {
   await registry.read(consistency);
   const held = registry.get(id);
   if (held !== undefined) return held;
-  if (consistency === "stale") return find(registry, id, "linearizable");
+  if (consistency === "stale") return findAgent(registry, id, "linearizable");
   throw new RegistryError(id, { code: "UNKNOWN_AGENT", agentId: id });
 }

@@ -5,7 +5,16 @@ import type { CapabilityCount } from "../../registry/interface.ts";
 import { compareText } from "../../util/compare.ts";
 import { decodeNameCursor, encodeNameCursor } from "../cursor.ts";
 import type { Face } from "../modules.ts";
-import { ConsistencyName, Count, CursorText, ERROR_RESPONSES, LIMIT_DEFAULT, Limit, Strings } from "../schemas.ts";
+import {
+  ConsistencyName,
+  Count,
+  CursorText,
+  ERROR_RESPONSES,
+  LIMIT_DEFAULT,
+  Limit,
+  Name,
+  Strings,
+} from "../schemas.ts";
 
 const ShownCapabilityCount = Type.Object({
   name: Type.String(),
@@ -22,6 +31,7 @@ export const capabilityRoutes: Face = async (app, { registry }) => {
     summary: "List the capabilities of this region, by name",
     querystring: Type.Object(
       {
+        search: Type.Optional(Name(253, "A part of the name, whatever the case of letters.")),
         consistency: Type.Optional(ConsistencyName),
         limit: Type.Optional(Limit),
         cursor: Type.Optional(CursorText),
@@ -34,10 +44,10 @@ export const capabilityRoutes: Face = async (app, { registry }) => {
     },
   };
   app.get("/v1/capabilities", { schema, exposeHeadRoute: true }, async ({ query }) => {
-    const { consistency = "stale", limit = LIMIT_DEFAULT, cursor } = query;
+    const { consistency = "stale", limit = LIMIT_DEFAULT, cursor, search = "" } = query;
     const after = cursor === undefined ? "" : decodeNameCursor(cursor);
     await registry.read(consistency);
-    const rest = sortedAfter(registry.capabilities(), after);
+    const rest = sortedAfter(registry.capabilities(), after, search);
     const page = rest.slice(0, limit);
     const last = page.at(-1);
     return {
@@ -48,10 +58,11 @@ export const capabilityRoutes: Face = async (app, { registry }) => {
 };
 
 /** By code unit, so that every node sorts alike. */
-function sortedAfter(counts: Iterable<CapabilityCount>, after: string): CapabilityCount[] {
+function sortedAfter(counts: Iterable<CapabilityCount>, after: string, search: string): CapabilityCount[] {
+  const part = search.toLowerCase();
   const rest = [];
   for (const count of counts) {
-    if (count.name > after) rest.push(count);
+    if (count.name > after && count.name.toLowerCase().includes(part)) rest.push(count);
   }
   return rest.sort((a, b) => compareText(a.name, b.name));
 }

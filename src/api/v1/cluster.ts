@@ -31,6 +31,9 @@ const ShownRegion = Type.Object({
   link: Link,
   cluster: Type.String(),
   leader: NameOrNull,
+  term: Type.Optional(
+    Type.Integer({ minimum: 0, description: "The newest that this node heard of; absent until it heard of one." }),
+  ),
   revision: Type.Integer({ minimum: 0, description: "The newest that this node heard of." }),
   lagRevisions: Type.Integer({
     minimum: 0,

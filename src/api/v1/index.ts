@@ -2,6 +2,7 @@
 
 import type { Face } from "../modules.ts";
 import { refuseOtherMethods } from "../refuse-other-methods.ts";
+import { activityRoute } from "./activity.ts";
 import { agentRoutes } from "./agents.ts";
 import { capabilityRoutes } from "./capabilities.ts";
 import { clusterRoutes } from "./cluster.ts";
@@ -9,6 +10,8 @@ import { lookupRoutes } from "./lookup.ts";
 import { memberRoutes } from "./members.ts";
 import { peerRoutes } from "./peers.ts";
 import { regionChangeRoutes } from "./region-changes.ts";
+import { relationRoute } from "./relations.ts";
+import { trendRoute } from "./trend.ts";
 import { watchRoutes } from "./watch.ts";
 
 export const nativeFace: Face = async (app, options) => {
@@ -21,5 +24,8 @@ export const nativeFace: Face = async (app, options) => {
   await app.register(regionChangeRoutes, options);
   await app.register(peerRoutes, options);
   await app.register(watchRoutes, options);
+  await app.register(relationRoute, options);
+  await app.register(activityRoute, options);
+  await app.register(trendRoute, options);
   refuseOthers();
 };

@@ -1,0 +1,141 @@
+/**
+ * Everybody who reads a node's activity.
+ *
+ * A reader begins with all that the node holds, or goes on after the last event it saw. It has a place in the list that
+ * all share, and no queue of its own: who reads too slowly is told `resync`, and goes on with what is still held.
+ */
+
+import { Readable } from "node:stream";
+import { type CancelTimer, type Clock, repeat } from "../../util/clock.ts";
+import { jitter, type Random } from "../../util/random.ts";
+import { ApiError } from "../api-error.ts";
+import type { Activity, ActivityEntry } from "../ports.ts";
+import { goodbyeEvent, heartbeat, retryAdvice } from "./watch-frames.ts";
+
+export const ACTIVITY_READERS_MAX = 256;
+const BUFFER_BYTES_MAX = 64 * 1024;
+const HEARTBEAT_MS = 15_000;
+/** A reader whose connection takes nothing for so long is closed. */
+const STALL_MS = 60_000;
+/** When readers whose connection broke should come again, on average. */
+const RETRY_MS = 1_000;
+const GOODBYE_MS = 1_000;
+const GOODBYE_RETRY_MS = 250;
+
+export interface ActivityReadersOptions {
+  readonly activity: Activity;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export class ActivityReaders {
+  readonly #options: ActivityReadersOptions;
+  readonly #all = new Set<Reader>();
+  readonly #stops: CancelTimer[];
+
+  constructor(options: ActivityReadersOptions) {
+    this.#options = options;
+    const { activity, clock } = options;
+    this.#stops = [
+      activity.listen(() => {
+        for (const reader of this.#all) reader.serve();
+      }),
+      repeat(clock, HEARTBEAT_MS, () => {
+        for (const reader of this.#all) reader.beat();
+      }),
+    ];
+  }
+
+  /**
+   * Begins to tell. It ends when the stream is destroyed, which the server does when its connection closes.
+   *
+   * @param lastEventId - after which to go on; anything that this process did not give means to begin anew
+   * @throws ApiError OVERLOADED: as many read as may
+   */
+  open(lastEventId: string): Readable {
+    if (this.#all.size >= ACTIVITY_READERS_MAX) {
+      throw new ApiError({ code: "OVERLOADED", watchersMax: ACTIVITY_READERS_MAX });
+    }
+    const { activity, clock, random } = this.#options;
+    const reader = new Reader(activity, clock, placeAfter(activity, lastEventId));
+    reader.stream.once("close", () => this.#all.delete(reader));
+    this.#all.add(reader);
+    reader.say(retryAdvice(jitter(random, RETRY_MS, 0.5)));
+    reader.serve();
+    reader.say(`id: ${idOf(activity, activity.last)}\nevent: ready\ndata: {}\n\n`);
+    return reader.stream;
+  }
+
+  /** Says goodbye to all, so that they go elsewhere at once. */
+  close(): void {
+    for (const stop of this.#stops) stop();
+    const { clock, random } = this.#options;
+    for (const { stream } of this.#all) {
+      stream.push(goodbyeEvent(jitter(random, GOODBYE_RETRY_MS, 1)));
+      stream.push(null);
+    }
+    clock.schedule(GOODBYE_MS, () => {
+      for (const { stream } of this.#all) stream.destroy();
+    });
+  }
+}
+
+class Reader {
+  readonly stream: Readable;
+  readonly #activity: Activity;
+  readonly #clock: Clock;
+  #next: number;
+  /** Since when the connection takes nothing; null while it does. */
+  #blockedAtMs: number | null = null;
+
+  constructor(activity: Activity, clock: Clock, next: number) {
+    this.#activity = activity;
+    this.#clock = clock;
+    this.#next = next;
+    this.stream = new Readable({
+      highWaterMark: BUFFER_BYTES_MAX,
+      read: () => {
+        if (this.#blockedAtMs === null) return;
+        this.#blockedAtMs = null;
+        this.serve();
+      },
+    });
+  }
+
+  /** Tells what there is, as much as the connection takes. */
+  serve(): void {
+    while (this.#blockedAtMs === null && this.#next <= this.#activity.last) {
+      const entry = this.#activity.at(this.#next);
+      if (entry === undefined) {
+        this.#next = this.#activity.first;
+        this.say('event: resync\ndata: {"reason":"slow"}\n\n');
+      } else {
+        this.#next++;
+        this.say(frame(this.#activity, entry));
+      }
+    }
+  }
+
+  say(text: string): void {
+    if (!this.stream.destroyed && !this.stream.push(text)) this.#blockedAtMs ??= this.#clock.now();
+  }
+
+  beat(): void {
+    if (this.#blockedAtMs === null) this.say(heartbeat(idOf(this.#activity, this.#next - 1)));
+    else if (this.#clock.now() - this.#blockedAtMs >= STALL_MS) this.stream.destroy();
+  }
+}
+
+function frame(activity: Activity, { sequence, atMs, event: { kind, ...facts } }: ActivityEntry): string {
+  return `id: ${idOf(activity, sequence)}\nevent: ${kind}\ndata: ${JSON.stringify({ atMs, ...facts })}\n\n`;
+}
+
+function idOf({ run }: Activity, sequence: number): string {
+  return `${run}:${sequence}`;
+}
+
+function placeAfter({ run, first, last }: Activity, lastEventId: string): number {
+  const [givenBy, sequence = ""] = lastEventId.split(":", 2);
+  if (givenBy !== run || !/^\d{1,15}$/.test(sequence)) return first;
+  return Math.min(Math.max(Number(sequence) + 1, first), last + 1);
+}
