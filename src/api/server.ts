@@ -92,7 +92,6 @@ function createApp(options: ServerOptions): FastifyInstance {
     },
   });
   app.setValidatorCompiler(createValidatorCompiler());
-  app.decorate("accessOfRoutes", guardRoutes(app, options.security));
   // First of all, since preflights carry no token.
   app.addHook("onRequest", admitPagesOfNodes(view));
   app.setErrorHandler(answerNativeError);
