@@ -19,9 +19,9 @@ export interface FaceOptions {
   readonly peers: PeerAdmin;
   readonly federation: FederationAdmin;
   readonly metrics: Metrics;
-  readonly logger: Logger;
   readonly trend: Trend;
   readonly activity: Activity;
+  readonly logger: Logger;
   readonly clock: Clock;
   readonly limits: HttpLimits;
   readonly leases: DefaultLeases;

@@ -40,8 +40,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   await app.register(meshFace, options);
   await app.register(seedForms, options);
   await app.register(nativeFace, options);
-  await app.ready();
   await app.register(dashboardFiles, options);
+  await app.ready();
   return app;
 }
 
@@ -91,9 +91,9 @@ function createApp(options: ServerOptions): FastifyInstance {
       answer(undecodablePath(url), request as FastifyRequest, reply as FastifyReply);
     },
   });
-  app.setValidatorCompiler(createValidatorCompiler());
   // First of all, since preflights carry no token.
   app.addHook("onRequest", admitPagesOfNodes(view));
+  app.setValidatorCompiler(createValidatorCompiler());
   app.setErrorHandler(answerNativeError);
   app.setNotFoundHandler(createNotFoundHandler(app));
   readJsonBodies(app, "application/json");
@@ -104,18 +104,18 @@ function createApp(options: ServerOptions): FastifyInstance {
   app.addHook("onResponse", (request, reply, done) => {
     const route = request.routeOptions.url ?? "none";
     metrics.http.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    done();
     if (isOwnWork(route, reply)) metrics.http.observeLatency(reply.elapsedTime / 1000);
+    done();
   });
   return app;
 }
 
-/** `/docs` serves what its package holds; nothing is fetched from elsewhere. */
 /** Streams last as long as their readers like, and calls of agents as long as those take. */
 function isOwnWork(route: string, reply: FastifyReply): boolean {
   return !route.startsWith("/proxy/") && !String(reply.getHeader("content-type")).startsWith("text/event-stream");
 }
 
+/** `/docs` serves what its package holds; nothing is fetched from elsewhere. */
 async function describeApi(app: FastifyInstance, { view }: ServerOptions): Promise<void> {
   await app.register(swagger, {
     openapi: {
