@@ -109,11 +109,11 @@ export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
         namespace: Type.Optional(Name(63)),
         type: Type.Optional(AgentTypeName),
         health: Type.Optional(HealthName),
+        search: Type.Optional(Name(253, "A part of the id, the name or the endpoint, whatever the case of letters.")),
         capability: Type.Optional(OneOrMany(Name(253), 32)),
         fuzzy: Type.Optional(
           Type.Boolean({ description: "Match capabilities by substring, whatever the case of letters." }),
         ),
-        search: Type.Optional(Name(253, "A part of the id, the name or the endpoint, whatever the case of letters.")),
         consistency: Type.Optional(ConsistencyName),
         limit: Type.Optional(Limit),
         cursor: Type.Optional(CursorText),
