@@ -2,9 +2,10 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, totalmem } from "node:os";
-import { join } from "node:path";
+import { availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { dirname, join } from "node:path";
 import Table from "cli-table3";
+import { VERSION } from "../src/cli/version.ts";
 import type { LoadResult } from "./load/closed-loop.ts";
 
 /** What a figure was measured on. */
@@ -28,7 +29,9 @@ export function origin(): Origin {
   const memoryGib = Math.round(totalmem() / 2 ** 30);
   return {
     commit: commit(),
-    machine: `${availableParallelism()} x ${cpu?.model.trim() ?? "unknown"}, ${memoryGib} GiB, Node ${process.versions.node}`,
+    machine:
+      `${availableParallelism()} x ${cpu?.model.trim() ?? "unknown"}, ${memoryGib} GiB, ` +
+      `${type()} ${release()}, Node ${process.versions.node}`,
     startedAt: new Date().toISOString(),
   };
 }
@@ -55,11 +58,14 @@ export function saveReport(report: Origin & { readonly bench: string }): string 
   return path;
 }
 
+/** The commit of a clone; of an installed package, which lies in somebody else's repository if in any, its version. */
 function commit(): string {
-  const git = (...args: string[]) => execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8" }).trim();
+  const git = (...args: string[]) =>
+    execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8", stdio: "pipe" }).trim();
   try {
+    if (git("rev-parse", "--show-toplevel") !== dirname(import.meta.dirname)) return `version ${VERSION}`;
     return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : " with changes"}`;
   } catch {
-    return "unknown commit";
+    return `version ${VERSION}`;
   }
 }

@@ -14,18 +14,19 @@ import { checkPortsAreFree } from "../../src/cli/dev/free-ports.ts";
 import { httpUrl, type PlannedNode, parseRegions, planNodes } from "../../src/cli/dev/options.ts";
 import { waitUntilReady } from "../../src/cli/dev/readiness.ts";
 import { startCommand } from "../../src/cli/dev/start-command.ts";
+import { CommandError } from "../../src/cli/errors.ts";
 import { type Clock, sleep } from "../../src/util/clock.ts";
 import type { HttpAnswer, HttpRequest } from "../load/http-client.ts";
 import { prepareStallableDisks, type StallableDisks } from "./disk-stall.ts";
+import { meshFastHeartbeat, meshHeartbeat } from "./mesh-requests.ts";
 import type { NodeFault, NotInjected, Peer, PeerCluster, PeerFaults, PeerNode, RegionFault } from "./peer.ts";
+import { agentId, capabilityOf, paddingFor } from "./sample-agents.ts";
 
 export interface AtollOptions {
   /** As of `atoll dev`; clients use the first. Its number of nodes is what counts, not that of `start`. */
   readonly regions?: string;
   /** Options of every node, such as ATOLL_RAFT_HEARTBEAT_MS. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Agents that offer the same capability. */
-  readonly agentsPerCapability?: number;
 }
 
 const REGION = "us-east";
@@ -35,9 +36,10 @@ const VIEW_TIMEOUT_MS = 1_000;
 const POLL_MS = 50;
 /** Longer than any run: what is lost was not lost by time. */
 const LEASE_MS = 86_400_000;
-const AGENTS_PER_CAPABILITY = 8;
 /** Few enough that each is heard well within its lease of 20 s at any sensible rate. */
 const MESH_AGENTS = 64;
+/** Above what a run registers. */
+const MESH_AGENT_FIRST = 900_000;
 const JSON_HEADERS = { "content-type": "application/json" };
 
 export function atollPeer(options: AtollOptions = {}): Peer {
@@ -62,48 +64,36 @@ export function atollPeer(options: AtollOptions = {}): Peer {
 
 /** The operations of Atoll: the same against nodes that were started here and nodes that were not. */
 export class AtollOperations {
-  readonly #agentsPerCapability: number;
-
-  constructor({ agentsPerCapability = AGENTS_PER_CAPABILITY }: Pick<AtollOptions, "agentsPerCapability"> = {}) {
-    this.#agentsPerCapability = agentsPerCapability;
-  }
-
   register(i: number): HttpRequest {
     const body = {
-      endpoint: `http://${idOf(i)}:8080`,
-      capabilities: [{ name: this.#capabilityOf(i), version: "1.2.0", tags: ["english", "fast"] }],
+      endpoint: `http://${agentId(i)}:8080`,
+      capabilities: [{ name: capabilityOf(i), version: "1.2.0", tags: ["english", "fast"] }],
       leaseMs: LEASE_MS,
+      metadata: { padding: "" },
     };
-    return { method: "PUT", path: `/v1/agents/${idOf(i)}`, headers: JSON_HEADERS, body: JSON.stringify(body) };
+    const padded = { ...body, metadata: { padding: paddingFor(body) } };
+    return { method: "PUT", path: `/v1/agents/${agentId(i)}`, headers: JSON_HEADERS, body: JSON.stringify(padded) };
   }
 
   renew(i: number): HttpRequest {
-    if (i % 2 === 0) return { method: "HEAD", path: `/heartbeat/${idOf(i)}` };
-    const id = `bench-mesh-${i % MESH_AGENTS}`;
-    const tools = [{ function_name: "mesh", capability: "bench-mesh" }];
-    const body = { agent_id: id, http_host: id, http_port: 8080, tools };
-    return { method: "POST", path: "/heartbeat", headers: JSON_HEADERS, body: JSON.stringify(body) };
+    return i % 2 === 0 ? meshFastHeartbeat(i) : meshHeartbeat(MESH_AGENT_FIRST + (i % MESH_AGENTS));
   }
 
   lookup(i: number): HttpRequest {
-    return { method: "GET", path: `/v1/lookup?capability=${this.#capabilityOf(i)}` };
+    return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}` };
   }
 
   read(i: number): HttpRequest {
-    return { method: "GET", path: `/v1/agents/${idOf(i)}?consistency=linearizable` };
+    return { method: "GET", path: `/v1/agents/${agentId(i)}?consistency=linearizable` };
   }
 
   shows({ status, body }: HttpAnswer, i: number): boolean {
-    return status === 200 && body.includes(`"id":"${idOf(i)}"`);
+    return status === 200 && body.includes(`"id":"${agentId(i)}"`);
   }
 
   stalenessMs({ headers }: HttpAnswer): number | undefined {
     const ms = Number(headers["x-atoll-staleness-ms"] ?? Number.NaN);
     return Number.isNaN(ms) ? undefined : ms;
-  }
-
-  #capabilityOf(i: number): string {
-    return `bench-${Math.floor(i / this.#agentsPerCapability)}`;
   }
 }
 
@@ -167,7 +157,7 @@ class AtollCluster extends AtollOperations implements PeerCluster {
   #starting: AbortController | undefined;
 
   constructor(options: AtollClusterOptions) {
-    super(options);
+    super();
     const { nodes, disks, clock, environment = {} } = options;
     this.#clock = clock;
     this.#region = nodes[0]?.region ?? REGION;
@@ -192,16 +182,18 @@ class AtollCluster extends AtollOperations implements PeerCluster {
     this.faults = { disk: this.#diskFault(disks), region: this.#regionFault() };
   }
 
-  /** @throws Error with the end of its log when a node ends meanwhile */
+  /** @throws CommandError NODE_NOT_STARTED with the end of its log when a node ends meanwhile, NOT_READY */
   async start(signal?: AbortSignal): Promise<void> {
     const starting = new AbortController();
     this.#starting = starting;
+    process.on("exit", this.#killAll);
     try {
       await this.#federation.start();
       await this.untilReady(READY_TIMEOUT_MS, AbortSignal.any([starting.signal, ...(signal ? [signal] : [])]));
     } catch (error) {
       if (!(error instanceof NodeEnded)) throw error;
-      throw new Error(`${error.node} did not start: ${await this.#federation.logTail(error.node)}`, { cause: error });
+      const tail = await this.#federation.logTail(error.node);
+      throw new CommandError("NODE_NOT_STARTED", `${error.node} did not start. The end of its log:\n${tail}`);
     } finally {
       this.#starting = undefined;
     }
@@ -209,7 +201,13 @@ class AtollCluster extends AtollOperations implements PeerCluster {
 
   async stop(): Promise<void> {
     await this.#federation.stop();
+    process.off("exit", this.#killAll);
   }
+
+  /** Nodes stop by themselves when this process is gone, but not while they are paused. */
+  readonly #killAll = () => {
+    for (const { pid } of this.#federation.status().nodes) if (pid !== null) process.kill(pid, "SIGKILL");
+  };
 
   async leader(): Promise<number | undefined> {
     const { leader } = await this.#consensus();
@@ -277,12 +275,12 @@ class AtollCluster extends AtollOperations implements PeerCluster {
     const others = this.#federation.regions.filter((region) => region !== this.#region);
     if (others.length === 0) return { notInjected: "there is one region only: name another with --regions" };
     return {
-      inject: async () => others.forEach((other) => this.#federation.cut(this.#region, other)),
-      release: async () => others.forEach((other) => this.#federation.heal(this.#region, other)),
+      inject: async () => {
+        for (const other of others) this.#federation.cut(this.#region, other);
+      },
+      release: async () => {
+        for (const other of others) this.#federation.heal(this.#region, other);
+      },
     };
   }
-}
-
-function idOf(i: number): string {
-  return `bench-agent-${i}`;
 }

@@ -13,7 +13,8 @@ import { promisify } from "node:util";
 import { messageOf } from "../../src/util/errors.ts";
 import type { NotInjected } from "./peer.ts";
 
-const STALL_FOLDER = "ATOLL_BENCH_STALL_FOLDER";
+/** Not ATOLL_...: nodes refuse options that they do not know. */
+const STALL_FOLDER = "DISK_STALL_FOLDER";
 const COMPILE_TIMEOUT_MS = 20_000;
 
 const SOURCE = `

@@ -2,8 +2,8 @@
 
 import { AtollError } from "../util/errors.ts";
 
-/** Numbers beyond 1 as in sysexits.h. */
-export const EXIT = { ok: 0, failure: 1, usage: 64, config: 78 } as const;
+/** Numbers beyond 1 as in sysexits.h; 130 is what shells say of a command that Ctrl-C ended. */
+export const EXIT = { ok: 0, failure: 1, usage: 64, config: 78, interrupted: 130 } as const;
 
 /** The command line itself is wrong: what to write instead is in the message. */
 export class UsageError extends AtollError<{ readonly code: "USAGE" }> {

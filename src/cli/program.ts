@@ -6,6 +6,7 @@ import { formatSetting } from "../config/format-value.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { expectation, OPTIONS } from "../config/table.ts";
 import { AtollError, messageOf } from "../util/errors.ts";
+import { addBench } from "./commands/bench.ts";
 import { URL_DEFAULT } from "./commands/client-options.ts";
 import { parseRegions, REGIONS_DEFAULT } from "./dev/options.ts";
 import { CommandError, EXIT, UsageError } from "./errors.ts";
@@ -68,6 +69,7 @@ function buildProgram(output: Output): Command {
 
   addRecover(program, output);
   addDev(program, output);
+  addBench(program, output);
   addClientCommands(program, output);
   addMembers(program, output);
   addPeers(program, output);

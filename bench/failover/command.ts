@@ -1,0 +1,190 @@
+/**
+ * `atoll bench failover`: breaks a cluster under load, as often as asked, and reports what that did.
+ *
+ * Whatever ends it, no process of it is left: on Ctrl-C the fault under way is mended, the nodes are stopped, and what was
+ * measured so far is written and says that it is partial.
+ */
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CommandError, EXIT } from "../../src/cli/errors.ts";
+import { type Output, type Progress, showProgress } from "../../src/cli/output.ts";
+import { systemClock } from "../../src/util/clock.ts";
+import { messageOf } from "../../src/util/errors.ts";
+import { atollPeer } from "../peers/atoll.ts";
+import { targetPeer } from "../peers/atoll-target.ts";
+import { CLUSTERED_PEERS } from "../peers/catalogue.ts";
+import { type Peer, PeerUnavailable } from "../peers/peer.ts";
+import { origin } from "../report.ts";
+import { checkWritable, formatJson, readReport, reportFiles, writeReport } from "./files.ts";
+import { formatFailover, formatRatios } from "./format.ts";
+import { type FailoverReport, SCHEMA, type SystemReport, systemReport } from "./report.ts";
+import { type RunOptions, type RunProgress, runFailover } from "./run.ts";
+
+export interface FailoverCommand extends Omit<RunOptions, "nodes"> {
+  /** Nodes of one region that run already; none of them is broken. Empty: a federation is started. */
+  readonly target: readonly string[];
+  /** As of `atoll dev`; clients use the first. */
+  readonly regions: string;
+  /** Names of `CLUSTERED_PEERS`, measured after Atoll. */
+  readonly peers: readonly string[];
+  readonly lateMs: number;
+  /** The JSON file. */
+  readonly out: string | undefined;
+  /** The JSON file of an earlier run. */
+  readonly compare: string | undefined;
+  readonly isJson: boolean;
+}
+
+/** Nodes of a peer: as many as the region of Atoll that it is compared with has by default. */
+const PEER_NODES = 3;
+/** Ctrl-C reaches us from the terminal and, under npm, from npm as well. */
+const SIGNAL_ECHO_MS = 1_000;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const BAR_WIDTH = 24;
+
+/**
+ * @throws CommandError
+ *   INTERRUPTED         exit code 130; the partial report is written
+ *   TARGET_DOWN         nothing was measured
+ *   RUN_INCOMPLETE      a cluster did not come back; the partial report is written
+ *   WRITES_LOST         an acknowledged registration is missing; the report is written
+ *   REPORT_NOT_WRITTEN  told before the run where that is known by then, else after the table was printed
+ * @throws UsageError for a file to compare with that is no report
+ */
+export async function failover(command: FailoverCommand, output: Output): Promise<void> {
+  const compared = command.compare === undefined ? undefined : comparedTo(command.compare);
+  const began = origin();
+  const files = reportFiles(command.out, began.startedAt);
+  checkWritable(files);
+  const interruption = listenForSignals();
+  try {
+    const { systems, notMeasured } = await measureAll(command, output, interruption.signal);
+    const { signal } = interruption;
+    const report: FailoverReport = {
+      schema: SCHEMA,
+      bench: "failover",
+      ...began,
+      command: `atoll ${process.argv.slice(2).join(" ")}`,
+      isPartial: signal.aborted || systems.some(({ endedEarly }) => endedEarly !== null),
+      options: reportedOptions(command),
+      systems,
+      notMeasured,
+    };
+    output.print(command.isJson ? formatJson(report) : formatFailover(report));
+    if (compared !== undefined && !command.isJson) {
+      for (const old of compared.report.systems) {
+        const same = systems.find(({ peer }) => peer === old.peer);
+        if (same !== undefined) output.print(formatRatios(same, old, `${compared.name}: ${old.peer}`));
+      }
+    }
+    writeReport(files, report, compared);
+    output.note(`Kept in ${files.json} and ${files.html}`);
+    judge(report, signal);
+  } finally {
+    interruption.end();
+  }
+}
+
+function comparedTo(path: string) {
+  const report = readReport(path);
+  return { name: `old (${report.commit})`, report };
+}
+
+function judge({ isPartial, systems }: FailoverReport, signal: AbortSignal): void {
+  if (signal.aborted) {
+    throw new CommandError("INTERRUPTED", `${messageOf(signal.reason)}: the report is partial`, {
+      exitCode: EXIT.interrupted,
+    });
+  }
+  const lost = systems.filter((system) => (system.lost ?? 0) > 0).map((system) => `${system.peer}: ${system.lost}`);
+  if (lost.length > 0)
+    throw new CommandError("WRITES_LOST", `acknowledged registrations are missing: ${lost.join("; ")}`);
+  const early = systems.flatMap(({ peer, endedEarly }) => (endedEarly === null ? [] : [`${peer}: ${endedEarly}`]));
+  if (isPartial) throw new CommandError("RUN_INCOMPLETE", `the report is partial: ${early.join("; ")}`);
+}
+
+function reportedOptions(command: FailoverCommand): FailoverReport["options"] {
+  const { rounds, rates, spacing, seed, clients, holdMs, settleMs, tryTimeoutMs, timeoutMs, lateMs } = command;
+  return { rounds, rates, spacing, seed, clients, holdMs, settleMs, tryTimeoutMs, timeoutMs, lateMs };
+}
+
+type Measured = Pick<FailoverReport, "systems" | "notMeasured">;
+
+/** Atoll first; a peer that can not be measured does not fail the run. */
+async function measureAll(command: FailoverCommand, output: Output, signal: AbortSignal): Promise<Measured> {
+  const { target, regions, peers } = command;
+  const own = target.length > 0 ? targetPeer(target) : atollPeer({ regions });
+  const systems: SystemReport[] = [];
+  const notMeasured: { peer: string; why: string }[] = [];
+  for (const peer of [own, ...peers.flatMap((name) => CLUSTERED_PEERS[name]?.() ?? [])]) {
+    try {
+      signal.throwIfAborted();
+      systems.push(await measure(peer, command, output, signal));
+    } catch (error) {
+      if (peer === own && !signal.aborted) {
+        throw error instanceof PeerUnavailable ? new CommandError("TARGET_DOWN", error.message) : error;
+      }
+      notMeasured.push({ peer: peer.name, why: messageOf(error) });
+    }
+  }
+  return { systems, notMeasured };
+}
+
+async function measure(
+  peer: Peer,
+  command: FailoverCommand,
+  output: Output,
+  signal: AbortSignal,
+): Promise<SystemReport> {
+  const dataDir = await mkdtemp(join(tmpdir(), "atoll-bench-"));
+  const progress = progressOn(output, peer.name);
+  try {
+    const context = { clock: systemClock, dataDir, signal, onProgress: progress.tell };
+    return systemReport(peer.name, await runFailover(peer, { ...command, nodes: PEER_NODES }, context), command.lateMs);
+  } finally {
+    progress.end();
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  }
+}
+
+/** A bar where somebody watches, else a line for each thing done. */
+function progressOn(output: Output, peer: string): { tell(progress: RunProgress): void; end(): void } {
+  const shown: Progress = showProgress(output, `${peer}: starting`);
+  return {
+    tell({ doing, done, all }) {
+      if (output.progress === undefined)
+        output.note(`${peer}: ${doing}${all === 0 ? "" : ` (${done} of ${all} done)`}`);
+      else shown.update(`${peer} ${bar(done, all)} ${doing}`);
+    },
+    end: () => shown.end(),
+  };
+}
+
+function bar(done: number, all: number): string {
+  const filled = all === 0 ? 0 : Math.round((BAR_WIDTH * done) / all);
+  return `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)} ${done}/${all}`;
+}
+
+/** The first signal ends the run in order; one that is no echo of it ends this process, and with it every node. */
+function listenForSignals(): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  let firstMs: number | undefined;
+  const onSignal = (name: NodeJS.Signals) => {
+    const nowMs = systemClock.now();
+    firstMs ??= nowMs;
+    controller.abort(new Error(`interrupted by ${name}`));
+    if (nowMs - firstMs > SIGNAL_ECHO_MS) process.exit(EXIT.interrupted);
+  };
+  for (const name of SIGNALS) process.on(name, onSignal);
+  // Timers of the clock and idle connections keep no process alive; this run does.
+  const alive = setInterval(() => {}, 60_000);
+  return {
+    signal: controller.signal,
+    end() {
+      clearInterval(alive);
+      for (const name of SIGNALS) process.off(name, onSignal);
+    },
+  };
+}

@@ -1,0 +1,273 @@
+/**
+ * A report as one file of HTML that loads nothing: data, plots (uPlot) and styles lie in it.
+ *
+ * What runs in the browser is a string here, in plain JavaScript, and is kept small: it draws what `report.ts` computed.
+ */
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { round } from "../figures.ts";
+import { FAULTS } from "./faults.ts";
+import { COLUMNS, describeFirstFailures, formatSpread, ratiosOf } from "./format.ts";
+import type { FailoverReport, SystemReport } from "./report.ts";
+
+/** What a report is drawn beside. */
+export interface Compared {
+  /** As it is called in the plots. */
+  readonly name: string;
+  readonly report: FailoverReport;
+}
+
+/** A system under the name that it has among all that are drawn. */
+type Named = SystemReport & { readonly name: string };
+
+export function failoverHtml(report: FailoverReport, compared?: Compared): string {
+  const own = report.systems.map((system): Named => ({ ...system, name: system.peer }));
+  const old = compared?.report.systems.map(
+    (system): Named => ({ ...system, name: `${compared.name}: ${system.peer}` }),
+  );
+  const systems = [...own, ...(old ?? [])];
+  const library = createRequire(import.meta.url).resolve("uplot");
+  const asset = (name: string) => readFileSync(new URL(name, `file://${library}`), "utf8");
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
+<title>Failover at ${escaped(report.commit)}</title>
+<style>${asset("uPlot.min.css")}
+${STYLE}</style>
+</head>
+<body>
+<h1>Failover${report.isPartial ? ' <strong class="bad">partial</strong>' : ""}</h1>
+${headerOf(report, compared)}
+<p>Load is sent at moments fixed beforehand, and latency counts from there: a stall is not hidden by clients that wait.
+${loadOf(report)}</p>
+${systems.map(systemHtml).join("\n")}
+${report.notMeasured.map(({ peer, why }) => `<p>${escaped(peer)}: not measured: ${escaped(why)}</p>`).join("\n")}
+${ratiosHtml(systems)}
+<h2>Registrations around each fault</h2>
+<p>The slowest of all rounds, by the moment at which it was meant to be sent, in milliseconds since the fault.</p>
+<div class="grid" id="around"></div>
+<h2>Latency of all operations</h2>
+<p>The share that took so long or less. Failed operations count with the time until they were given up.</p>
+<div class="grid" id="distributions"></div>
+<h2>The whole run</h2>
+<p>The slowest operation of each ${systems[0]?.timeline.bucketMs ?? 0} ms. Bands reach from a fault until everything was whole again. Drag to look closer, click twice to go back.</p>
+<div id="timelines"></div>
+<script>${asset("uPlot.iife.min.js")}</script>
+<script>const SYSTEMS = ${jsonForScript(systems)};
+${SCRIPT}</script>
+</body>
+</html>
+`;
+}
+
+function headerOf({ commit, machine, startedAt, command }: FailoverReport, compared?: Compared): string {
+  const rows = [
+    ["commit", commit],
+    ["machine", machine],
+    ["started", startedAt],
+    ["command", command],
+    ...(compared === undefined
+      ? []
+      : [
+          [
+            `beside ${compared.name}`,
+            `${compared.report.commit}; ${compared.report.machine}; ${compared.report.command}`,
+          ],
+        ]),
+  ];
+  return `<dl>${rows.map(([name = "", value = ""]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`).join("")}</dl>`;
+}
+
+function loadOf({ options }: FailoverReport): string {
+  const { rates, clients, holdMs, lateMs, tryTimeoutMs, timeoutMs, spacing } = options;
+  const each = Object.entries(rates).map(([operation, rate]) => `${rate} ${operation}`);
+  return (
+    `Per second: ${each.join(", ")} (${spacing} spacing), by ${clients} clients, each at one node until that fails: then it moves ` +
+    `to the next one. An attempt is given up after ${tryTimeoutMs} ms, an operation after ${timeoutMs} ms, and is late after ` +
+    `${lateMs} ms. A fault lasts ${holdMs} ms.`
+  );
+}
+
+function systemHtml(system: Named): string {
+  const { name, setting, faults, notInjected, acknowledged, lost, behindMs, endedEarly } = system;
+  const head = ["fault", "rounds", ...COLUMNS.map(({ title }) => title)].map((title) => `<th>${escaped(title)}</th>`);
+  const rows = faults.map((fault) => {
+    const cells = COLUMNS.map((column) => {
+      const isBad = column.figure === "lost" && (fault.figures.lost?.max ?? 0) > 0;
+      return `<td${isBad ? ' class="bad"' : ""}>${escaped(formatSpread(fault, column))}</td>`;
+    });
+    const title = `<th title="${escaped(FAULTS[fault.fault].description)}">${fault.fault}</th>`;
+    return `<tr>${title}<td>${fault.rounds.length}</td>${cells.join("")}</tr>`;
+  });
+  const notes = [
+    ...faults.map(describeFirstFailures).filter((text) => text !== ""),
+    ...notInjected.map(({ fault, why }) => `${fault}: not injected: ${why}`),
+    `${acknowledged} registrations were acknowledged, ${lost === null ? "and nobody looked whether any is lost" : `${lost} of them lost`}; the load was at most ${round(behindMs)} ms behind its plan`,
+    ...(endedEarly === null ? [] : [`ended early: ${endedEarly}`]),
+  ];
+  return `<h2>${escaped(name)}</h2>
+<p>${escaped(setting)}. Median / p99 / max over the rounds, or median / max.</p>
+<div class="wide"><table><thead><tr>${head.join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>
+<ul>${notes.map((note) => `<li>${escaped(note)}</li>`).join("")}</ul>`;
+}
+
+function ratiosHtml([base, ...others]: readonly Named[]): string {
+  if (base === undefined || others.length === 0) return "";
+  const rows = others.flatMap((other) =>
+    ratiosOf(base, other).map(({ fault, figure, base: a, other: b, ratio }) => {
+      const cells = [other.name, fault, figure, `${round(a.median)}`, `${round(b.median)}`, `${round(ratio)}x`];
+      return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
+    }),
+  );
+  const head = ["beside", "fault", "median of", base.name, "the other", "ratio"];
+  return `<h2>Ratios</h2><p>Above 1, ${escaped(base.name)} is quicker.</p>
+<div class="wide"><table><thead><tr>${head.map((title) => `<th>${escaped(title)}</th>`).join("")}</tr></thead>
+<tbody>${rows.join("\n")}</tbody></table></div>`;
+}
+
+function escaped(text: string): string {
+  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+}
+
+/** No text in it can end the script element. */
+function jsonForScript(systems: readonly Named[]): string {
+  return JSON.stringify(systems)
+    .replace(/</g, "\\u003c")
+    .replace(/[\u2028\u2029]/g, "");
+}
+
+const STYLE = `
+:root { color-scheme: light dark; --text: #1d2430; --dim: #5b6675; --ground: #ffffff; --line: #d8dee6; --bad: #c0271d;
+  --c0: #1668c4; --c1: #c25700; --c2: #17803d; --c3: #8a3ffc; --c4: #b0256b; --c5: #5a6b00; --band: rgba(190, 60, 40, 0.12); }
+@media (prefers-color-scheme: dark) { :root { --text: #e4e9f0; --dim: #9aa6b5; --ground: #14181f; --line: #333c48; --bad: #ff7b6e;
+  --c0: #6cb1ff; --c1: #ffa657; --c2: #5ed48a; --c3: #c49cff; --c4: #ff8fc4; --c5: #c3d94e; --band: rgba(255, 120, 100, 0.16); } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--ground); margin: 2rem auto; max-width: 1240px; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } p, li { color: var(--dim); max-width: 75em; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; } dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+thead th { white-space: normal; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; } .bad { color: var(--bad); }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 580px), 1fr)); gap: 1rem; }
+figure { margin: 0 0 1.5rem; } figcaption { font-weight: 600; } .u-legend { font-size: 12px; } .u-legend .u-value { min-width: 5em; }
+`;
+
+const SCRIPT = `
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colour = (i) => style("--c" + (i % 6));
+const ms = (value) => value == null ? "" : value >= 1000 ? +(value / 1000).toPrecision(3) + " s" : +value.toPrecision(3) + " ms";
+const plots = [];
+
+function axis(label, values) {
+  return { label, stroke: style("--dim"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 }, ...(values && { values }) };
+}
+
+function plot(parent, title, options, data) {
+  const figure = document.createElement("figure");
+  const caption = document.createElement("figcaption");
+  caption.textContent = title;
+  figure.append(caption);
+  parent.append(figure);
+  const width = Math.max(280, figure.clientWidth);
+  const drawn = new uPlot({ width, height: 280, ...options }, data, figure);
+  plots.push({ drawn, figure });
+}
+
+/** Ticks of a logarithmic scale: only powers of ten are named. */
+const powers = (_, splits) => splits.map((value) => value != null && Number.isInteger(Math.log10(value)) ? ms(value) : null);
+
+function drawAround() {
+  const parent = document.getElementById("around");
+  for (const fault of new Set(SYSTEMS.flatMap((system) => system.faults.map((each) => each.fault)))) {
+    const drawn = SYSTEMS.map((system, i) => ({ system, i, found: system.faults.find((each) => each.fault === fault) })).filter(({ found }) => found);
+    const tables = drawn.map(({ found: { around } }) => [around.worstMs.map((_, i) => around.fromMs + i * around.bucketMs), around.worstMs]);
+    const series = drawn.map(({ system, i }) => ({ label: system.name, stroke: colour(i), width: 1.5, spanGaps: true, points: { show: false }, value: (_, value) => ms(value) }));
+    plot(parent, fault, {
+      scales: { x: { time: false }, y: { distr: 3 } },
+      axes: [axis("ms since the fault"), { ...axis("latency", powers), size: 60 }],
+      series: [{ label: "since", value: (_, value) => ms(value) }, ...series],
+      hooks: { drawClear: [(u) => line(u, 0)] },
+    }, uPlot.join(tables));
+  }
+}
+
+function line(u, at) {
+  const x = u.valToPos(at, "x", true);
+  u.ctx.save();
+  u.ctx.strokeStyle = style("--bad");
+  u.ctx.lineWidth = 2;
+  u.ctx.beginPath();
+  u.ctx.moveTo(x, u.bbox.top);
+  u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
+  u.ctx.stroke();
+  u.ctx.restore();
+}
+
+function drawDistributions() {
+  const parent = document.getElementById("distributions");
+  for (const operation of ["register", "renew", "lookup"]) {
+    const drawn = SYSTEMS.flatMap((system, i) => system.distributions.filter((each) => each.operation === operation).map((each) => ({ system, i, each })));
+    if (drawn.length === 0) continue;
+    const tables = drawn.map(({ each }) => [each.points.map(([at]) => at), each.points.map(([, share]) => share)]);
+    const series = drawn.map(({ system, i, each }) => ({
+      label: system.name + ", " + (each.phase === "fault" ? "with faults" : "without"), stroke: colour(i), width: 1.5,
+      dash: each.phase === "fault" ? [] : [6, 4], spanGaps: true, points: { show: false }, value: (_, value) => value == null ? "" : (value * 100).toFixed(2) + " %",
+    }));
+    plot(parent, operation, {
+      scales: { x: { time: false, distr: 3 }, y: { range: [0, 1] } },
+      axes: [{ ...axis("latency", powers) }, { ...axis("share", (_, splits) => splits.map((value) => Math.round(value * 100) + " %")), size: 60 }],
+      series: [{ label: "latency", value: (_, value) => ms(value) }, ...series],
+    }, uPlot.join(tables));
+  }
+}
+
+function drawTimelines() {
+  const parent = document.getElementById("timelines");
+  for (const system of SYSTEMS) {
+    const { bucketMs, worstMs, failed } = system.timeline;
+    const seconds = failed.map((_, i) => i * bucketMs / 1000);
+    const rounds = system.faults.flatMap(({ fault, rounds }) => rounds.map((round) => ({ fault, ...round })));
+    const latency = ["register", "renew", "lookup"].map((operation, i) => ({ label: operation, stroke: colour(i), width: 1, spanGaps: false, points: { show: false }, value: (_, value) => ms(value) }));
+    plot(parent, system.name, {
+      height: 360,
+      scales: { x: { time: false }, y: { distr: 3 }, failed: { range: (_, min, max) => [0, Math.max(10, max * 3)] } },
+      axes: [axis("seconds since the load began"), { ...axis("slowest", powers), size: 60 }, { ...axis("failed"), side: 1, scale: "failed", grid: { show: false } }],
+      series: [{ label: "at", value: (_, value) => value == null ? "" : value.toFixed(1) + " s" }, ...latency,
+        { label: "failed", scale: "failed", stroke: style("--bad"), fill: style("--bad"), width: 1, paths: uPlot.paths.bars({ size: [1, 100] }), points: { show: false } }],
+      hooks: { drawClear: [(u) => rounds.forEach((round) => band(u, round))] },
+    }, [seconds, worstMs.register, worstMs.renew, worstMs.lookup, failed.map((count) => count || null)]);
+  }
+}
+
+/** From the fault until everything was whole, with its name. */
+function band(u, { fault, injectedMs, wholeMs }) {
+  const inside = (x) => Math.min(Math.max(x, u.bbox.left), u.bbox.left + u.bbox.width);
+  const from = inside(u.valToPos(injectedMs / 1000, "x", true));
+  const to = inside(u.valToPos(wholeMs / 1000, "x", true));
+  if (to <= from) return;
+  u.ctx.save();
+  u.ctx.fillStyle = style("--band");
+  u.ctx.fillRect(from, u.bbox.top, to - from, u.bbox.height);
+  u.ctx.fillStyle = style("--dim");
+  u.ctx.font = 11 * devicePixelRatio + "px system-ui, sans-serif";
+  u.ctx.translate(from + 4 * devicePixelRatio, u.bbox.top + 6 * devicePixelRatio);
+  u.ctx.rotate(Math.PI / 2);
+  u.ctx.fillText(fault, 0, 0);
+  u.ctx.restore();
+}
+
+function draw() {
+  for (const { drawn, figure } of plots.splice(0)) { drawn.destroy(); figure.remove(); }
+  drawAround();
+  drawDistributions();
+  drawTimelines();
+}
+
+draw();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+addEventListener("resize", () => plots.forEach(({ drawn, figure }) => drawn.setSize({ width: Math.max(280, figure.clientWidth), height: drawn.height })));
+`;

@@ -1,0 +1,94 @@
+/**
+ * `atoll bench`: measures a registry on this machine. The benchmarks themselves lie in `bench/`, and are loaded when one runs:
+ * no other command knows of them.
+ */
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Output } from "../output.ts";
+
+const FAULTS = [
+  "kill-leader",
+  "pause-leader",
+  "stop-leader",
+  "kill-follower",
+  "stall-disk",
+  "cut-region",
+  "restart-all",
+];
+const PEERS = ["etcd"];
+/** One region to break, and another one to be cut from. */
+const REGIONS = "us-east:3,us-west:1";
+/** Ports for nodes lie 10,000 above, and so below those that systems give to clients. */
+const HTTP_BASE = 22_640;
+const MINUTE_MS = 60_000;
+
+export function addBench(program: Command, output: Output): void {
+  const bench = program.command("bench").description("measure a registry on this machine");
+  addFailover(bench, output);
+}
+
+function addFailover(bench: Command, output: Output): void {
+  bench
+    .command("failover")
+    .description("break a cluster under load, and show what that did to its clients")
+    .option("--rounds <count>", "how often each fault is injected", whole(1, 1_000), 3)
+    .option("--faults <list>", `which: ${FAULTS.join(",")}`, words("fault", FAULTS), FAULTS)
+    .option(
+      "--peer <list>",
+      `measure these after Atoll, under the same load: ${PEERS.join(",")}`,
+      words("peer", PEERS),
+      [],
+    )
+    .option("--regions <list>", "regions to start, and their nodes; clients use the first", REGIONS)
+    .option("--target <urls>", "put load on these nodes of one region instead; nothing is broken then", urls, [])
+    .option("--registrations <rate>", "per second", whole(0, 100_000), 100)
+    .option("--renewals <rate>", "per second", whole(0, 100_000), 100)
+    .option("--lookups <rate>", "per second", whole(0, 100_000), 100)
+    .addOption(new Option("--spacing <how>", "of arrivals").choices(["even", "poisson"]).default("even"))
+    .option("--seed <number>", "of everything that is drawn", whole(0, 2 ** 32 - 1), 1)
+    .option("--clients <count>", "each asks one node until that fails, then the next", whole(1, 10_000), 64)
+    .option("--hold-ms <ms>", "how long a fault lasts", whole(100, 10 * MINUTE_MS), 4_000)
+    .option("--settle-ms <ms>", "between a fault that is over and the next", whole(0, 10 * MINUTE_MS), 1_500)
+    .option("--late-ms <ms>", "what takes longer counts as late", whole(1, MINUTE_MS), 250)
+    .option("--try-timeout-ms <ms>", "of one attempt", whole(10, MINUTE_MS), 1_000)
+    .option("--timeout-ms <ms>", "of an operation with all its attempts", whole(10, MINUTE_MS), 10_000)
+    .option("--http-base <port>", "HTTP port of the first node", whole(1, 65_535), HTTP_BASE)
+    .option("--out <file>", "the report as JSON; beside it lies FILE.html (default: bench/out/failover-TIME.json)")
+    .option("--compare <file>", "draw an earlier report beside this one, and print ratios")
+    .option("--json", "print the report as JSON", false)
+    .action(async ({ registrations, renewals, lookups, target, peer, json, ...rest }) => {
+      const { failover } = await import("../../../bench/failover/command.ts");
+      const rates = { register: registrations, renew: renewals, lookup: lookups };
+      await failover(
+        { ...rest, target, rates, peers: peer, isJson: json, out: rest.out, compare: rest.compare },
+        output,
+      );
+    });
+}
+
+function whole(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It should be a whole number from ${min} to ${max}.`);
+  };
+}
+
+function words(what: string, known: readonly string[]): (text: string) => string[] {
+  return (text) => {
+    const chosen = [...new Set(text.split(",").map((word) => word.trim()))];
+    const unknown = chosen.find((word) => !known.includes(word));
+    if (unknown === undefined) return chosen;
+    throw new InvalidArgumentError(
+      `There is no ${what} ${unknown || "without a name"}: choose from ${known.join(", ")}.`,
+    );
+  };
+}
+
+function urls(text: string): string[] {
+  return text.split(",").map((part) => {
+    const url = URL.canParse(part.trim()) ? new URL(part.trim()) : undefined;
+    if (url?.protocol === "http:" || url?.protocol === "https:") return url.origin;
+    throw new InvalidArgumentError(`"${part}" is no HTTP address, such as http://127.0.0.1:8000.`);
+  });
+}
