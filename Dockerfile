@@ -9,6 +9,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json ./
 COPY src ./src
+COPY bench ./bench
 RUN npm run build
 
 # Native parts come as prebuilt binaries inside the packages: no compiler, no install script.
@@ -36,5 +37,5 @@ EXPOSE 8000 9090 4001
 # Alive, not ready: a node that waits for its region must not be restarted for it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "const { ATOLL_HTTP_PORT, REGISTRY_PORT, PORT } = process.env; fetch(`http://127.0.0.1:${ATOLL_HTTP_PORT || REGISTRY_PORT || PORT || 8000}/health`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/cli/main.js"]
+ENTRYPOINT ["node", "dist/src/cli/main.js"]
 CMD ["start"]

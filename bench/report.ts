@@ -2,6 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { dirname, join } from "node:path";
 import Table from "cli-table3";
@@ -63,7 +64,8 @@ function commit(): string {
   const git = (...args: string[]) =>
     execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8", stdio: "pipe" }).trim();
   try {
-    if (git("rev-parse", "--show-toplevel") !== dirname(import.meta.dirname)) return `version ${VERSION}`;
+    const root = dirname(createRequire(import.meta.url).resolve("atoll/package.json"));
+    if (git("rev-parse", "--show-toplevel") !== root) return `version ${VERSION}`;
     return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : " with changes"}`;
   } catch {
     return `version ${VERSION}`;

@@ -1,9 +1,8 @@
 /** The version of this software, from its package. */
 
-import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+// By the package's own name, which is found from the source and from the built program alike.
+const { version } = createRequire(import.meta.url)("atoll/package.json") as { version: string };
 
 export const VERSION = version;

@@ -63,7 +63,7 @@ describe("Dockerfile", () => {
 
   it("exposes the ports of agents, metrics and nodes, and starts a node", () => {
     assert.equal(given("EXPOSE"), "8000 9090 4001");
-    assert.equal(given("ENTRYPOINT"), '["node", "dist/cli/main.js"]');
+    assert.equal(given("ENTRYPOINT"), '["node", "dist/src/cli/main.js"]');
     assert.equal(given("CMD"), '["start"]');
   });
 
