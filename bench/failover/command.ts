@@ -12,14 +12,16 @@ import { CommandError, EXIT } from "../../src/cli/errors.ts";
 import { type Output, type Progress, showProgress } from "../../src/cli/output.ts";
 import { systemClock } from "../../src/util/clock.ts";
 import { messageOf } from "../../src/util/errors.ts";
+import { listenForSignals } from "../interruption.ts";
 import { atollPeer } from "../peers/atoll.ts";
 import { targetPeer } from "../peers/atoll-target.ts";
 import { CLUSTERED_PEERS } from "../peers/catalogue.ts";
 import { type Peer, PeerUnavailable } from "../peers/peer.ts";
 import { origin } from "../report.ts";
-import { checkWritable, formatJson, readReport, reportFiles, writeReport } from "./files.ts";
+import { checkWritable, formatJson, reportFiles, writeReport } from "../report-files.ts";
 import { formatFailover, formatRatios } from "./format.ts";
-import { type FailoverReport, SCHEMA, type SystemReport, systemReport } from "./report.ts";
+import { failoverHtml } from "./html.ts";
+import { type FailoverReport, readReport, SCHEMA, type SystemReport, systemReport } from "./report.ts";
 import { type RunOptions, type RunProgress, runFailover } from "./run.ts";
 
 export interface FailoverCommand extends Omit<RunOptions, "nodes"> {
@@ -39,9 +41,6 @@ export interface FailoverCommand extends Omit<RunOptions, "nodes"> {
 
 /** Nodes of a peer: as many as the region of Atoll that it is compared with has by default. */
 const PEER_NODES = 3;
-/** Ctrl-C reaches us from the terminal and, under npm, from npm as well. */
-const SIGNAL_ECHO_MS = 1_000;
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const BAR_WIDTH = 24;
 
 /**
@@ -56,7 +55,7 @@ const BAR_WIDTH = 24;
 export async function failover(command: FailoverCommand, output: Output): Promise<void> {
   const compared = command.compare === undefined ? undefined : comparedTo(command.compare);
   const began = origin();
-  const files = reportFiles(command.out, began.startedAt);
+  const files = reportFiles("failover", command.out, began.startedAt);
   checkWritable(files);
   const interruption = listenForSignals();
   try {
@@ -79,7 +78,7 @@ export async function failover(command: FailoverCommand, output: Output): Promis
         if (same !== undefined) output.print(formatRatios(same, old, `${compared.name}: ${old.peer}`));
       }
     }
-    writeReport(files, report, compared);
+    writeReport(files, report, failoverHtml(report, compared));
     output.note(`Kept in ${files.json} and ${files.html}`);
     judge(report, signal);
   } finally {
@@ -165,26 +164,4 @@ function progressOn(output: Output, peer: string): { tell(progress: RunProgress)
 function bar(done: number, all: number): string {
   const filled = all === 0 ? 0 : Math.round((BAR_WIDTH * done) / all);
   return `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)} ${done}/${all}`;
-}
-
-/** The first signal ends the run in order; one that is no echo of it ends this process, and with it every node. */
-function listenForSignals(): { readonly signal: AbortSignal; end(): void } {
-  const controller = new AbortController();
-  let firstMs: number | undefined;
-  const onSignal = (name: NodeJS.Signals) => {
-    const nowMs = systemClock.now();
-    firstMs ??= nowMs;
-    controller.abort(new Error(`interrupted by ${name}`));
-    if (nowMs - firstMs > SIGNAL_ECHO_MS) process.exit(EXIT.interrupted);
-  };
-  for (const name of SIGNALS) process.on(name, onSignal);
-  // Timers of the clock and idle connections keep no process alive; this run does.
-  const alive = setInterval(() => {}, 60_000);
-  return {
-    signal: controller.signal,
-    end() {
-      clearInterval(alive);
-      for (const name of SIGNALS) process.off(name, onSignal);
-    },
-  };
 }

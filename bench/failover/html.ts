@@ -1,12 +1,7 @@
-/**
- * A report as one file of HTML that loads nothing: data, plots (uPlot) and styles lie in it.
- *
- * What runs in the browser is a string here, in plain JavaScript, and is kept small: it draws what `report.ts` computed.
- */
+/** The report as a page: tables of each system, and plots that the browser draws of what `report.ts` computed. */
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { round } from "../figures.ts";
+import { escaped, page } from "../page.ts";
 import { FAULTS } from "./faults.ts";
 import { COLUMNS, describeFirstFailures, formatSpread, ratiosOf } from "./format.ts";
 import type { FailoverReport, SystemReport } from "./report.ts";
@@ -27,20 +22,7 @@ export function failoverHtml(report: FailoverReport, compared?: Compared): strin
     (system): Named => ({ ...system, name: `${compared.name}: ${system.peer}` }),
   );
   const systems = [...own, ...(old ?? [])];
-  const library = createRequire(import.meta.url).resolve("uplot");
-  const asset = (name: string) => readFileSync(new URL(name, `file://${library}`), "utf8");
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
-<title>Failover at ${escaped(report.commit)}</title>
-<style>${asset("uPlot.min.css")}
-${STYLE}</style>
-</head>
-<body>
-<h1>Failover${report.isPartial ? ' <strong class="bad">partial</strong>' : ""}</h1>
+  const body = `<h1>Failover${report.isPartial ? ' <strong class="bad">partial</strong>' : ""}</h1>
 ${headerOf(report, compared)}
 <p>Load is sent at moments fixed beforehand, and latency counts from there: a stall is not hidden by clients that wait.
 ${loadOf(report)}</p>
@@ -55,13 +37,8 @@ ${ratiosHtml(systems)}
 <div class="grid" id="distributions"></div>
 <h2>The whole run</h2>
 <p>The slowest operation of each ${systems[0]?.timeline.bucketMs ?? 0} ms. Bands reach from a fault until everything was whole again. Drag to look closer, click twice to go back.</p>
-<div id="timelines"></div>
-<script>${asset("uPlot.iife.min.js")}</script>
-<script>const SYSTEMS = ${jsonForScript(systems)};
-${SCRIPT}</script>
-</body>
-</html>
-`;
+<div id="timelines"></div>`;
+  return page({ title: `Failover at ${report.commit}`, body, data: { SYSTEMS: systems }, script: SCRIPT });
 }
 
 function headerOf({ commit, machine, startedAt, command }: FailoverReport, compared?: Compared): string {
@@ -128,33 +105,6 @@ function ratiosHtml([base, ...others]: readonly Named[]): string {
 <div class="wide"><table><thead><tr>${head.map((title) => `<th>${escaped(title)}</th>`).join("")}</tr></thead>
 <tbody>${rows.join("\n")}</tbody></table></div>`;
 }
-
-function escaped(text: string): string {
-  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
-}
-
-/** No text in it can end the script element. */
-function jsonForScript(systems: readonly Named[]): string {
-  return JSON.stringify(systems)
-    .replace(/</g, "\\u003c")
-    .replace(/[\u2028\u2029]/g, "");
-}
-
-const STYLE = `
-:root { color-scheme: light dark; --text: #1d2430; --dim: #5b6675; --ground: #ffffff; --line: #d8dee6; --bad: #c0271d;
-  --c0: #1668c4; --c1: #c25700; --c2: #17803d; --c3: #8a3ffc; --c4: #b0256b; --c5: #5a6b00; --band: rgba(190, 60, 40, 0.12); }
-@media (prefers-color-scheme: dark) { :root { --text: #e4e9f0; --dim: #9aa6b5; --ground: #14181f; --line: #333c48; --bad: #ff7b6e;
-  --c0: #6cb1ff; --c1: #ffa657; --c2: #5ed48a; --c3: #c49cff; --c4: #ff8fc4; --c5: #c3d94e; --band: rgba(255, 120, 100, 0.16); } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--ground); margin: 2rem auto; max-width: 1240px; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } p, li { color: var(--dim); max-width: 75em; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; } dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-thead th { white-space: normal; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; } .bad { color: var(--bad); }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 580px), 1fr)); gap: 1rem; }
-figure { margin: 0 0 1.5rem; } figcaption { font-weight: 600; } .u-legend { font-size: 12px; } .u-legend .u-value { min-width: 5em; }
-`;
 
 const SCRIPT = `
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

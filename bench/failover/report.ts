@@ -4,7 +4,10 @@
  * Its JSON is a format: `schema` names it, and a reader of another version is refused rather than misread.
  */
 
+import { readFileSync } from "node:fs";
 import { build, type Histogram } from "hdr-histogram-js";
+import { UsageError } from "../../src/cli/errors.ts";
+import { messageOf } from "../../src/util/errors.ts";
 import type { Operation } from "../peers/peer.ts";
 import type { Origin } from "../report.ts";
 import type { FaultName } from "./faults.ts";
@@ -236,4 +239,18 @@ function shown(ms: number): number {
 /** To a hundredth of a millisecond: what is finer is noise, and costs bytes. */
 function rounded(ms: number): number {
   return Math.round(ms * 100) / 100;
+}
+
+/** @throws UsageError when it is no report that this version reads */
+export function readReport(path: string): FailoverReport {
+  let report: Partial<FailoverReport>;
+  try {
+    report = JSON.parse(readFileSync(path, "utf8")) as Partial<FailoverReport>;
+  } catch (error) {
+    throw new UsageError(`--compare ${path}: ${messageOf(error)}`);
+  }
+  if (report.schema !== SCHEMA) {
+    throw new UsageError(`--compare ${path}: not a report of this version, which would have "schema": "${SCHEMA}"`);
+  }
+  return report as FailoverReport;
 }

@@ -1,12 +1,9 @@
-/** The files of a report: `NAME.json` for programs and for `--compare`, and `NAME.html` beside it for people. */
+/** The files of a report: `NAME.json` for programs, and `NAME.html` beside it for people. */
 
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { CommandError, UsageError } from "../../src/cli/errors.ts";
-import { messageOf } from "../../src/util/errors.ts";
-import type { Compared } from "./html.ts";
-import { failoverHtml } from "./html.ts";
-import { type FailoverReport, SCHEMA } from "./report.ts";
+import { CommandError } from "../src/cli/errors.ts";
+import { messageOf } from "../src/util/errors.ts";
 
 export interface ReportFiles {
   readonly json: string;
@@ -16,8 +13,8 @@ export interface ReportFiles {
 const FOLDER = join("bench", "out");
 
 /** @param out - the JSON file; a name of its own in `bench/out` below the working folder when absent */
-export function reportFiles(out: string | undefined, startedAt: string): ReportFiles {
-  const json = out ?? join(FOLDER, `failover-${startedAt.replace(/[:.]/g, "-")}.json`);
+export function reportFiles(bench: string, out: string | undefined, startedAt: string): ReportFiles {
+  const json = out ?? join(FOLDER, `${bench}-${startedAt.replace(/[:.]/g, "-")}.json`);
   return { json, html: `${json.replace(/\.json$/, "")}.html` };
 }
 
@@ -40,12 +37,12 @@ export function checkWritable({ json, html }: ReportFiles): void {
 }
 
 /** @throws CommandError REPORT_NOT_WRITTEN; no half of a file is left */
-export function writeReport({ json, html }: ReportFiles, report: FailoverReport, compared?: Compared): void {
+export function writeReport({ json, html }: ReportFiles, report: object, page: string): void {
   writeWhole(json, `${formatJson(report)}\n`);
-  writeWhole(html, failoverHtml(report, compared));
+  writeWhole(html, page);
 }
 
-export function formatJson(report: FailoverReport): string {
+export function formatJson(report: object): string {
   return JSON.stringify(report, (_, value) => (typeof value === "number" ? Math.round(value * 1_000) / 1_000 : value));
 }
 
@@ -61,18 +58,4 @@ function writeWhole(path: string, text: string): void {
 function notWritten(path: string, error: unknown): CommandError {
   const message = `the report can not be written to ${path}: ${messageOf(error)}. Choose another file with --out`;
   return new CommandError("REPORT_NOT_WRITTEN", message, { cause: error });
-}
-
-/** @throws UsageError when it is no report that this version reads */
-export function readReport(path: string): FailoverReport {
-  let report: Partial<FailoverReport>;
-  try {
-    report = JSON.parse(readFileSync(path, "utf8")) as Partial<FailoverReport>;
-  } catch (error) {
-    throw new UsageError(`--compare ${path}: ${messageOf(error)}`);
-  }
-  if (report.schema !== SCHEMA) {
-    throw new UsageError(`--compare ${path}: not a report of this version, which would have "schema": "${SCHEMA}"`);
-  }
-  return report as FailoverReport;
 }
