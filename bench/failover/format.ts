@@ -46,22 +46,19 @@ export function formatFailover(report: FailoverReport): string {
 }
 
 function formatSystem(system: SystemReport): string {
+  const { faults } = system;
   const table = new Table({
-    head: ["fault", "rounds", ...COLUMNS.map(({ title }) => title)],
-    colAligns: ["left", ...new Array<"right">(COLUMNS.length + 1).fill("right")],
-    // Titles are broken, so that all of it fits a screen.
-    colWidths: [16, 8, ...COLUMNS.map(({ show }) => (show === "median / max" ? 13 : 22))],
-    wordWrap: true,
+    head: ["", ...faults.map(({ fault }) => fault)],
+    colAligns: ["left", ...faults.map(() => "right" as const)],
     style: { head: [], border: [], compact: true },
   });
-  for (const fault of system.faults) {
-    table.push([fault.fault, fault.rounds.length, ...COLUMNS.map((column) => formatSpread(fault, column))]);
-  }
+  table.push(["rounds", ...faults.map(({ rounds }) => rounds.length)]);
+  for (const column of COLUMNS) table.push([column.title, ...faults.map((fault) => formatSpread(fault, column))]);
   const { peer, setting, acknowledged, lost, behindMs, endedEarly, notInjected } = system;
   return [
     `\n${peer} (${setting}); where there are several values: median / p99 / max, or median / max`,
-    ...(system.faults.length === 0 ? [] : [table.toString()]),
-    ...system.faults.map(describeFirstFailures).filter((text) => text !== ""),
+    ...(faults.length === 0 ? [] : [table.toString()]),
+    ...faults.map(describeFirstFailures).filter((text) => text !== ""),
     ...formatDistributions(system),
     ...notInjected.map(({ fault, why }) => `${fault}: not injected: ${why}`),
     `${acknowledged} registrations were acknowledged, ${lost === null ? "and nobody looked whether any is lost" : `${lost} of them lost`}`,

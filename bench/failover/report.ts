@@ -174,7 +174,7 @@ export function aroundOf(rounds: readonly Round[], records: readonly OperationRe
 
 export function timelineOf(records: readonly OperationRecord[], startedMs: number): Timeline {
   const lastMs = records.reduce((last, { intendedMs }) => Math.max(last, intendedMs), startedMs);
-  const buckets = (lastMs - startedMs) / TIMELINE_BUCKET_MS + 1;
+  const buckets = Math.floor((lastMs - startedMs) / TIMELINE_BUCKET_MS) + 1;
   const worstMs = { register: emptyBuckets(buckets), renew: emptyBuckets(buckets), lookup: emptyBuckets(buckets) };
   const failed = emptyBuckets(buckets).map(() => 0);
   for (const { operation, intendedMs, doneMs, isAcknowledged } of records) {
