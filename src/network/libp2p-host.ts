@@ -33,6 +33,7 @@ import { DecodeError } from "./codec.ts";
 import { type ByteStream, FrameChannel } from "./frame-channel.ts";
 import { dialerHello, encodeRefusal, type Hello, type HelloIdentity, misfit, responderHello } from "./hello.ts";
 import { NetworkError, type PeerInfo, type Unsubscribe } from "./interface.ts";
+import { lazyWindows } from "./lazy-windows.ts";
 import type { LinkListener, Links } from "./links.ts";
 import type { LogLimiter } from "./log-limiter.ts";
 import type { NetworkMetrics, RefusalCode } from "./metrics.ts";
@@ -182,9 +183,11 @@ export class Libp2pHost implements Links {
       transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true, keepAlive: true } })],
       connectionEncrypters: [noise()],
       streamMuxers: [
-        yamux({
-          streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX, maxReadBufferLength: STREAM_READ_BYTES_MAX },
-        }),
+        lazyWindows(
+          yamux({
+            streamOptions: { maxStreamWindowSize: STREAM_WINDOW_BYTES_MAX, maxReadBufferLength: STREAM_READ_BYTES_MAX },
+          }),
+        ),
       ],
       connectionMonitor: { enabled: false },
       connectionManager: {
