@@ -100,7 +100,8 @@ export class Redialer implements PeerDialler {
   /** Replaces the addresses learned of a region. Those that can not be parsed are left out. */
   learn(region: string, addresses: readonly string[]): void {
     if (!this.#learned.has(region) && this.#learned.size >= LEARNED_REGIONS_MAX) return;
-    this.#learned.set(region, addresses.slice(0, LEARNED_PER_REGION_MAX));
+    if (addresses.length === 0) this.#learned.delete(region);
+    else this.#learned.set(region, addresses.slice(0, LEARNED_PER_REGION_MAX));
     this.#reconcile();
   }
 

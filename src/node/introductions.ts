@@ -5,6 +5,9 @@
  * with for regions that it does not know, dials where they are said to be, and trusts what it finds there as it trusts any
  * first contact. Once a region's own signed header is held, that alone says where the region is.
  *
+ * What nobody tells any more is forgotten: a region that is gone for good, or never was, is not dialled for ever because
+ * somebody who had not heard so named it once.
+ *
  * Bounded: a question names 256 regions, an answer 32 of 8 addresses each, and a round asks 8 regions, chosen anew each time:
  * news spreads among many regions as gossip does, and costs each pair of them a few bytes a second.
  */
@@ -25,6 +28,8 @@ const ASK_MS = 5_000;
 const QUICK_ROUNDS = 12;
 const SLOW_ROUNDS = 6;
 const ANSWER_TIMEOUT_MS = 2_000;
+/** Three slow rounds: whoever knows a region tells of it in each, also when it does not reach it itself. */
+const TOLD_AGAIN_MS = 3 * SLOW_ROUNDS * ASK_MS;
 const REGIONS_KNOWN_MAX = 256;
 const REGIONS_TOLD_MAX = 32;
 const REGIONS_ASKED_MAX = 8;
@@ -50,6 +55,8 @@ interface Introduced {
 
 export class Introductions {
   readonly #parts: IntroductionsParts;
+  /** When regions were last told of that are not known yet, on the clock. */
+  readonly #toldAtMs = new Map<RegionId, number>();
   #stops: readonly CancelTimer[] = [];
   /** Since the last link came up. */
   #rounds = 0;
@@ -90,10 +97,22 @@ export class Introductions {
     return told;
   }
 
+  /** Once a region is known, it alone says where it is. */
+  #forgetUntold(known: readonly RegionId[]): void {
+    const { clock, directory } = this.#parts;
+    for (const [region, atMs] of this.#toldAtMs) {
+      const isKnown = known.includes(region);
+      if (!isKnown && clock.now() - atMs < TOLD_AGAIN_MS) continue;
+      this.#toldAtMs.delete(region);
+      if (!isKnown) directory.learn(region, []);
+    }
+  }
+
   #askRegions(): void {
     const { directory, random } = this.#parts;
     const regions = [...Map.groupBy(directory.peers(), ({ region }) => region).values()];
     const known = this.#knownNames();
+    this.#forgetUntold(known);
     for (let asked = 0; asked < REGIONS_ASKED_MAX && regions.length > 0; asked++) {
       const [peers] = regions.splice(randomInteger(random, 0, regions.length - 1), 1);
       void this.#ask(peers![randomInteger(random, 0, peers!.length - 1)]!, known);
@@ -107,7 +126,7 @@ export class Introductions {
 
   /** Never rejects: it is asked again. */
   async #ask({ nodeId, name }: PeerInfo, known: readonly RegionId[]): Promise<void> {
-    const { directory, requests, logger } = this.#parts;
+    const { directory, requests, clock, logger } = this.#parts;
     try {
       const answer = await requests.request(nodeId, INTRODUCE_METHOD, known.slice(0, REGIONS_KNOWN_MAX), {
         timeoutMs: ANSWER_TIMEOUT_MS,
@@ -116,7 +135,12 @@ export class Introductions {
       if (introduced.length === 0) return;
       // What was learned meanwhile from a region itself is better than what others say of it.
       const isKnown = new Set<string>(this.#knownNames());
-      for (const { region, addresses } of introduced) if (!isKnown.has(region)) directory.learn(region, addresses);
+      for (const { region, addresses } of introduced) {
+        const hasRoom = this.#toldAtMs.has(region) || this.#toldAtMs.size < REGIONS_KNOWN_MAX;
+        if (isKnown.has(region) || !hasRoom) continue;
+        this.#toldAtMs.set(region, clock.now());
+        directory.learn(region, addresses);
+      }
     } catch (error) {
       logger.debug({ code: "NOT_INTRODUCED", peer: name, reason: messageOf(error) }, "asked again in a while");
     }

@@ -170,6 +170,17 @@ describe("Redialer", () => {
     assert.equal(world.dialsOf("10.0.0.7:4001"), before);
   });
 
+  it("has room for 256 regions, and for another one when it is to forget one of them", () => {
+    const world = new World();
+    world.redialer.start([]);
+    for (let i = 0; i < 256; i++) world.redialer.learn(`region-${i}`, [`10.0.1.${i}:4001`]);
+    world.redialer.learn("eu-west", ["10.0.0.7:4001"]);
+    assert.equal(world.redialer.dialState("10.0.0.7:4001"), undefined);
+    world.redialer.learn("region-7", []);
+    world.redialer.learn("eu-west", ["10.0.0.7:4001"]);
+    assert.notEqual(world.redialer.dialState("10.0.0.7:4001"), undefined);
+  });
+
   it("keeps dialling an address that is configured when it is learned no more", async () => {
     const world = new World();
     world.names.set("west", ["10.0.0.1"]);

@@ -140,6 +140,29 @@ describe("introductions", () => {
     east.introductions.stop();
   });
 
+  it("P10: are forgotten when nobody makes them any more, so that who is gone for good is not dialled for ever", async () => {
+    const west = new MeetingNode(WEST);
+    const east = new MeetingNode(EAST);
+    west.known.set(EUROPE, nodesAt("eu-1:4001"));
+    await clock.advance(120_000);
+    assert.deepEqual(east.learned.get(EUROPE), ["eu-1:4001"]);
+    west.known.delete(EUROPE);
+    await clock.advance(120_000);
+    assert.deepEqual(east.learned.get(EUROPE), []);
+  });
+
+  it("that are forgotten say nothing of a region that was met meanwhile", async () => {
+    const west = new MeetingNode(WEST);
+    const east = new MeetingNode(EAST);
+    west.known.set(EUROPE, nodesAt("eu-1:4001"));
+    await clock.advance(6_000);
+    east.known.set(EUROPE, nodesAt("eu-2:4001"));
+    east.node.directory.learn(EUROPE, ["eu-2:4001"]);
+    west.known.delete(EUROPE);
+    await clock.advance(200_000);
+    assert.deepEqual(east.learned.get(EUROPE), ["eu-2:4001"]);
+  });
+
   it("that break the rules are passed over", async () => {
     const liar = new MeetingNode(WEST);
     liar.node.requests.handle("region/introduce", async () => [
