@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { AgentRecord } from "../../src/types/agent.ts";
 import { asAgentId } from "../../src/types/ids.ts";
 import { type FederationPlan, quietFederation } from "../support/federation-sim-plan.ts";
 import type { FederationProcess } from "../support/federation-sim-process.ts";
@@ -32,7 +33,12 @@ async function register(
   capability = capabilityName(1),
 ): Promise<void> {
   const { registry } = nodeOf(world, node);
-  await world.time.settled(registry.register(asAgentId(id), recordOf("1.0.0", [capability])), 1_000);
+  await world.time.settled(registry.register(asAgentId(id), lasting(recordOf("1.0.0", [capability]))), 1_000);
+}
+
+/** Its agent need not renew while the story is told. */
+function lasting(record: AgentRecord): AgentRecord {
+  return { ...record, leaseMs: 3_600_000 };
 }
 
 /** Who is found, and in which region. */
@@ -78,7 +84,7 @@ describe("sim federation: failures that happened to others", () => {
     world.crash(nodeOf(world, "r2-2").machine);
     const { registry } = nodeOf(world, "r1-1");
     const all = Array.from({ length: 2_000 }, (_, i) =>
-      registry.register(asAgentId(`agent-${i}`), recordOf("1.0.0", [capabilityName(1 + (i % 500))])),
+      registry.register(asAgentId(`agent-${i}`), lasting(recordOf("1.0.0", [capabilityName(1 + (i % 500))]))),
     );
     await world.time.settled(Promise.all(all), 60_000);
     await world.time.run(60_000);
@@ -135,7 +141,7 @@ describe("sim federation: failures that happened to others", () => {
    * the next comparison that is made anyway, a minute later.
    */
   it("P8: a node that met a region through members that lag behind soon knows whom to ask there", async () => {
-    const world = await aFederation([3, 1]);
+    const world = await aFederation([3, 1], { seed: 2 });
     await register(world, "r1-1", "a");
     await world.time.run(1_000);
     const resume = ["r1-2", "r1-3"].map((name) => world.stall(nodeOf(world, name)));
@@ -197,7 +203,10 @@ describe("sim federation: failures that happened to others", () => {
     world.start(twin.machines[0]!);
     twin.log.elect(twin.machines[0]!.process!.group);
     const { registry } = twin.machines[0]!.process!;
-    await world.time.settled(registry.register(asAgentId("intruder"), recordOf("6.6.6", [capabilityName(1)])), 1_000);
+    await world.time.settled(
+      registry.register(asAgentId("intruder"), lasting(recordOf("6.6.6", [capabilityName(1)]))),
+      1_000,
+    );
     world.crash(nodeOf(world, "r1-1").machine);
     await world.time.run(30_000);
     const asked = nodeOf(world, "r2-1");

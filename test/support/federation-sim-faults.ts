@@ -7,6 +7,15 @@ import { AtollError } from "../../src/util/errors.ts";
 import { type Random, randomInteger } from "../../src/util/random.ts";
 import { liar, lieOf } from "./federation-sim-lies.ts";
 import type { Blocked } from "./federation-sim-network.ts";
+import {
+  addMember,
+  changeExport,
+  forgetRegion,
+  moveRegion,
+  removeMember,
+  rotateKey,
+  sayFarewell,
+} from "./federation-sim-operators.ts";
 import { type FederationFault, federationStream, type PlannedFault } from "./federation-sim-plan.ts";
 import type { FederationProcess, SimulatedMachine } from "./federation-sim-process.ts";
 import { SimulatedRegion } from "./federation-sim-region.ts";
@@ -24,7 +33,7 @@ export function scheduleFaults(world: FederationWorld): void {
   }
 }
 
-class Trouble {
+export class Trouble {
   readonly #world: FederationWorld;
   readonly #fault: PlannedFault;
   readonly #random: Random;
@@ -54,9 +63,13 @@ class Trouble {
     return this.#random;
   }
 
-  pick<T>(list: readonly T[]): T | undefined {
-    return list[Math.floor(this.#random.next() * list.length)];
+  get lengthMs(): number {
+    return this.#fault.lengthMs;
   }
+
+  readonly pick = <T>(list: readonly T[]): T | undefined => {
+    return list[Math.floor(this.#random.next() * list.length)];
+  };
 
   /** Two different regions. */
   pair(): readonly [SimulatedRegion, SimulatedRegion] {
@@ -158,7 +171,7 @@ const KINDS: Readonly<Record<FederationFault, (trouble: Trouble) => void>> = {
     const leader = trouble.pick(trouble.world.regions.filter(({ machines }) => machines.length > 1))?.leader;
     if (leader !== undefined) trouble.undoLater(trouble.world.stall(leader));
   },
-  "recovered-by-force": (trouble) => trouble.world.recoverByForce(trouble.pick(trouble.world.regions)!),
+  "recovered-by-force": (trouble) => trouble.world.recoverByForce(trouble.pick(trouble.world.staying)!),
   "forged-gossip": (trouble) => trouble.repeat(LIE_EVERY_MS, () => tellLie(trouble)),
   "lying-node": (trouble) => {
     const process = trouble.pick(trouble.world.processes);
@@ -186,6 +199,13 @@ const KINDS: Readonly<Record<FederationFault, (trouble: Trouble) => void>> = {
     });
   },
   twin: raiseTwin,
+  "key-rotation": rotateKey,
+  "export-changes": changeExport,
+  "region-forgotten": forgetRegion,
+  "region-leaves": sayFarewell,
+  "member-joins": addMember,
+  "member-leaves": removeMember,
+  "addresses-change": moveRegion,
 };
 
 const HOSTILE_QUERIES: readonly unknown[] = [
@@ -207,7 +227,9 @@ function tellLie({ world, random }: Trouble): void {
   const truth = heard[Math.floor(random.next() * heard.length)];
   const hearer = world.processes[Math.floor(random.next() * world.processes.length)];
   if (truth === undefined || hearer === undefined || !world.regions.some(({ name }) => name === truth.region)) return;
-  const { kind, message, verdicts } = lieOf(random, truth, world.regions);
+  const lie = lieOf(random, truth, world.regions, hearer);
+  if (lie === null) return;
+  const { kind, message, verdicts } = lie;
   hearer.loop.receive(() => {
     const verdict = hearer.endpoint.hear(message);
     world.count(`lie: gossip ${kind}`);
@@ -238,7 +260,8 @@ function askInVain(
 /** Somebody else takes a region's name, once everybody knows the real one (F17). */
 function raiseTwin(trouble: Trouble): void {
   const { world, random } = trouble;
-  const real = trouble.pick(world.regions)!;
+  const real = trouble.pick(world.staying.filter(({ isToBeMet }) => !isToBeMet));
+  if (real === undefined) return;
   const others = world.machines.filter(({ region }) => region !== real);
   const isKnown = others.every(
     ({ process }) => process !== null && process.federation.headerOf(real.name) !== undefined,
@@ -248,6 +271,7 @@ function raiseTwin(trouble: Trouble): void {
   // Who has the key can speak for the cluster; for another one it can not.
   const key = cluster === "another" && random.next() < 0.5 ? real.key : undefined;
   world.count("twin raised");
+  real.twins++;
   const twin = new SimulatedRegion(world.time.queue, world.plan, real.name, [`twin-${trouble.number}`], {
     cluster,
     key,
@@ -266,6 +290,7 @@ function raiseTwin(trouble: Trouble): void {
   const end = world.repairLater(() => {
     world.crash(machine);
     apart();
+    real.twins--;
   });
   trouble.undoLater(end);
 }

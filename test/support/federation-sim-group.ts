@@ -11,7 +11,6 @@ import { foundingMembership, type Member, type Membership } from "../../src/type
 import type { EventQueue } from "./raft-sim-queue.ts";
 
 export interface LogOptions {
-  readonly members: readonly Member[];
   /** From a proposal to its commitment. */
   readonly commitMs: number;
   /** From there until a follower applied it. */
@@ -23,7 +22,7 @@ export interface LogOptions {
 export class SimulatedLog {
   readonly queue: EventQueue;
   readonly commands: Uint8Array[];
-  readonly membership: Membership;
+  membership: Membership;
   readonly options: LogOptions;
   readonly members = new Set<SimulatedGroup>();
   term: number;
@@ -31,11 +30,17 @@ export class SimulatedLog {
   leaderLostAt = 0;
 
   /** @param commands - what survived of an earlier epoch */
-  constructor(queue: EventQueue, options: LogOptions, commands: readonly Uint8Array[], term: number) {
+  constructor(
+    queue: EventQueue,
+    options: LogOptions,
+    members: readonly Member[],
+    commands: readonly Uint8Array[],
+    term: number,
+  ) {
     this.queue = queue;
     this.options = options;
     this.commands = [...commands];
-    this.membership = foundingMembership(options.members);
+    this.membership = foundingMembership(members);
     this.term = term;
     for (const [i, command] of this.commands.entries()) options.onCommit(command, i + 1);
   }
@@ -45,6 +50,15 @@ export class SimulatedLog {
     else this.term++;
     this.leader = leader;
     leader?.lead();
+    this.tellStatus();
+  }
+
+  change(members: readonly Member[]): void {
+    this.membership = foundingMembership(members);
+    this.tellStatus();
+  }
+
+  tellStatus(): void {
     for (const member of this.members) member.tellStatus();
   }
 
@@ -119,6 +133,7 @@ export class SimulatedGroup implements ConsensusGroup {
 
   end(): void {
     this.#hasEnded = true;
+    this.#listeners.clear();
     this.#log.members.delete(this);
   }
 

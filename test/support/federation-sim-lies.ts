@@ -1,6 +1,8 @@
 /** What a hostile or broken peer says in another region's name. None of it may be believed, nor passed on (P11, F16). */
 
 import { BUCKETS } from "../../src/federation/capability-summary.ts";
+import type { RegionKeyPair } from "../../src/federation/interface.ts";
+import { toHex } from "../../src/federation/key-succession.ts";
 import { generateRegionKey, RegionSigner } from "../../src/federation/region-key.ts";
 import {
   BUCKETS_METHOD,
@@ -19,6 +21,7 @@ import type { FoundAgent } from "../../src/types/agent.ts";
 import { asAgentId, asFederationId, asRegionId, type RegionId } from "../../src/types/ids.ts";
 import { type Random, randomInteger } from "../../src/util/random.ts";
 import type { Heard, Verdict } from "./federation-sim-network.ts";
+import type { FederationProcess } from "./federation-sim-process.ts";
 import type { SimulatedRegion } from "./federation-sim-region.ts";
 
 export interface GossipLie {
@@ -28,15 +31,23 @@ export interface GossipLie {
   readonly verdicts: readonly Verdict[];
 }
 
+const INTRODUCE_METHOD = "region/introduce";
 const DROPPED: readonly Verdict[] = ["ignore", "reject"];
 const stranger = generateRegionKey();
 
 /** Makes lies of what was truly published. */
-export function lieOf(random: Random, { region, message }: Heard, all: readonly SimulatedRegion[]): GossipLie {
+export function lieOf(
+  random: Random,
+  { region, message }: Heard,
+  all: readonly SimulatedRegion[],
+  { federation }: FederationProcess,
+): GossipLie | null {
   const { body } = readEnvelope(message);
   const speaker = all.find(({ name }) => name === region)!;
   const other = all.find(({ name }) => name !== region)!;
-  switch (randomInteger(random, 1, 7)) {
+  const { key } = speaker;
+  if (key === undefined) return null;
+  switch (randomInteger(random, 1, 8)) {
     case 1: {
       const flipped = Uint8Array.from(message);
       flipped[randomInteger(random, 0, flipped.length - 1)]! ^= 1 << randomInteger(random, 0, 7);
@@ -52,13 +63,19 @@ export function lieOf(random: Random, { region, message }: Heard, all: readonly 
       };
     case 4:
       // Said by one region, in the name of another.
-      return { kind: "wrong region", message: signed(speaker, other.name, body), verdicts: DROPPED };
+      return { kind: "wrong region", message: signed(key, other.name, body), verdicts: DROPPED };
     case 5:
-      return { kind: "signed by a stranger", message: signed({ key: stranger }, region, body), verdicts: DROPPED };
+      return { kind: "signed by a stranger", message: signed(stranger, region, body), verdicts: DROPPED };
     case 6: {
       const told = readGossipBody(body);
       const foreign = encode({ ...told, header: { ...told.header, federation: asFederationId("another") } });
-      return { kind: "foreign federation", message: signed(speaker, region, foreign), verdicts: DROPPED };
+      return { kind: "foreign federation", message: signed(key, region, foreign), verdicts: DROPPED };
+    }
+    case 7: {
+      const old = speaker.replacedKeys.at(-1);
+      // Who has not followed to the newest key yet is right to believe the one before it.
+      if (old === undefined || federation.standingOf(region)?.publicKey !== toHex(key.publicKey)) return null;
+      return { kind: "signed with a replaced key", message: signed(old, region, body), verdicts: DROPPED };
     }
     default:
       // News to whoever missed it.
@@ -66,7 +83,7 @@ export function lieOf(random: Random, { region, message }: Heard, all: readonly 
   }
 }
 
-function signed({ key }: Pick<SimulatedRegion, "key">, region: RegionId, body: Uint8Array): Uint8Array {
+function signed(key: RegionKeyPair, region: RegionId, body: Uint8Array): Uint8Array {
   const signature = new RegionSigner(() => key).sign(GOSSIP_CONTEXT, body)!;
   return encodeEnvelope({ region, body, signature });
 }
@@ -121,6 +138,7 @@ export function liar(random: Random, count: (what: string) => void): (method: st
   };
   return (method, answer) => {
     if (method === LOOKUP_METHOD) return lieAboutAgents(answer as LookupReply);
+    if (method === INTRODUCE_METHOD) return inventedRegions();
     return method === DIGESTS_METHOD || method === BUCKETS_METHOD ? lieAboutSummary(answer as PullAnswer) : answer;
   };
 }
@@ -128,6 +146,11 @@ export function liar(random: Random, count: (what: string) => void): (method: st
 /** More than anybody asks for. */
 function inventedAgents(like: FoundAgent): FoundAgent[] {
   return Array.from({ length: 101 }, (_, i) => ({ ...like, id: asAgentId(`invented-${i}`) }));
+}
+
+/** Nobody is there. */
+function inventedRegions(): unknown {
+  return ["elsewhere", "r1", "r2"].map((region) => ({ region, addresses: ["elsewhere:4001"] }));
 }
 
 function flip(random: Random, bytes: Uint8Array): Uint8Array {

@@ -1,7 +1,8 @@
 /**
  * The network between simulated regions: three faces for each node, on virtual time, with everything that a WAN does to them.
  *
- * What is blocked is said by rules, each lifted by itself: whole links (both sides are told), or frames, gossip and requests
+ * Nodes of two regions link when one of them knows where the other is: by a configured name, which is resolved anew each time,
+ * or by an address that it learned; a link that stands needs neither. What is blocked is said by rules, each lifted by itself: whole links (both sides are told), or frames, gossip and requests
  * one way, of which nobody is told. Gossip is delivered to whoever is linked, some of it once more through a third node, as
  * a mesh does. Requests of one node to another arrive in order, as on a stream; payloads cross as msgpack.
  */
@@ -23,6 +24,7 @@ import type { Random } from "../../src/util/random.ts";
 import type { ProcessLoop } from "./node-sim-loop.ts";
 import type { EventQueue } from "./raft-sim-queue.ts";
 
+const SIGNATURE_BYTES = 64;
 const PAYLOAD_BYTES_MAX = 1024 * 1024;
 const LOCAL_DELAY_MS = 0.5;
 /** Published messages that can be heard again later. */
@@ -81,6 +83,8 @@ export class FederationNetwork {
   readonly #endpoints = new Map<NodeId, Endpoint>();
   readonly #rules = new Set<Rule>();
   readonly #delays = new Map<string, number>();
+  /** When each message was first told, by its signature. */
+  readonly #toldAt = new Map<string, number>();
 
   constructor(queue: EventQueue, random: Random, wan: WanPlan, count: (what: string) => void) {
     this.queue = queue;
@@ -95,8 +99,9 @@ export class FederationNetwork {
     return 2 * (delayMsMax + gossipJitterMs + jitterMs + LOCAL_DELAY_MS);
   }
 
-  join(self: PeerInfo, loop: ProcessLoop): Endpoint {
-    const endpoint = new Endpoint(this, self, loop);
+  /** @param names - whether the node is configured with names of that region's nodes */
+  join(self: PeerInfo, loop: ProcessLoop, names: (region: RegionId) => boolean): Endpoint {
+    const endpoint = new Endpoint(this, self, loop, names);
     this.#endpoints.set(self.nodeId, endpoint);
     this.#relink();
     return endpoint;
@@ -105,6 +110,12 @@ export class FederationNetwork {
   leave(endpoint: Endpoint): void {
     this.#endpoints.delete(endpoint.self.nodeId);
     this.#relink();
+  }
+
+  /** Somebody learned where others are. */
+  dial(from: Endpoint): void {
+    const isNew = ({ self }: Endpoint) => !from.isLinkedTo(self.nodeId) && from.mayDial(self);
+    if ([...this.#endpoints.values()].some((other) => other !== from && isNew(other))) this.#relink();
   }
 
   /** @returns lifts the rule */
@@ -125,9 +136,19 @@ export class FederationNetwork {
     return 2 * this.#delayBetween(a.region, b.region);
   }
 
-  publish(from: Endpoint, message: Uint8Array): void {
-    this.heard.push({ region: from.self.region, message, at: this.queue.now });
+  /** Somebody tells this for the first time, or passes it on. @returns how long ago it was first told */
+  told(by: RegionId, message: Uint8Array): number {
+    const key = Buffer.from(message.subarray(0, SIGNATURE_BYTES)).toString("latin1");
+    const at = this.#toldAt.get(key);
+    if (at !== undefined) return this.queue.now - at;
+    this.#toldAt.set(key, this.queue.now);
+    this.heard.push({ region: by, message, at: this.queue.now });
     if (this.heard.length > HEARD_MAX) this.heard.shift();
+    return 0;
+  }
+
+  publish(from: Endpoint, message: Uint8Array): void {
+    this.told(from.self.region, message);
     for (const peer of from.peers()) this.#gossip(from, this.#endpoints.get(peer.nodeId)!, message);
   }
 
@@ -152,6 +173,7 @@ export class FederationNetwork {
       const verdict = to.hear(message);
       if (verdict !== "accept" || this.random.next() >= gossipRelay) return;
       const peers = to.peers();
+      if (peers.length === 0) return;
       const next = this.#endpoints.get(peers[Math.floor(this.random.next() * peers.length)]!.nodeId)!;
       this.#count("gossip relayed");
       this.carry(to, next, "gossip", () => next.hear(message));
@@ -174,20 +196,21 @@ export class FederationNetwork {
     return known;
   }
 
-  #isOpen(a: PeerInfo, b: PeerInfo): boolean {
+  #isOpen(one: Endpoint, other: Endpoint): boolean {
+    const [a, b] = [one.self, other.self];
     for (const { what, holds } of this.#rules) {
       if (what === "link" && (holds(a, b) || holds(b, a))) return false;
     }
-    return true;
+    return one.isLinkedTo(b.nodeId) || one.mayDial(b) || other.mayDial(a);
   }
 
   #relink(): void {
     const all = [...this.#endpoints.values()];
-    const changes: (() => void)[] = [];
-    for (const endpoint of all) {
-      const open = all.filter((other) => other !== endpoint && this.#isOpen(endpoint.self, other.self));
-      changes.push(...endpoint.relinked(open.map(({ self }) => self)));
-    }
+    const links = all.map((endpoint) => {
+      const open = all.filter((other) => other !== endpoint && this.#isOpen(endpoint, other));
+      return [endpoint, open.map(({ self }) => self)] as const;
+    });
+    const changes = links.flatMap(([endpoint, peers]) => endpoint.relinked(peers));
     // After all directories show the new links.
     for (const tell of changes) tell();
   }
@@ -202,6 +225,8 @@ export class Endpoint implements PeerDirectory, RequestResponse {
   readonly served = new Map<string, number>();
   /** Added to each way of its requests. */
   slowMs = 0;
+  /** Hears how old each sign of life was that came in a request: a slow node on its way holds it back. */
+  onPulse: (ageMs: number) => void = () => {};
   /** What this node makes of its honest answers. */
   lie: ((method: string, answer: unknown) => unknown) | null = null;
   readonly #network: FederationNetwork;
@@ -210,10 +235,14 @@ export class Endpoint implements PeerDirectory, RequestResponse {
   readonly #listeners = new Set<Listener>();
   readonly #pending = new Set<{ readonly to: NodeId; readonly settle: (outcome: Outcome) => void }>();
   readonly #arrivals = new Map<NodeId, number>();
+  readonly #names: (region: RegionId) => boolean;
+  /** Addresses, by the region that they are said to be of. */
+  readonly learned = new Map<RegionId, readonly string[]>();
   #peers: readonly PeerInfo[] = [];
   #linked = new Set<NodeId>();
 
-  constructor(network: FederationNetwork, self: PeerInfo, loop: ProcessLoop) {
+  constructor(network: FederationNetwork, self: PeerInfo, loop: ProcessLoop, names: (region: RegionId) => boolean) {
+    this.#names = names;
     this.self = self;
     this.loop = loop;
     this.#network = network;
@@ -248,7 +277,16 @@ export class Endpoint implements PeerDirectory, RequestResponse {
     return () => this.#peerListeners.delete(listener);
   }
 
-  learn(): void {}
+  learn(region: RegionId, addresses: readonly string[]): void {
+    this.learned.set(region, addresses);
+    this.#network.dial(this);
+  }
+
+  /** Whether this node knows where a peer is. */
+  mayDial({ region, addresses }: PeerInfo): boolean {
+    if (region === this.self.region || this.#names(region)) return true;
+    return [...this.learned.values()].some((known) => known.some((address) => addresses.includes(address)));
+  }
 
   /** A message reaches this node, whoever sent it. */
   hear(message: Uint8Array): Verdict {
@@ -299,6 +337,7 @@ export class Endpoint implements PeerDirectory, RequestResponse {
       });
       this.#pending.add(pending);
       const frame = method === PULSE_METHOD ? "pulse" : "request";
+      if (frame === "pulse") this.#network.told(this.self.region, payload as Uint8Array);
       this.#network.carry(this, peer, frame, () => peer.#serve(this, method, bytes, settle));
     });
   }
@@ -317,6 +356,7 @@ export class Endpoint implements PeerDirectory, RequestResponse {
   #serve(from: Endpoint, method: string, bytes: Uint8Array, settle: (outcome: Outcome) => void): void {
     const peer = this.self.nodeId;
     this.served.set(method, (this.served.get(method) ?? 0) + 1);
+    if (method === PULSE_METHOD) this.onPulse(this.#network.told(from.self.region, packr.unpack(bytes)));
     const answer = async () => {
       const handler = this.#handlers.get(method);
       if (handler === undefined) throw new NetworkError(method, { code: "REMOTE", peer, remoteCode: "UNKNOWN_METHOD" });

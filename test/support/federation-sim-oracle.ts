@@ -25,27 +25,46 @@ export class ShownMemory {
   readonly places = new Map<string, { readonly at: number; readonly place: Place }[]>();
   /** Revisions of the entries of its summaries. */
   readonly revisions = new Map<string, number>();
+  #pulseLateMs = 0;
   readonly #late = new Map<RegionId, number>();
+
+  /** Operators had it forget these: what it showed of them it may show anew, or leave out. */
+  forget(retired: readonly { readonly region: RegionId }[]): void {
+    for (const { region } of retired) {
+      this.named.delete(region);
+      for (const key of this.revisions.keys()) if (key.startsWith(`${region} `)) this.revisions.delete(key);
+    }
+  }
 
   /** Gossip that it took as news of the region, and as a proof from when it came, was that old. */
   tookLate(region: RegionId, ms: number): void {
     this.#late.set(region, Math.max(ms, this.lateMs(region)));
   }
 
+  /** A sign of life, of whichever region, took so much longer than gossip. */
+  heardPulse(lateMs: number): void {
+    this.#pulseLateMs = Math.max(lateMs, this.#pulseLateMs);
+  }
+
   /** By how much the region's age may be told too small for that. */
   lateMs(region: RegionId): number {
-    return this.#late.get(region) ?? 0;
+    return Math.max(this.#late.get(region) ?? 0, this.#pulseLateMs);
   }
 }
 
 export interface OracleOptions {
   readonly now: () => number;
   readonly truthOf: (region: RegionId) => RegionTruth;
+  /** All that there ever were. */
   readonly regions: () => readonly RegionId[];
+  /** Those that are to be known in the end. */
+  readonly dueRegions: () => readonly RegionId[];
   readonly nodesOf: (region: RegionId) => readonly SummaryNode[];
   /** By how much an age may be told too small: the way of the gossip that proved it. */
   readonly unseenMs: number;
   readonly lookupDeadlineMs: number;
+  /** The share by which a node's clock may run too slow or too fast: so much of any duration it may tell wrong. */
+  readonly drift: number;
 }
 
 export class Oracle {
@@ -57,20 +76,27 @@ export class Oracle {
   }
 
   /** An entry that a node's summaries show from now on; `total` 0: do not show any more. */
-  onEntry({ name, memory, federation }: FederationProcess, region: RegionId, entry: SummaryEntry): void {
+  onEntry(process: FederationProcess, region: RegionId, entry: SummaryEntry): void {
+    const { name, memory, federation } = process;
     const truth = this.#options.truthOf(region);
     const told = `${name} shows of ${region} ${JSON.stringify(entry)}`;
-    const { cluster } = federation.headerOf(region)!;
+    const header = federation.headerOf(region);
+    const isGone = entry.total === 0;
+    if (header === undefined) {
+      this.#check(isGone && this.#mayForget(process, region), () => `P9: ${told} after it forgot the region`);
+      memory.forget([{ region }]);
+      return;
+    }
+    const { cluster } = header;
     const epoch = truth.epochs.find((candidate) => candidate.cluster === cluster);
     this.#check(epoch !== undefined, () => `P11: ${told} of the foreign cluster ${cluster}`);
-    const isGone = entry.total === 0;
     if (!isGone) this.#check(epoch!.had(entry), () => `P11: ${told}, which it never had`);
     // A new epoch drops what the last one had, also what it will show again.
     const isDropped = isGone && truth.epochs.length > 1;
     const isTrulyGone = isGone && epoch!.at(entry.name, entry.revision).entry === undefined;
     if (isGone && !isDropped) this.#check(isTrulyGone, () => `P11: ${told}, which was there`);
     if (isGone && !isTrulyGone) return;
-    const key = `${cluster} ${entry.name}`;
+    const key = `${region} ${cluster} ${entry.name}`;
     const before = memory.revisions.get(key) ?? -1;
     this.#check(entry.revision > before, () => `P10: ${told} after it had shown revision ${before}`);
     memory.revisions.set(key, entry.revision);
@@ -78,14 +104,19 @@ export class Oracle {
 
   /** A node's answer to a lookup, at the moment it was given. */
   onAnswer(process: FederationProcess, query: LookupQuery, askedAt: number, answer: LookupAnswer): void {
-    const { now, regions, lookupDeadlineMs } = this.#options;
+    const { now, regions, lookupDeadlineMs, drift } = this.#options;
     const { memory } = process;
     const named = answer.regions.map(({ region }) => region);
     this.#check(new Set(named).size === named.length, () => `P9: ${process.name} names a region twice: ${named}`);
     if (query.region === undefined) {
       const missing = [...memory.named].filter((region) => !named.includes(region));
-      this.#check(missing.length === 0, () => `P9: ${process.name} leaves out ${missing}`);
-      for (const region of named) memory.named.add(region);
+      const missed = missing.filter((region) => !this.#mayForget(process, region));
+      this.#check(missed.length === 0, () => `P9: ${process.name} leaves out ${missed}`);
+      this.#checkForgotten(process, named, missing);
+      const { name: home } = process.machine.region;
+      // One that it only ever was linked with is met anew; and it may have forgotten one while it waited for another.
+      const isMet = (region: RegionId) => region === home || process.federation.headerOf(region) !== undefined;
+      for (const region of named.filter(isMet)) memory.named.add(region);
     }
     const strangers = named.filter((region) => !regions().includes(region));
     this.#check(strangers.length === 0, () => `P11: ${process.name} names ${strangers}`);
@@ -93,7 +124,8 @@ export class Oracle {
     this.#check(answer.complete === isComplete, () => `P9: ${process.name} says complete: ${answer.complete}`);
     if (query.consistency === "stale" && query.maxStalenessMs === undefined) {
       const tookMs = now() - askedAt;
-      this.#check(tookMs <= lookupDeadlineMs + ROUNDING_MS, () => `F26: ${process.name} took ${tookMs} ms`);
+      const longestMs = lookupDeadlineMs / (1 - drift) + ROUNDING_MS;
+      this.#check(tookMs <= longestMs, () => `F26: ${process.name} took ${tookMs} ms`);
     }
     for (const part of answer.regions) this.#checkPart(process, query, askedAt, part);
     this.#checkMerged(process, answer);
@@ -115,7 +147,11 @@ export class Oracle {
   differences(processes: readonly FederationProcess[]): string[] {
     const found: string[] = [];
     for (const { name, machine, federation } of processes) {
-      for (const region of this.#options.regions()) {
+      const due = this.#options.dueRegions();
+      for (const { region } of federation.status()) {
+        if (!due.includes(region)) found.push(`${name} still names ${region}`);
+      }
+      for (const region of due) {
         if (region === machine.region.name) continue;
         const { cluster, revision, root } = this.#options.truthOf(region).now;
         const header = federation.headerOf(region);
@@ -133,9 +169,12 @@ export class Oracle {
   checkUnion(process: FederationProcess, query: LookupQuery, answer: LookupAnswer): void {
     const home = process.machine.region.name;
     const all = this.#options
-      .regions()
-      .flatMap((region) => this.#options.truthOf(region).now.machine.index.offers(query.capability))
-      .map(({ found }) => found)
+      .dueRegions()
+      .flatMap((region) => {
+        const { now } = this.#options.truthOf(region);
+        const offered = now.machine.index.offers(query.capability).map(({ found }) => found);
+        return region === home ? offered : offered.filter((agent) => now.shows(agent));
+      })
       .filter((agent) => matches(agent, query));
     const due = all.filter((agent) => isOwner(agent, all, home) && !hasMoved(process, agent)).map(describe);
     const shown = answer.agents.map(describe);
@@ -145,8 +184,34 @@ export class Oracle {
     );
   }
 
-  #checkPart({ name, memory }: FederationProcess, query: LookupQuery, askedAt: number, part: RegionAnswer): void {
-    const { now, truthOf, unseenMs } = this.#options;
+  /** A region may be left out that its own operators, or those of the node's region, retired. */
+  #mayForget({ stateMachine }: FederationProcess, region: RegionId): boolean {
+    return (
+      this.#options.truthOf(region).hasSaidFarewell || stateMachine.retirements.some((gone) => gone.region === region)
+    );
+  }
+
+  /** What said farewell, and was forgotten for it, never comes back: not by gossip, not by introductions, not by a restart. */
+  #checkForgotten(
+    { name, machine, memory }: FederationProcess,
+    named: readonly RegionId[],
+    missing: readonly RegionId[],
+  ): void {
+    for (const region of missing) {
+      memory.named.delete(region);
+      if (this.#options.truthOf(region).hasSaidFarewell) machine.forgotten.add(region);
+    }
+    const back = named.filter((region) => machine.forgotten.has(region));
+    this.#check(back.length === 0, () => `P10: ${name} names ${back}, which it had forgotten for good`);
+  }
+
+  #checkPart(
+    { name, machine, memory }: FederationProcess,
+    query: LookupQuery,
+    askedAt: number,
+    part: RegionAnswer,
+  ): void {
+    const { now, truthOf, unseenMs, drift } = this.#options;
     const { region, source, revision, stalenessMs, agents, hasMore, error } = part;
     const told = () => `${name} says of ${region} at ${askedAt}: ${JSON.stringify({ ...part, query })}`;
     if (source === "none" && error !== undefined) {
@@ -154,15 +219,16 @@ export class Oracle {
       return;
     }
     // A node judges its own state when it is asked; what others are waited for makes it no less true.
-    const waitedMs = source === "local" ? now() - askedAt : 0;
+    const waitedMs = source === "local" ? (now() - askedAt) * (1 + drift) : 0;
     const isFresh = stalenessMs - waitedMs <= (query.maxStalenessMs ?? Number.POSITIVE_INFINITY) + ROUNDING_MS;
     this.#check(isFresh, () => `P9: older than asked for: ${told()}`);
     const truth = truthOf(region);
     const isProven = source === "live" || source === "local";
-    const sinceMs = now() - stalenessMs - ROUNDING_MS - (isProven ? 0 : unseenMs + memory.lateMs(region));
+    const sinceMs = now() - stalenessMs / (1 - drift) - ROUNDING_MS - (isProven ? 0 : unseenMs + memory.lateMs(region));
     const isExact = query.consistency === "linearizable" && error === undefined;
     const notBefore = isExact ? Math.max(sinceMs, askedAt - ROUNDING_MS) : sinceMs;
-    const claim = { query, revision, agents, hasMore, notBefore };
+    const isAbroad = region !== machine.region.name;
+    const claim = { query, revision, agents, hasMore, isAbroad, notBefore };
     const place = truth.explain(claim);
     if (place === null) {
       const wasTrue = truth.explain({ ...claim, notBefore: Number.NEGATIVE_INFINITY }) !== null;

@@ -7,6 +7,7 @@
 import { FEDERATION_DEFAULTS, type FederationConfig } from "../../src/federation/interface.ts";
 import { type Random, randomInteger, seededRandom } from "../../src/util/random.ts";
 import type { WanPlan } from "./federation-sim-network.ts";
+import type { Hardware } from "./node-sim-loop.ts";
 
 export const FEDERATION_FAULTS = [
   "cut",
@@ -29,11 +30,18 @@ export const FEDERATION_FAULTS = [
   "pull-loop",
   "hostile-lookups",
   "twin",
+  "key-rotation",
+  "export-changes",
+  "region-forgotten",
+  "region-leaves",
+  "member-joins",
+  "member-leaves",
+  "addresses-change",
 ] as const;
 export type FederationFault = (typeof FEDERATION_FAULTS)[number];
 
 /** Streams of random numbers by concern, so that removing a fault does not reshuffle the rest. */
-const CONCERNS = ["plan", "network", "workload", "nodes", "fault"] as const;
+const CONCERNS = ["plan", "network", "workload", "nodes", "fault", "clocks"] as const;
 
 export function federationStream(seed: number, concern: (typeof CONCERNS)[number], instance = 0): Random {
   return seededRandom(seed + 2 ** 32 * (1 + CONCERNS.indexOf(concern) + CONCERNS.length * instance));
@@ -45,6 +53,13 @@ export interface PlannedFault {
   readonly kind: FederationFault;
   readonly atMs: number;
   readonly lengthMs: number;
+}
+
+export interface ClockPlan {
+  /** The share by which they may run too fast or too slow; quartz is a hundred times better than the worst of these. */
+  readonly drift: number;
+  /** By how much wall clocks may be off, either way. */
+  readonly wallOffsetMsMax: number;
 }
 
 export interface FederationPlan {
@@ -61,11 +76,16 @@ export interface FederationPlan {
   readonly writeEveryMs: number;
   readonly lookupEveryMs: number;
   readonly durationMs: number;
+  /** How well the machines' clocks go (F2). */
+  readonly clocks: ClockPlan;
+  /** Nodes are configured with the names of one other region's nodes each, and hear of the rest from those. */
+  readonly isRing: boolean;
   /** Gossip never heals: the end must be reached by pulls alone (P8). */
   readonly isMute: boolean;
   readonly faults: readonly PlannedFault[];
 }
 
+const HOUR_MS = 3_600_000;
 /** One seed in so many is of a large federation. */
 const LARGE_EVERY = 30;
 
@@ -112,9 +132,19 @@ export function drawFederationPlan(seed: number): FederationPlan {
     writeEveryMs: between(40, 400),
     lookupEveryMs: between(40, 200),
     durationMs,
+    clocks: { drift: chance(0.5) ? 0 : 0.01, wallOffsetMsMax: chance(0.5) ? 0 : HOUR_MS },
+    isRing: chance(0.5),
     isMute: chance(0.2),
     faults,
   };
+}
+
+/** The clocks of a machine, by its name: they stay with it. */
+export function clocksOf({ seed, clocks }: Pick<FederationPlan, "seed" | "clocks">, machine: string): Hardware {
+  const number = [...machine].reduce((sum, letter) => (31 * sum + letter.charCodeAt(0)) % 65_521, 0);
+  const random = federationStream(seed, "clocks", number);
+  const spread = (most: number) => most * (2 * random.next() - 1);
+  return { rate: 1 + spread(clocks.drift), wallOffsetMs: spread(clocks.wallOffsetMsMax) };
 }
 
 /** A federation to which nothing happens but what a test does. */
@@ -131,6 +161,8 @@ export function quietFederation(regions: readonly number[], more: Partial<Federa
     writeEveryMs: Number.POSITIVE_INFINITY,
     lookupEveryMs: Number.POSITIVE_INFINITY,
     durationMs: 0,
+    clocks: { drift: 0, wallOffsetMsMax: 0 },
+    isRing: false,
     isMute: false,
     faults: [],
     ...more,

@@ -8,7 +8,7 @@ import { drawFederationPlan, type FederationPlan } from "./federation-sim-plan.t
 import type { FederationProcess } from "./federation-sim-process.ts";
 import { capabilityName, LEASE_MS, queryOf, Workload } from "./federation-sim-workload.ts";
 import { FederationWorld } from "./federation-sim-world.ts";
-import { InvariantBroken } from "./raft-invariants.ts";
+import { check, InvariantBroken } from "./raft-invariants.ts";
 
 export interface FederationSimulationResult {
   readonly seed: number;
@@ -57,10 +57,39 @@ const MANY_REGIONS = 10;
  * none was under way, one is due when the newest header is overdue: that is watched for each interval, with up to a quarter
  * of one as jitter, so at most 2.75 of them after the last proof, or 5.5 s, which is less than what the others take.
  */
-export function convergenceBoundMs({ config, wan, lagMs, commitMs }: FederationPlan): number {
+export function convergenceBoundMs({ config, wan, lagMs, commitMs, clocks }: FederationPlan): number {
   const roundTripMs = 2 * (wan.delayMsMax + wan.jitterMs);
   const pullMs = PULL_INTERVALS * config.pullIntervalMs + ROUND_TRIPS * roundTripMs;
-  return PULL_TIMEOUT_MS + pullMs + lagMs + commitMs;
+  return (PULL_TIMEOUT_MS + pullMs + lagMs + commitMs) / (1 - clocks.drift);
+}
+
+/** What introductions wait for (`node/introductions.ts`). */
+const INTRODUCTION_MS = 5_000;
+/** What nobody told for three of their slow rounds is forgotten in the next. */
+const UNTOLD_MS = 4 * 6 * INTRODUCTION_MS;
+/** Every so many comparisons those are made as well that headers have proven already: the only way to hear of a farewell late. */
+const COMPARISONS = 6;
+/** Of the leases: a new leader's grace, and a look for those that ran out (`lease-keeper.ts`); an agent that was refused. */
+const EXPIRY_MS = 1_000;
+/** Leases that the brake lets run out one after the other. */
+const BRAKE_MS = 100;
+
+/**
+ * How long after the healing no lease is left that nobody renews (P7): whoever leads may have heard of none of them, and
+ * gives each a whole one; when there are many, it ends ten a second.
+ */
+function expiryBoundMs({ clocks, agents, commitMs, lagMs }: FederationPlan): number {
+  return LEASE_MS / (1 - clocks.drift) + EXPIRY_MS + agents * BRAKE_MS + commitMs + lagMs;
+}
+
+/** How long it takes until all know all, where each is configured with one other: the distance between any two is halved each time. */
+function introductionBoundMs({ isRing, regions }: FederationPlan): number {
+  return isRing ? INTRODUCTION_MS * Math.ceil(Math.log2(regions.length)) : 0;
+}
+
+/** How long a region is known that is gone, to who hears of it last: a link that broke silently tells nobody to ask. */
+function farewellBoundMs({ config }: FederationPlan): number {
+  return (COMPARISONS + PULL_INTERVALS) * config.pullIntervalMs;
 }
 
 export function simulateFederation(seed: number): Promise<FederationSimulationResult> {
@@ -77,6 +106,9 @@ export async function simulateFederationPlan(plan: FederationPlan): Promise<Fede
   try {
     world.found();
     if (world.regions.length > MANY_REGIONS) world.count("many regions");
+    if (plan.isRing) world.count("ring of names");
+    if (plan.clocks.drift > 0) world.count("clocks that drift");
+    if (plan.clocks.wallOffsetMsMax > 0) world.count("wall clocks that differ");
     if (plan.isMute) for (const what of ["gossip", "pulses"] as const) muteLater(world, what);
     scheduleFaults(world);
     const workload = new Workload(world);
@@ -84,11 +116,12 @@ export async function simulateFederationPlan(plan: FederationPlan): Promise<Fede
     await time.run(plan.durationMs);
     workload.stop();
     world.heal();
-    // Agents that moved leave no trace behind.
-    await time.run(LEASE_MS);
+    await settle(world, workload);
     convergenceMs = await converge(world);
     await time.run(BREAKER_OPEN_MS);
     await compareLookups(world);
+    await dialNobody(world);
+    if (world.regions.some(({ truth }) => truth.now.expired > 0)) world.count("lease ran out");
     await time.giveWay();
   } catch (cause) {
     throw new FederationSimulationFailure(plan, time.events, story.lines, cause);
@@ -112,9 +145,30 @@ function muteLater({ network, time, plan }: FederationWorld, what: "gossip" | "p
   network.block({ what, holds: () => time.now > plan.durationMs / 2 });
 }
 
+/** Whoever does not renew is expired, who does is there, and who leaves has left. @throws InvariantBroken when it takes too long */
+async function settle(world: FederationWorld, workload: Workload): Promise<void> {
+  const { plan, regions, time } = world;
+  const boundMs = expiryBoundMs(plan);
+  const leavingMs = convergenceBoundMs(plan) + introductionBoundMs(plan);
+  const startedAt = world.now;
+  for (;;) {
+    const undead = workload.undead();
+    const lost = workload.lost();
+    const leaving = regions.filter(({ isLeaving, isGone }) => isLeaving && !isGone).map(({ name }) => name);
+    if (undead.length + lost.length + leaving.length === 0) return;
+    const tookMs = world.now - startedAt;
+    check(undead.length === 0 || tookMs <= boundMs, `P7: healthy after ${tookMs} ms without renewal: ${undead}`);
+    check(lost.length === 0 || tookMs <= boundMs, `P7: unknown after ${tookMs} ms of renewals: ${lost}`);
+    check(leaving.length === 0 || tookMs <= leavingMs, `P8: nobody heard the farewell of ${leaving}`);
+    await time.run(POLL_MS);
+  }
+}
+
 /** @returns how long it took @throws InvariantBroken when the bound passes */
 export async function converge(world: FederationWorld): Promise<number> {
-  const boundMs = convergenceBoundMs(world.plan);
+  const { plan, regions } = world;
+  const hasLost = regions.some(({ isGone }) => isGone);
+  const boundMs = convergenceBoundMs(plan) + introductionBoundMs(plan) + (hasLost ? farewellBoundMs(plan) : 0);
   const startedAt = world.now;
   for (;;) {
     const differences = world.oracle.differences(world.processes);
@@ -123,6 +177,21 @@ export async function converge(world: FederationWorld): Promise<number> {
       throw new InvariantBroken(`P8: not equal within ${boundMs} ms:\n${differences.join("\n")}`);
     }
     await world.time.run(POLL_MS);
+  }
+}
+
+/** Who is gone is not dialled for ever because somebody who had not heard so told of it (P10). */
+async function dialNobody(world: FederationWorld): Promise<void> {
+  const { processes, time } = world;
+  const gone = world.regions.filter(({ isGone }) => isGone).map(({ name }) => name);
+  const diallers = () =>
+    processes.filter(({ endpoint }) => gone.some((region) => (endpoint.learned.get(region) ?? []).length > 0));
+  if (diallers().length > 0) world.count("introduced to who is gone");
+  const startedAt = world.now;
+  while (diallers().length > 0) {
+    const names = diallers().map(({ name }) => name);
+    check(world.now - startedAt <= UNTOLD_MS, `P10: ${names} still dial ${gone}`);
+    await time.run(INTRODUCTION_MS);
   }
 }
 

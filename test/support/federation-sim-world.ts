@@ -6,6 +6,7 @@
  */
 
 import type { RegistryService } from "../../src/registry/registry-service.ts";
+import type { RegionId } from "../../src/types/ids.ts";
 import type { LookupAnswer, LookupQuery } from "../../src/types/lookup.ts";
 import { increment } from "../../src/util/counts.ts";
 import { AtollError } from "../../src/util/errors.ts";
@@ -49,14 +50,28 @@ export class FederationWorld {
       now: () => this.now,
       truthOf: (region) => truths.get(region)!,
       regions: () => [...truths.keys()],
+      dueRegions: () => this.staying.map(({ name }) => name),
       nodesOf: (name) => this.regions.find((region) => region.name === name)!.machines.map(({ known }) => known),
       unseenMs: this.network.gossipMsMax,
       lookupDeadlineMs: plan.config.lookupDeadlineMs,
+      drift: plan.clocks.drift,
     });
   }
 
   get now(): number {
     return this.time.now;
+  }
+
+  /** Those that are there, and will be in the end. */
+  get staying(): SimulatedRegion[] {
+    return this.regions.filter(({ isLeaving }) => !isLeaving);
+  }
+
+  /** Whether the nodes of a region are configured with the names of another one's. */
+  isNamed(by: SimulatedRegion, other: RegionId): boolean {
+    const { regions } = this;
+    const place = regions.indexOf(by);
+    return !this.plan.isRing || place === -1 || regions[(place + 1) % regions.length]!.name === other;
   }
 
   get machines(): SimulatedMachine[] {
@@ -87,7 +102,8 @@ export class FederationWorld {
   }
 
   start(machine: SimulatedMachine): void {
-    if (machine.process !== null) return;
+    const { isGone, machines } = machine.region;
+    if (machine.process !== null || isGone || !machines.includes(machine)) return;
     this.note(machine.name, "starts");
     machine.process = new FederationProcess(this, machine);
     const { log } = machine.region;
@@ -142,10 +158,14 @@ export class FederationWorld {
 
   /** All of a region is lost but one disk, with which it begins a new epoch. */
   recoverByForce(region: SimulatedRegion): void {
-    const survivor = region.machines[Math.floor(this.random.next() * region.machines.length)]!;
     for (const machine of region.machines) this.crash(machine);
-    region.recover(survivor);
-    this.note(region.name, `goes on as ${region.cluster} from ${survivor.name} at ${survivor.durableIndex}`);
+    const survivors = region.survivors();
+    const survivor = survivors[Math.floor(this.random.next() * survivors.length)];
+    if (survivor !== undefined) {
+      region.recover(survivor);
+      this.count("recovered by force");
+      this.note(region.name, `goes on as ${region.cluster} from ${survivor.name} at ${survivor.durableIndex}`);
+    }
     for (const machine of region.machines) this.start(machine);
     this.electSomeone(region);
   }
@@ -161,6 +181,19 @@ export class FederationWorld {
         },
       );
     });
+  }
+
+  /** Has operators ask some node of a region, again and again, until it is done. */
+  insist(
+    region: SimulatedRegion,
+    what: string,
+    ask: (process: FederationProcess) => Promise<unknown>,
+    isDone: () => boolean,
+  ): void {
+    if (isDone() || region.isGone) return;
+    const process = region.processes[Math.floor(this.random.next() * region.processes.length)];
+    if (process !== undefined) this.call(process, what, () => ask(process));
+    this.schedule(INSIST_MS, () => this.insist(region, what, ask, isDone));
   }
 
   /** Asks a node, and holds its answer against the truth. */
@@ -218,6 +251,7 @@ export class FederationWorld {
 /** How long a region is without a leader, and a deposed one believes that it leads. */
 const ELECTION_MS = 700;
 const ANSWER_MS = 10_000;
+const INSIST_MS = 300;
 
 function isAtollError(error: unknown): error is AtollError<{ readonly code: string }> {
   return error instanceof AtollError;
