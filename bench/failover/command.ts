@@ -8,6 +8,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseRegions } from "../../src/cli/dev/options.ts";
 import { CommandError, EXIT } from "../../src/cli/errors.ts";
 import { type Output, type Progress, showProgress } from "../../src/cli/output.ts";
 import { systemClock } from "../../src/util/clock.ts";
@@ -50,9 +51,10 @@ const BAR_WIDTH = 24;
  *   RUN_INCOMPLETE      a cluster did not come back; the partial report is written
  *   WRITES_LOST         an acknowledged registration is missing; the report is written
  *   REPORT_NOT_WRITTEN  told before the run where that is known by then, else after the table was printed
- * @throws UsageError for a file to compare with that is no report
+ * @throws UsageError for regions that can not be, and a file to compare with that is no report
  */
 export async function failover(command: FailoverCommand, output: Output): Promise<void> {
+  parseRegions(command.regions);
   const compared = command.compare === undefined ? undefined : comparedTo(command.compare);
   const began = origin();
   const files = reportFiles("failover", command.out, began.startedAt);

@@ -43,6 +43,8 @@ export interface RoundFigures {
   readonly lookupsStale: number;
   /** The oldest that such an answer was, at least. */
   readonly staleMs: number;
+  /** Of these, those that said they were younger than they are: each is a broken promise. */
+  readonly understated: number;
   /** The oldest that an answer said it may be. */
   readonly saidStalenessMs: number | null;
   /** From the release until the cluster was whole. */
@@ -90,6 +92,8 @@ export function figuresOf(
     late: count(({ isAcknowledged, intendedMs, doneMs }) => isAcknowledged && doneMs - intendedMs > lateMs),
     lookupsStale: lookups.filter(({ staleByMs }) => staleByMs !== undefined).length,
     staleMs: Math.max(0, ...lookups.flatMap(({ staleByMs }) => staleByMs ?? [])),
+    understated: lookups.filter(({ staleByMs = 0, saidStalenessMs = FOREVER_MS }) => staleByMs > saidStalenessMs)
+      .length,
     saidStalenessMs: said.length === 0 ? null : Math.max(...said),
     recoveryMs: round.wholeMs - round.releasedMs,
     elections: round.elections,

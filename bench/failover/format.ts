@@ -22,6 +22,7 @@ export const COLUMNS: readonly Column[] = [
   { title: "lookups failed", figure: "lookupsFailed", show: "median / max" },
   { title: "lookups stale", figure: "lookupsStale", show: "median / max" },
   { title: "stale by, ms", figure: "staleMs", show: "median / max" },
+  { title: "staler than said", figure: "understated", show: "median / max" },
   { title: "said staleness, ms", figure: "saidStalenessMs", show: "median / max" },
   { title: "elections", figure: "elections", show: "median / max" },
   { title: "whole again, ms", figure: "recoveryMs", show: "median / max" },

@@ -3,6 +3,7 @@
 import { round } from "../figures.ts";
 import { escaped, page } from "../page.ts";
 import { FAULTS } from "./faults.ts";
+import type { FigureName } from "./figures.ts";
 import { COLUMNS, describeFirstFailures, formatSpread, ratiosOf } from "./format.ts";
 import type { FailoverReport, SystemReport } from "./report.ts";
 
@@ -15,6 +16,9 @@ export interface Compared {
 
 /** A system under the name that it has among all that are drawn. */
 type Named = SystemReport & { readonly name: string };
+
+/** Figures that must be 0. */
+const BROKEN_PROMISES: readonly FigureName[] = ["lost", "understated"];
 
 export function failoverHtml(report: FailoverReport, compared?: Compared): string {
   const own = report.systems.map((system): Named => ({ ...system, name: system.peer }));
@@ -74,7 +78,7 @@ function systemHtml(system: Named): string {
   const head = ["fault", "rounds", ...COLUMNS.map(({ title }) => title)].map((title) => `<th>${escaped(title)}</th>`);
   const rows = faults.map((fault) => {
     const cells = COLUMNS.map((column) => {
-      const isBad = column.figure === "lost" && (fault.figures.lost?.max ?? 0) > 0;
+      const isBad = BROKEN_PROMISES.includes(column.figure) && (fault.figures[column.figure]?.max ?? 0) > 0;
       return `<td${isBad ? ' class="bad"' : ""}>${escaped(formatSpread(fault, column))}</td>`;
     });
     const title = `<th title="${escaped(FAULTS[fault.fault].description)}">${fault.fault}</th>`;

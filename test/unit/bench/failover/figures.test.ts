@@ -94,6 +94,16 @@ describe("figures of a round", () => {
     assert.deepEqual([lookupsStale, staleMs, saidStalenessMs], [2, 70, 90]);
   });
 
+  it("count answers that are staler than they said: those that say nothing promise nothing", () => {
+    const { understated } = figures(
+      lookup(1_100, { staleByMs: 40, saidStalenessMs: 40 }),
+      lookup(1_200, { staleByMs: 41, saidStalenessMs: 40 }),
+      lookup(1_300, { staleByMs: 41 }),
+      lookup(1_400, { saidStalenessMs: 0 }),
+    );
+    assert.equal(understated, 1);
+  });
+
   it("count as lost what was acknowledged in the window, and as unknown what nobody looked for", () => {
     const missing = [999, 1_000, 2_999, 3_000].map((atMs, agent) => ({ agent, atMs }));
     assert.equal(figuresOf(ROUND, [], missing, LATE_MS).lost, 2);

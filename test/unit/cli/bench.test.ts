@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { FAULT_NAMES } from "../../../bench/failover/faults.ts";
+import { CLUSTERED_PEER_NAMES } from "../../../bench/peers/catalogue.ts";
+import { runCommand } from "../../support/run-command.ts";
+
+const failover = (...words: string[]) => runCommand("bench", "failover", ...words);
+
+describe("atoll bench failover", () => {
+  it("knows every fault and every peer that there is", async () => {
+    const { code, printed } = await failover("--help");
+    assert.equal(code, 0);
+    const help = printed.replace(/\s+/g, "");
+    assert.ok(help.includes(FAULT_NAMES.join(",")), printed);
+    assert.ok(help.includes(CLUSTERED_PEER_NAMES.join(",")), printed);
+  });
+
+  it("refuses wrong words before it starts anything, and says what to write", async () => {
+    const wrong: [string[], RegExp][] = [
+      [["--faults", "kill-leader,meteor"], /no fault meteor: choose from kill-leader/],
+      [["--peer", "zookeeper"], /no peer zookeeper: choose from etcd/],
+      [["--rounds", "0"], /whole number from 1/],
+      [["--target", "localhost:8000"], /"localhost:8000" is no HTTP address/],
+      [["--spacing", "bursts"], /even, poisson/],
+      [["--regions", "us-east:99"], /us-east:99/],
+      [["--compare", "/no/such/file.json"], /--compare \/no\/such\/file\.json: ENOENT/],
+      [["--no-such-flag"], /unknown option/],
+    ];
+    for (const [words, said] of wrong) {
+      const { code, noted } = await failover(...words);
+      assert.match(noted, said);
+      assert.equal(code, 64, words.join(" "));
+    }
+  });
+
+  it("refuses a file that can not be written before it starts anything", async () => {
+    const { code, noted } = await failover("--out", join(import.meta.filename, "report.json"));
+    assert.match(noted, /the report can not be written to .*bench\.test\.ts\/report\.json: .*--out/);
+    assert.equal(code, 1);
+  });
+});
