@@ -252,6 +252,29 @@ describe("sim federation: failures that happened to others", () => {
     assert.ok(tookMs.at(-1)! < 200, `the last took ${tookMs.at(-1)} ms`);
   });
 
+  it("F26: while one lookup tries a region that failed, others do not wait for it, and when it is answered all are", async () => {
+    const world = await aFederation([1, 1]);
+    await register(world, "r1-1", "a");
+    await world.time.run(1_000);
+    const heal = blockBetween(world, "frames", "r1", "r2");
+    await world.time.run(world.plan.config.summaryFreshMs);
+    const asked = nodeOf(world, "r2-1");
+    const errorsOf = async (lookups: number) => {
+      // Each of another kind, so that no answer is kept for another one.
+      const queries = Array.from({ length: lookups }, (_, i) => queryOf(capabilityName(1), { limit: 1 + i }));
+      const answers = await Promise.all(queries.map((query) => world.ask(asked, query)));
+      return answers.map(({ regions }) => regions.find(({ region }) => region === "r1")?.error?.code ?? "none");
+    };
+    await errorsOf(5);
+    assert.equal(asked.federation.status()[0]?.breaker, "open");
+    await world.time.run(2_000);
+    assert.equal(asked.federation.status()[0]?.breaker, "half-open");
+    heal();
+    const refused = Array.from({ length: 7 }, () => "REGION_FAILING");
+    assert.deepEqual(await errorsOf(8), ["none", ...refused]);
+    assert.deepEqual(new Set(await errorsOf(8)), new Set(["none"]));
+  });
+
   it("F28: nodes that were restarted one by one, and all at once, agree again without help", async () => {
     const world = await aFederation([3, 2, 1], { capabilities: 4 });
     for (const id of ["a", "b", "c", "d"])

@@ -216,10 +216,11 @@ export class FederationProcess {
     }
   }
 
-  /** Leaves nothing behind, whatever state it is in. The nodes stop by themselves when `atoll dev` is gone. */
+  /** Leaves nothing behind, whatever state it is in: nodes stop by themselves when `atoll dev` is gone, but for those that are paused. */
   async destroy(): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.#exited;
+    for (const { pid } of this.nodes) if (pid !== null) end(pid);
     await rm(this.dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 
@@ -249,6 +250,15 @@ export class FederationProcess {
     if (node !== undefined && event.event === "node-exited") node.pid = null;
     for (const observer of this.#observers) observer(event);
     for (const { isMet, resolve } of [...this.#waiters]) if (isMet(event)) resolve(event);
+  }
+}
+
+/** Ends a process that may be paused, or gone already. */
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
