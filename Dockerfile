@@ -1,7 +1,7 @@
 # One Atoll node. Built in three stages, so that the image holds the compiled program and its production packages only.
 #
 #   docker build -t atoll .
-#   docker run -p 8000:8000 -v atoll-data:/data atoll
+#   docker run -p 8000:8000 -v atoll-data:/data -e AUTH_TOKEN=$(openssl rand -hex 32) atoll
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /app

@@ -8,6 +8,7 @@
  *   MCP_MESH_AGENT_NAME      id and name; default sample-agent
  *   MCP_MESH_ADVERTISE_HOST  what others reach this agent by; default this machine's name
  *   MCP_MESH_ADVERTISE_PORT  and on which port; default 8081
+ *   AUTH_TOKEN               what the registry asks for, where it asks for a token
  */
 
 import { createServer } from "node:http";
@@ -32,7 +33,11 @@ async function call(method, url, body) {
   const response = await fetch(url, {
     method,
     signal: AbortSignal.timeout(TIMEOUT_MS),
-    ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    headers: {
+      ...(env.AUTH_TOKEN && { authorization: `Bearer ${env.AUTH_TOKEN}` }),
+      ...(body && { "content-type": "application/json" }),
+    },
+    ...(body && { body: JSON.stringify(body) }),
   });
   const text = await response.text();
   return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };

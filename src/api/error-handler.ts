@@ -39,6 +39,9 @@ export function createErrorHandler(
     metrics.http.refused(problem.code);
     if (problem.status === 500) logBug(logger, thrown, request);
     reply.code(problem.status);
+    // In every face, also in those whose bodies have no room for it.
+    reply.header("x-atoll-error", problem.code);
+    if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="atoll"');
     if (problem.retryAfterMs !== undefined) reply.header("retry-after", Math.ceil(problem.retryAfterMs / 1000));
     send(problem, request, reply);
   };

@@ -8,6 +8,7 @@ import type { Registry } from "../registry/interface.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
+import type { HttpSecurity } from "./guard.ts";
 import { type CallAgent, callAgent } from "./mesh/call-agent.ts";
 import type { Activity, ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
 import type { WatchLimits } from "./v1/watchers.ts";
@@ -28,6 +29,8 @@ export interface FaceOptions {
   readonly mesh: MeshOptions;
   readonly proxy: ProxyOptions;
   readonly watch: WatchOptions;
+  /** Absent: everybody may do everything. */
+  readonly security?: HttpSecurity;
   /** True from the moment the node was told to stop. */
   readonly isShuttingDown: () => boolean;
 }

@@ -6,7 +6,9 @@
 
 import type { FastifyError } from "fastify";
 import { RegistryError, type RegistryErrorDetail } from "../registry/errors.ts";
+import { AccessError, type AccessErrorDetail } from "../security/errors.ts";
 import { PEER_NAME_EXPECTED } from "../types/peer-name.ts";
+import { rfc3339 } from "../util/clock.ts";
 import { ApiError, type ApiErrorDetail } from "./api-error.ts";
 import { ClusterError, type ClusterErrorDetail } from "./cluster-error.ts";
 import { PeerError, type PeerErrorDetail } from "./peer-error.ts";
@@ -39,6 +41,7 @@ export function problemOf(thrown: unknown, context: ProblemContext): Problem {
   if (thrown instanceof ClusterError) return problemOfCluster(thrown.detail);
   if (thrown instanceof PeerError) return problemOfPeer(thrown.detail);
   if (thrown instanceof RegistryError) return problemOfRegistry(thrown.detail);
+  if (thrown instanceof AccessError) return problemOfAccess(thrown.detail);
   return problemOfFramework(thrown as FastifyError, context);
 }
 
@@ -96,6 +99,17 @@ function problemOfRegistry(detail: RegistryErrorDetail): Problem {
       return refuse(507, detail, `This region is full: ${detail.agents} of ${detail.agentsMax} agents`);
     case "UNKNOWN_REGION":
       return refuse(404, { ...detail, field: "region" }, `No region ${detail.region} is known here; see /v1/regions`);
+    case "NAMESPACE_NOT_ALLOWED": {
+      const { token, agentId, namespace } = detail;
+      const message = `Token ${token} does not reach namespace ${namespace}, which ${agentId} is in. Use one that does`;
+      return refuse(403, detail, message);
+    }
+    case "ENTITY_MISMATCH":
+      return refuse(
+        403,
+        detail,
+        `${detail.agentId} belongs to entity ${detail.entity}, which registered it first. Use its certificate, or another id`,
+      );
   }
 }
 
@@ -194,6 +208,28 @@ function problemOfPeer(detail: PeerErrorDetail): Problem {
         detail,
         "This node has no shared key, so no other one would serve it. Set ENCRYPTION_KEY to that of the federation, and restart it",
       );
+  }
+}
+
+/** Why a request is not served at all. What was sent as a secret is in none of these. */
+function problemOfAccess(detail: AccessErrorDetail): Problem {
+  switch (detail.code) {
+    case "TOKEN_MISSING":
+      return refuse(401, detail, `This needs a token with the role ${detail.needed}: authorization: Bearer TOKEN`);
+    case "TOKEN_UNKNOWN": {
+      const which = detail.token === undefined ? "The token" : `Token ${detail.token}`;
+      return refuse(401, detail, `${which} is not known here: it is misspelt, or of another region`);
+    }
+    case "TOKEN_REVOKED":
+      return refuse(401, detail, `Token ${detail.token} was revoked. Ask an operator for another one`);
+    case "TOKEN_EXPIRED": {
+      const message = `Token ${detail.token} expired at ${rfc3339(detail.expiredAtMs)}. Ask an operator for another one`;
+      return refuse(401, detail, message);
+    }
+    case "ROLE_MISSING": {
+      const { token, role, needed } = detail;
+      return refuse(403, detail, `Token ${token} has the role ${role}, and this needs ${needed}`);
+    }
   }
 }
 

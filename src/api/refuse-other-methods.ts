@@ -25,6 +25,7 @@ export function refuseOtherMethods(app: FastifyInstance): () => void {
         url,
         method: others,
         schema: { hide: true },
+        config: { isNoRoute: true },
         // Before the body is read: what it holds does not matter.
         onRequest: async ({ method }, reply) => {
           reply.header("allow", allow);

@@ -10,6 +10,7 @@ import type { AgentRecord } from "../types/agent.ts";
 import { asAgentId } from "../types/ids.ts";
 import { rfc3339 } from "../util/clock.ts";
 import { compareText } from "../util/compare.ts";
+import { guardOf } from "./guard.ts";
 import { readJsonBodies } from "./json-body.ts";
 import { listAll } from "./list-all.ts";
 import type { Face, FaceOptions } from "./modules.ts";
@@ -88,8 +89,9 @@ const registrationForms: Face = async (app, { registry, metrics, leases }) => {
     },
   };
   for (const path of ["/agents", "/api/v1/agents"]) {
-    app.post(path, { schema }, async ({ body }) => {
-      const outcome = await registry.register(asAgentId(body.id), toRecord(body, leases.seedMs));
+    app.post(path, { schema }, async (request) => {
+      const { body } = request;
+      const outcome = await registry.register(asAgentId(body.id), toRecord(body, leases.seedMs), guardOf(request));
       metrics.registry.registration("seed", outcome.change);
       return { status: "success" as const, ...registrationAnswer(registry.region, outcome) };
     });

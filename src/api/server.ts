@@ -13,6 +13,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { admitPagesOfNodes } from "./dashboard/cross-origin.ts";
 import { dashboardFiles } from "./dashboard/page.ts";
 import { createNativeErrorHandler } from "./error-handler.ts";
+import { guardRoutes } from "./guard.ts";
 import { commonHeaders } from "./headers.ts";
 import { readJsonBodies } from "./json-body.ts";
 import { createMeshErrorHandler } from "./mesh/errors.ts";
@@ -93,6 +94,7 @@ function createApp(options: ServerOptions): FastifyInstance {
   });
   // First of all, since preflights carry no token.
   app.addHook("onRequest", admitPagesOfNodes(view));
+  guardRoutes(app, options.security);
   app.setValidatorCompiler(createValidatorCompiler());
   app.setErrorHandler(answerNativeError);
   app.setNotFoundHandler(createNotFoundHandler(app));

@@ -160,6 +160,9 @@ interface ErrorBody {
 
 const TIMEOUT_MS = 10_000;
 
+/** What a header can carry. */
+const HEADER_TEXT = /^[\x21-\x7e]{1,1024}$/;
+
 /** How a connection ends that was there. */
 const CUT_CODES = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];
 
@@ -177,14 +180,19 @@ export class Refusal extends CommandError {
 export class ApiClient {
   readonly #base: string;
   readonly #timeoutMs: number;
+  readonly #token: string | undefined;
 
-  /** @throws CommandError INVALID_URL */
-  constructor(url: string, options: { readonly timeoutMs?: number } = {}) {
+  /** @throws CommandError INVALID_URL, INVALID_TOKEN */
+  constructor(url: string, options: { readonly timeoutMs?: number; readonly token?: string } = {}) {
     if (!URL.canParse(url) || !/^https?:/.test(url)) {
       throw new CommandError("INVALID_URL", `${url} is not a URL such as http://127.0.0.1:8000 (--url or ATOLL_URL)`);
     }
     this.#base = url.replace(/\/+$/, "");
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#token = options.token;
+    if (this.#token !== undefined && !HEADER_TEXT.test(this.#token)) {
+      throw new CommandError("INVALID_TOKEN", "the token holds what no token can: is it the right file or variable?");
+    }
   }
 
   cluster(): Promise<ClusterView> {
@@ -292,7 +300,11 @@ export class ApiClient {
       return await fetch(`${this.#base}${path}`, {
         method,
         signal: AbortSignal.timeout(this.#timeoutMs),
-        ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+        headers: {
+          ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+          ...(body !== undefined && { "content-type": "application/json" }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
       });
     } catch (error) {
       throw this.#unreachable(error, method);

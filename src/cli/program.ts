@@ -224,6 +224,8 @@ function addClientCommand(parent: Command, usage: string, description: string): 
     .command(usage)
     .description(description)
     .addOption(new Option("--url <url>", "the node to ask").env("ATOLL_URL").default(URL_DEFAULT))
+    .addOption(new Option("--token <token>", "what to prove yourself with, where nodes ask for it").env("ATOLL_TOKEN"))
+    .addOption(new Option("--token-file <file>", "a file that holds it").env("ATOLL_TOKEN_FILE"))
     .option("--json", "print JSON", false);
 }
 

@@ -20,11 +20,6 @@ interface IgnoredNames {
 
 const IGNORED: readonly IgnoredNames[] = [
   {
-    names: /^AUTH_TOKEN$/,
-    reason: "requests are not authenticated by this version: let only trusted networks reach the HTTP port",
-    isWarning: true,
-  },
-  {
     names: /^MCP_MESH_(TLS_(MODE|CERT|KEY|CA)|TRUST_(BACKEND|DIR))$/,
     reason: "HTTP is served without TLS by this version: put a TLS proxy in front",
     isWarning: true,

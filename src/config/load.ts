@@ -52,8 +52,8 @@ interface Statement {
   readonly factor: number;
 }
 
-/** `ATOLL_*` names that are not options of a node: the file of options, and where the client commands look for a node. */
-const OTHER_NAMES = ["ATOLL_CONFIG", "ATOLL_URL"];
+/** `ATOLL_*` names that are not options of a node: the file of options, and what the client commands ask a node with. */
+const OTHER_NAMES = ["ATOLL_CONFIG", "ATOLL_URL", "ATOLL_TOKEN", "ATOLL_TOKEN_FILE"];
 const FILE_CHARACTERS_MAX = 1024 * 1024;
 const SHOWN_CHARACTERS_MAX = 200;
 

@@ -3,6 +3,7 @@
 import { isIP } from "node:net";
 import { formatAddress } from "./format-value.ts";
 import type { Config } from "./schema.ts";
+import { splitSecrets } from "./secrets.ts";
 
 export interface BrokenRule {
   /** The options that do not fit each other; the first is the one to change. */
@@ -18,6 +19,7 @@ export function checkRules(config: Config): BrokenRule[] {
     ...checkRaft(config),
     ...checkSizes(config),
     ...checkFederation(config),
+    ...checkSecurity(config),
   ];
 }
 
@@ -119,4 +121,32 @@ function checkFederation({ federation }: Config): BrokenRule[] {
     });
   }
   return broken;
+}
+
+const TOKEN_LENGTH = { min: 8, max: 256 };
+
+function checkSecurity({ http, security }: Config): BrokenRule[] {
+  const broken: BrokenRule[] = [];
+  if (splitSecrets(security.authToken).some(({ length }) => length < TOKEN_LENGTH.min || length > TOKEN_LENGTH.max)) {
+    broken.push({
+      options: ["security.authToken"],
+      reason: `each token should have ${TOKEN_LENGTH.min} to ${TOKEN_LENGTH.max} characters`,
+    });
+  }
+  const isProtected = security.authToken !== undefined || security.tokens !== undefined || security.insecure;
+  if (!isProtected && !isLoopback(http.host)) {
+    broken.push({
+      options: ["http.host", "security.authToken"],
+      reason:
+        "whoever reaches this address could register, remove and drain. Set AUTH_TOKEN (openssl rand -hex 32) or " +
+        "ATOLL_TOKENS and give the token to agents and operators; or serve this machine only, HOST=127.0.0.1; or, where " +
+        "only trusted networks reach it, say so with ATOLL_INSECURE=on (--insecure)",
+    });
+  }
+  return broken;
+}
+
+/** Whether only this machine reaches what listens there. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -1,8 +1,8 @@
 /**
  * Every option of a node: default, bounds, unit, meaning, and the environment names that set it.
  *
- * An option `group.someName` is set by `ATOLL_GROUP_SOME_NAME` and `--group-some-name`; the group `node` is left out of both
- * (`ATOLL_REGION`, `--region`). The names that existing deployments use are listed as aliases and lose against ours.
+ * An option `group.someName` is set by `ATOLL_GROUP_SOME_NAME` and `--group-some-name`; the groups `node` and `security` are left
+ * out of both (`ATOLL_REGION`, `--region`). The names that existing deployments use are listed as aliases and lose against ours.
  * What spans several options is in `rules.ts`; how a value is found, in `load.ts`.
  */
 
@@ -465,9 +465,42 @@ const FederationOptions = group({
   ),
 });
 
+const SecurityOptions = group({
+  authToken: Type.Optional(
+    text({
+      description:
+        "Tokens that may do everything, separated by commas: one, or the old and the new one while it is replaced. " +
+        "Absent, and without security.tokens, nobody is asked for one.",
+      minLength: 8,
+      maxLength: 2_048,
+      expected: "tokens of 8 to 256 characters, separated by commas",
+      isSecret: true,
+      aliases: ["AUTH_TOKEN"],
+    }),
+  ),
+  tokens: Type.Optional(
+    text({
+      description: "YAML or JSON file of tokens with roles and namespaces. Read again when it changes.",
+      maxLength: 4_096,
+      expected: "a path of 1 to 4096 characters",
+    }),
+  ),
+  anonymousRole: choice({
+    description: "What callers without a token may do where tokens are asked for.",
+    default: "none",
+    values: ["none", "reader", "agent"],
+  }),
+  insecure: toggle({
+    description: "Serve more than this machine without tokens: only where nobody else reaches http.host.",
+    default: false,
+    flag: "--insecure [on]",
+  }),
+});
+
 export const ConfigSchema = group({
   node: NodeOptions,
   http: HttpOptions,
+  security: SecurityOptions,
   network: NetworkOptions,
   raft: RaftOptions,
   registry: RegistryOptions,

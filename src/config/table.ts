@@ -18,6 +18,9 @@ export interface Option {
   readonly default: unknown;
 }
 
+/** Their options are named without them: ATOLL_REGION, ATOLL_TOKENS. */
+const UNNAMED_GROUPS = ["node", "security"];
+
 export const OPTIONS: readonly Option[] = Object.entries(ConfigSchema.properties).flatMap(([group, { properties }]) =>
   Object.entries(properties as Record<string, TSchema>).map(([key, schema]) => toOption(group, key, schema)),
 );
@@ -27,7 +30,9 @@ export const OPTION_BY_PATH: ReadonlyMap<string, Option> = new Map(OPTIONS.map((
 function toOption(group: string, key: string, schema: TSchema): Option {
   const facts = factsOf(schema);
   if (facts === undefined) throw new TypeError(`${group}.${key} is in the schema without the facts of an option`);
-  const words = [...(group === "node" ? [] : [group]), ...key.split(/(?=[A-Z])/)].map((word) => word.toLowerCase());
+  const words = [...(UNNAMED_GROUPS.includes(group) ? [] : [group]), ...key.split(/(?=[A-Z])/)].map((word) =>
+    word.toLowerCase(),
+  );
   return {
     group,
     path: `${group}.${key}`,

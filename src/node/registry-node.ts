@@ -31,6 +31,7 @@ import type { RemoteRegions } from "../registry/interface.ts";
 import { LeaseKeeper, RENEWALS_METHOD } from "../registry/lease-keeper.ts";
 import { RegistryService } from "../registry/registry-service.ts";
 import { RegistryStateMachine } from "../registry/registry-state-machine.ts";
+import { Authenticator } from "../security/authenticator.ts";
 import type { KeyValueStore, NodeFacts } from "../storage/interface.ts";
 import { LevelStore } from "../storage/level-store.ts";
 import { NodeFactsStore } from "../storage/node-facts.ts";
@@ -47,6 +48,7 @@ import { ActivityLog } from "./activity-log.ts";
 import { ActivityObserver } from "./activity-observer.ts";
 import { NodeClusterView } from "./cluster-view.ts";
 import { ConfiguredMembers } from "./configured-members.ts";
+import { ConfiguredTokenSource } from "./configured-tokens.ts";
 import { Counters } from "./counters.ts";
 import { EpochTransport } from "./epoch-transport.ts";
 import { ExportKeeper } from "./export-keeper.ts";
@@ -68,6 +70,8 @@ import { trendNumbers } from "./trend-numbers.ts";
 const KEY_FACT = "node-key";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
 const LIVE_PATH_ELECTIONS = 1;
+
+const NO_KEPT_TOKENS = { size: 0, get: () => undefined };
 
 type HttpServer = Awaited<ReturnType<typeof buildServer>>;
 
@@ -99,6 +103,7 @@ export class RegistryNode {
   readonly #registry: RegistryService;
   readonly #admin: RegionAdmin;
   readonly #peers: RegionPeers;
+  readonly #tokens: ConfiguredTokenSource;
   readonly #readinessLog: ReadinessLog;
   #address: SummaryNode;
   readonly #http: HttpServer[] = [];
@@ -244,6 +249,7 @@ export class RegistryNode {
       node: { region: config.node.region, name: config.node.name, version: options.version },
       includeProcess: true,
     });
+    this.#tokens = new ConfiguredTokenSource(config.security, this.#clock, logger);
     this.#readinessLog = new ReadinessLog(this.#clock, logger, () => this.#readiness());
   }
 
@@ -463,8 +469,10 @@ export class RegistryNode {
         random: this.#random,
         limits: { watchersMax: config.http.watchersMax },
       },
+      security: { authenticator: this.#authenticator() },
       isShuttingDown: () => this.#stopping.signal.aborted,
     };
+    this.#tokens.start();
     const server = await buildServer(options);
     await this.#listen(server, port);
     this.#address = {
@@ -532,6 +540,7 @@ export class RegistryNode {
     this.#readinessLog.stop();
     this.#observer?.stop();
     this.#trend?.stop();
+    this.#tokens.stop();
     this.#configuredMembers?.stop();
     this.#mates?.stop();
     await this.#peers.stop();
@@ -554,6 +563,16 @@ export class RegistryNode {
       waitsFor: () => (this.#place === undefined ? "this node is starting" : this.#place.waitsFor),
       isShuttingDown: () => this.#stopping.signal.aborted,
       livePathMs: this.#livePathMs,
+    });
+  }
+
+  #authenticator(): Authenticator {
+    const { anonymousRole } = this.#options.config.security;
+    return new Authenticator({
+      configured: () => this.#tokens.current(),
+      kept: () => NO_KEPT_TOKENS,
+      anonymousRole: anonymousRole === "none" ? null : anonymousRole,
+      clock: this.#clock,
     });
   }
 

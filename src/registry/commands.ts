@@ -9,6 +9,7 @@
 import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import { type AgentId, asClusterId, asRegionId, type RegionId } from "../types/ids.ts";
 import type { Farewell, KeySuccession, Retirement } from "../types/region-standing.ts";
+import type { Forbidden, ReplicatedGuard } from "./change-guard.ts";
 import { decode, encode } from "./codec.ts";
 import { EXPORT_ITEMS_MAX, type ExportPolicy } from "./export-policy.ts";
 import { shareTags } from "./matching/tags.ts";
@@ -23,6 +24,8 @@ export type Command =
       /** A new agent is refused when the region holds this many. */
       readonly agentsMax: number;
       readonly eventsMax: number;
+      /** Absent: nothing limits the caller but the entity that the agent belongs to. */
+      readonly guard?: ReplicatedGuard;
     }
   | {
       readonly kind: "deregister";
@@ -32,6 +35,7 @@ export type Command =
       readonly incarnation: number | null;
       readonly atMs: number;
       readonly eventsMax: number;
+      readonly guard?: ReplicatedGuard;
     }
   | {
       readonly kind: "expire";
@@ -93,10 +97,11 @@ export type RegisterResult =
     }
   | { readonly refused: "too-many-agents"; readonly agents: number; readonly agentsMax: number }
   /** Capabilities that would each need the next one, the first and the last being the same (contract A8). */
-  | { readonly refused: "dependency-cycle"; readonly cycle: readonly string[] };
+  | { readonly refused: "dependency-cycle"; readonly cycle: readonly string[] }
+  | Forbidden;
 
 /** Whether the agent was there. */
-export type DeregisterResult = { readonly existed: boolean };
+export type DeregisterResult = { readonly existed: boolean } | Forbidden;
 /** How many agents the command found as it expected them. */
 export type BatchResult = { readonly changed: number };
 /** False when the region had a key already, or another one than was to be replaced. */
@@ -148,9 +153,25 @@ function fieldsOf(command: Command): readonly unknown[] {
   const kind = KIND[command.kind];
   switch (command.kind) {
     case "register":
-      return [kind, command.id, command.record, command.atMs, command.agentsMax, command.eventsMax];
+      return [
+        kind,
+        command.id,
+        command.record,
+        command.atMs,
+        command.agentsMax,
+        command.eventsMax,
+        guardField(command.guard),
+      ];
     case "deregister":
-      return [kind, command.id, MODE[command.mode], command.incarnation, command.atMs, command.eventsMax];
+      return [
+        kind,
+        command.id,
+        MODE[command.mode],
+        command.incarnation,
+        command.atMs,
+        command.eventsMax,
+        guardField(command.guard),
+      ];
     case "expire":
       return [kind, command.leases, command.atMs, command.eventsMax];
     case "purge":
@@ -188,6 +209,10 @@ function fieldsOf(command: Command): readonly unknown[] {
       return [kind, command.id, command.incarnation, entries, command.atMs, command.eventsMax];
     }
   }
+}
+
+function guardField(guard: ReplicatedGuard | undefined): readonly unknown[] | null {
+  return guard === undefined ? null : [guard.namespaces, guard.entity, guard.overrides];
 }
 
 /**
@@ -239,18 +264,43 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
 }
 
 function readRegister(fields: readonly unknown[]): Command | null {
-  const [id, record, atMs, agentsMax, eventsMax = EVENTS_MAX_BEFORE] = fields;
+  const [id, record, atMs, agentsMax, eventsMax = EVENTS_MAX_BEFORE, guarded] = fields;
+  const guard = readGuard(guarded);
+  if (guard === null) return null;
   if (!isAgentId(id) || !isRecord(record) || !isNumber(atMs) || !isNumber(agentsMax) || !isNumber(eventsMax))
     return null;
-  return { kind: "register", id, record: shareTags(record), atMs, agentsMax, eventsMax };
+  return { kind: "register", id, record: shareTags(record), atMs, agentsMax, eventsMax, ...guard };
 }
 
 function readDeregister(fields: readonly unknown[]): Command | null {
-  const [id, mode, incarnation, atMs, eventsMax = EVENTS_MAX_BEFORE] = fields;
-  if (!isNumber(eventsMax)) return null;
+  const [id, mode, incarnation, atMs, eventsMax = EVENTS_MAX_BEFORE, guarded] = fields;
+  const guard = readGuard(guarded);
+  if (!isNumber(eventsMax) || guard === null) return null;
   if (!isAgentId(id) || !isNumber(atMs) || (incarnation !== null && !isNumber(incarnation))) return null;
   if (mode !== MODE.keep && mode !== MODE.purge) return null;
-  return { kind: "deregister", id, mode: mode === MODE.keep ? "keep" : "purge", incarnation, atMs, eventsMax };
+  return {
+    kind: "deregister",
+    id,
+    mode: mode === MODE.keep ? "keep" : "purge",
+    incarnation,
+    atMs,
+    eventsMax,
+    ...guard,
+  };
+}
+
+/** Null for what is no guard: a command that nobody can judge does nothing. */
+function readGuard(field: unknown): { readonly guard?: ReplicatedGuard } | null {
+  if (field === undefined || field === null) return {};
+  if (!Array.isArray(field)) return null;
+  const [namespaces, entity, overrides] = field as unknown[];
+  if (namespaces !== null && !isTexts(namespaces)) return null;
+  if ((entity !== null && typeof entity !== "string") || typeof overrides !== "boolean") return null;
+  return { guard: { namespaces, entity, overrides } };
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 function readExpire([leases, atMs, eventsMax = EVENTS_MAX_BEFORE]: readonly unknown[]): Command | null {
@@ -326,7 +376,7 @@ function readAuditEntry(entry: unknown): AuditEntry | null {
 }
 
 function isPolicy(value: unknown): value is ExportPolicy {
-  return Array.isArray(value) && value.length <= EXPORT_ITEMS_MAX && value.every((item) => typeof item === "string");
+  return isTexts(value) && value.length <= EXPORT_ITEMS_MAX;
 }
 
 function isPairs(value: unknown): value is readonly (readonly [AgentId, number])[] {

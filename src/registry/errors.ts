@@ -21,6 +21,15 @@ export type RegistryErrorDetail =
   | { readonly code: "DEPENDENCY_CYCLE"; readonly cycle: readonly string[] }
   | { readonly code: "TOO_MANY_AGENTS"; readonly agents: number; readonly agentsMax: number }
   | { readonly code: "UNKNOWN_REGION"; readonly region: RegionId }
+  /** The caller's token does not reach that namespace, or the one the agent is in now. */
+  | {
+      readonly code: "NAMESPACE_NOT_ALLOWED";
+      readonly token: string;
+      readonly agentId: AgentId;
+      readonly namespace: string;
+    }
+  /** The agent belongs to the entity that registered it first. */
+  | { readonly code: "ENTITY_MISMATCH"; readonly agentId: AgentId; readonly entity: string }
   /** `max_staleness_ms` can not be kept, or a linearizable answer can not be had, for this node's own region. */
   | {
       readonly code: "TOO_STALE";

@@ -13,6 +13,7 @@ import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { KnownAnswer, LookupAnswer, LookupQuery, RegionAnswer, RegionQuery, SortKey } from "../types/lookup.ts";
 import type { SummaryEntry } from "../types/summary.ts";
+import type { ChangeGuard } from "../types/token.ts";
 import type { LlmTool } from "./matching/llm.ts";
 
 /** What this node's applied state shows, and how old it may be. */
@@ -103,10 +104,12 @@ export interface Registry {
    * Resolves once a majority of the region's voters have it on disk and this node has applied it (P1, P3). A record equal
    * to the one held, of a healthy agent, only renews the lease.
    *
+   * @param guard - whose agents the caller may change; here and below NAMESPACE_NOT_ALLOWED and ENTITY_MISMATCH say that
+   *   this one is not among them, and that nothing was done
    * @throws RegistryError RECORD_TOO_LARGE, INVALID_RECORD, TOO_MANY_AGENTS, NO_LEADER, OVERLOADED, STOPPING: nothing was written;
    *   OUTCOME_UNKNOWN: registering again is safe
    */
-  register(id: AgentId, record: AgentRecord): Promise<RegisterOutcome>;
+  register(id: AgentId, record: AgentRecord, guard?: ChangeGuard): Promise<RegisterOutcome>;
 
   /**
    * Ends an agent's registration. `keep` leaves it listed as unhealthy until the retention ends (contract A4); `purge`
@@ -115,7 +118,7 @@ export interface Registry {
    * @returns whether it was there
    * @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING
    */
-  deregister(id: AgentId, mode: "keep" | "purge"): Promise<boolean>;
+  deregister(id: AgentId, mode: "keep" | "purge", guard?: ChangeGuard): Promise<boolean>;
 
   /**
    * Renews a lease; nothing is written to the log. Acknowledged only while this node has a live path to a leader.
@@ -123,7 +126,11 @@ export interface Registry {
    * @param incarnation - the lease meant; null means whichever is current
    * @throws RegistryError UNKNOWN_AGENT, LEASE_LOST (both only when known for certain), NO_LEADER
    */
-  renew(id: AgentId, incarnation: number | null): Promise<{ agent: StoredAgent; leaseMs: number; renewInMs: number }>;
+  renew(
+    id: AgentId,
+    incarnation: number | null,
+    guard?: ChangeGuard,
+  ): Promise<{ agent: StoredAgent; leaseMs: number; renewInMs: number }>;
 
   /**
    * Renews a lease and says whether what `inform` last told the agent may have changed since (contract A3). After a
@@ -131,7 +138,7 @@ export interface Registry {
    *
    * @throws RegistryError UNKNOWN_AGENT, LEASE_LOST, NO_LEADER
    */
-  renewAndCompare(id: AgentId): Promise<{ topologyChanged: boolean }>;
+  renewAndCompare(id: AgentId, guard?: ChangeGuard): Promise<{ topologyChanged: boolean }>;
 
   /** Reads this region's applied state. With `linearizable` it first makes sure to see every write acknowledged before (P2). */
   read(consistency: "stale" | "linearizable"): Promise<View>;

@@ -27,11 +27,13 @@ import {
   type Retirement,
   SUCCESSIONS_MAX,
 } from "../types/region-standing.ts";
+import type { ChangeGuard } from "../types/token.ts";
 import type { Clock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import type { KeptAgent } from "./agent-index.ts";
+import { type Forbidden, findForbidden, type ReplicatedGuard } from "./change-guard.ts";
 import {
   type AuditResult,
   type Command,
@@ -159,8 +161,9 @@ export class RegistryService implements Registry {
     this.#isStopping = true;
   }
 
-  async register(id: AgentId, record: AgentRecord): Promise<RegisterOutcome> {
+  async register(id: AgentId, record: AgentRecord, guard?: ChangeGuard): Promise<RegisterOutcome> {
     this.#refuseWhenStopping();
+    this.#refuseWhenForbidden(guard, record.namespace, id);
     if (this.#heldEqual(id, record) !== undefined) {
       // A node that lags still holds what was deregistered or replaced elsewhere: acknowledging that would lose this write.
       await this.#barrier(this.#timeouts.writeMs);
@@ -181,9 +184,11 @@ export class RegistryService implements Registry {
       atMs,
       agentsMax,
       eventsMax,
+      ...replicated(guard),
     });
-    if ("refused" in result) throw refusedRegistration(result);
+    if ("refused" in result) throw refusedRegistration(result, id, guard);
     const { change, incarnation, registeredAtMs } = result;
+    const entity = this.#stateMachine.index.get(id)?.entity;
     const agent: StoredAgent = {
       id,
       record,
@@ -192,34 +197,38 @@ export class RegistryService implements Registry {
       revision: index,
       registeredAtMs,
       changedAtMs: atMs,
+      ...(entity !== undefined && { entity }),
     };
     return { agent, change, renewInMs: this.#adviseRenewal(record.leaseMs) };
   }
 
-  async deregister(id: AgentId, mode: "keep" | "purge"): Promise<boolean> {
+  async deregister(id: AgentId, mode: "keep" | "purge", guard?: ChangeGuard): Promise<boolean> {
     this.#refuseWhenStopping();
     if (this.#stateMachine.index.get(id) === undefined) {
       await this.#barrier();
       if (this.#stateMachine.index.get(id) === undefined) return false;
     }
+    this.#refuseWhenForbidden(guard, undefined, id);
     const atMs = this.#clock.wallTime();
     const { eventsMax } = this.#options;
-    const command = { kind: "deregister", id, mode, incarnation: null, atMs, eventsMax } as const;
+    const command = { kind: "deregister", id, mode, incarnation: null, atMs, eventsMax, ...replicated(guard) } as const;
     const { result } = await this.#propose<DeregisterResult>(command);
+    if ("refused" in result) throw forbiddenChange(result, id, guard);
     return result.existed;
   }
 
   async renew(
     id: AgentId,
     incarnation: number | null,
+    guard?: ChangeGuard,
   ): Promise<{ agent: StoredAgent; leaseMs: number; renewInMs: number }> {
-    const agent = this.#renewHere(id, incarnation) ?? (await this.#renewForCertain(id, incarnation));
+    const agent = this.#renewHere(id, incarnation, guard) ?? (await this.#renewForCertain(id, incarnation, guard));
     const { leaseMs } = agent.record;
     return { agent, leaseMs, renewInMs: this.#adviseRenewal(leaseMs) };
   }
 
-  async renewAndCompare(id: AgentId): Promise<{ topologyChanged: boolean }> {
-    const agent = this.#renewHere(id, null) ?? (await this.#renewForCertain(id, null));
+  async renewAndCompare(id: AgentId, guard?: ChangeGuard): Promise<{ topologyChanged: boolean }> {
+    const agent = this.#renewHere(id, null, guard) ?? (await this.#renewForCertain(id, null, guard));
     const informed = this.#keeper.informedRevision(agent.incarnation);
     return { topologyChanged: informed === null || this.#resolver.hasNews(agent, informed) };
   }
@@ -576,19 +585,21 @@ export class RegistryService implements Registry {
   }
 
   /** Renews what this node's state shows to be current; undefined when that needs a closer look. */
-  #renewHere(id: AgentId, incarnation: number | null): KeptAgent | undefined {
+  #renewHere(id: AgentId, incarnation: number | null, guard: ChangeGuard | undefined): KeptAgent | undefined {
     this.#refuseWhenStopping();
     if (!this.#hasLivePath()) throw this.#noLeader(0);
     const agent = this.#stateMachine.index.get(id);
     if (agent?.health !== "healthy" || (incarnation !== null && incarnation !== agent.incarnation)) return undefined;
+    const forbidden = findForbidden(guard, undefined, agent);
+    if (forbidden !== null) throw forbiddenChange(forbidden, id, guard);
     this.#keeper.renew(agent.incarnation);
     return agent;
   }
 
   /** The same once this node has caught up, so that a refusal is known to be true. */
-  async #renewForCertain(id: AgentId, incarnation: number | null): Promise<KeptAgent> {
+  async #renewForCertain(id: AgentId, incarnation: number | null, guard: ChangeGuard | undefined): Promise<KeptAgent> {
     await this.#barrier();
-    const agent = this.#renewHere(id, incarnation);
+    const agent = this.#renewHere(id, incarnation, guard);
     if (agent !== undefined) return agent;
     if (this.#stateMachine.index.get(id) === undefined) {
       throw new RegistryError(`no agent ${id} in region ${this.region}`, { code: "UNKNOWN_AGENT", agentId: id });
@@ -629,6 +640,12 @@ export class RegistryService implements Registry {
     if (this.#group.status().membership.voters.length > 0) return;
     const detail = { code: "NO_LEADER", region: this.region, waitedMs: 0 } as const;
     throw new RegistryError("the region is not founded yet", detail);
+  }
+
+  /** Said before anything is read or proposed, as far as this node knows; the log has the last word. */
+  #refuseWhenForbidden(guard: ChangeGuard | undefined, namespace: string | undefined, id: AgentId): void {
+    const forbidden = findForbidden(guard, namespace, this.#stateMachine.index.get(id));
+    if (forbidden !== null) throw forbiddenChange(forbidden, id, guard);
   }
 
   #refuseWhenStopping(): void {
@@ -687,14 +704,42 @@ export class RegistryService implements Registry {
   }
 }
 
-function refusedRegistration(refusal: Extract<RegisterResult, { refused: string }>): RegistryError {
-  if (refusal.refused === "dependency-cycle") {
-    const { cycle } = refusal;
-    const message = `required dependency cycle: ${cycle.join(" \u2192 ")}`;
-    return new RegistryError(message, { code: "DEPENDENCY_CYCLE", cycle });
+function refusedRegistration(
+  refusal: Extract<RegisterResult, { refused: string }>,
+  id: AgentId,
+  guard: ChangeGuard | undefined,
+): RegistryError {
+  switch (refusal.refused) {
+    case "dependency-cycle": {
+      const { cycle } = refusal;
+      const message = `required dependency cycle: ${cycle.join(" \u2192 ")}`;
+      return new RegistryError(message, { code: "DEPENDENCY_CYCLE", cycle });
+    }
+    case "too-many-agents": {
+      const { agents, agentsMax } = refusal;
+      return new RegistryError(`the region holds ${agents} agents`, { code: "TOO_MANY_AGENTS", agents, agentsMax });
+    }
+    default:
+      return forbiddenChange(refusal, id, guard);
   }
-  const { agents, agentsMax } = refusal;
-  return new RegistryError(`the region holds ${agents} agents`, { code: "TOO_MANY_AGENTS", agents, agentsMax });
+}
+
+function forbiddenChange(forbidden: Forbidden, agentId: AgentId, guard: ChangeGuard | undefined): RegistryError {
+  if (forbidden.refused === "entity") {
+    const { entity } = forbidden;
+    return new RegistryError(`${agentId} belongs to ${entity}`, { code: "ENTITY_MISMATCH", agentId, entity });
+  }
+  const { namespace } = forbidden;
+  const token = guard?.token ?? "";
+  const detail = { code: "NAMESPACE_NOT_ALLOWED", token, agentId, namespace } as const;
+  return new RegistryError(`${token} does not reach namespace ${namespace}`, detail);
+}
+
+/** The part of a guard that goes to the log; nothing where there is nothing to check. */
+function replicated(guard: ChangeGuard | undefined): { readonly guard?: ReplicatedGuard } {
+  if (guard === undefined) return {};
+  const { namespaces, entity, overrides } = guard;
+  return { guard: { namespaces, entity, overrides } };
 }
 
 function isNoLeader(error: unknown): boolean {

@@ -20,6 +20,7 @@ import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { Farewell, KeySuccession, Retirement } from "../types/region-standing.ts";
 import { AgentIndex, type KeptAgent } from "./agent-index.ts";
+import { findForbidden } from "./change-guard.ts";
 import {
   type AuditResult,
   type BatchResult,
@@ -444,9 +445,11 @@ function perform(change: Change, command: Command): CommandResult {
 
 function register(
   change: Change,
-  { id, record, atMs, agentsMax, eventsMax }: Extract<Command, { kind: "register" }>,
+  { id, record, atMs, agentsMax, eventsMax, guard }: Extract<Command, { kind: "register" }>,
 ): RegisterResult {
   const held = change.agent(id);
+  const forbidden = findForbidden(guard, record.namespace, held);
+  if (forbidden !== null) return forbidden;
   if (held === undefined && change.agentCount >= agentsMax) {
     return { refused: "too-many-agents", agents: change.agentCount, agentsMax };
   }
@@ -455,6 +458,7 @@ function register(
   const kind = held === undefined ? "created" : held.health === "unhealthy" ? "recovered" : "updated";
   const hasMoved = held !== undefined && held.record.endpoint !== record.endpoint;
   const isSameLease = held !== undefined && kind === "updated" && !hasMoved;
+  const entity = held?.entity ?? guard?.entity ?? undefined;
   const agent: KeptAgent = {
     id,
     record,
@@ -464,6 +468,7 @@ function register(
     registeredAtMs: held?.registeredAtMs ?? atMs,
     changedAtMs: atMs,
     incarnatedAtMs: isSameLease ? held.incarnatedAtMs : atMs,
+    ...(entity !== undefined && { entity }),
   };
   change.put(agent);
   const isVisible = isSeen(record) || (held !== undefined && isSeen(held.record));
@@ -474,10 +479,12 @@ function register(
 
 function deregister(
   change: Change,
-  { id, mode, incarnation, atMs, eventsMax }: Extract<Command, { kind: "deregister" }>,
+  { id, mode, incarnation, atMs, eventsMax, guard }: Extract<Command, { kind: "deregister" }>,
 ): DeregisterResult {
   const held = change.agent(id);
   if (held === undefined || (incarnation !== null && held.incarnation !== incarnation)) return { existed: false };
+  const forbidden = findForbidden(guard, undefined, held);
+  if (forbidden !== null) return forbidden;
   if (mode === "purge") change.remove(held);
   else if (held.health === "healthy") change.put(unhealthy(held, "deregistered", change.index, atMs));
   if (held.health !== "healthy" || !isSeen(held.record)) return { existed: true };
@@ -512,15 +519,13 @@ function purge(change: Change, { agents }: Extract<Command, { kind: "purge" }>):
 }
 
 function rotate(change: Change, { entityId, atMs, eventsMax }: Extract<Command, { kind: "rotate" }>): RotateResult {
-  // No agent belongs to an entity as long as nothing proves that it does.
-  if (entityId !== null) return { affectedAgents: 0 };
   let affectedAgents = 0;
   for (const agent of change.agents.agents()) {
-    if (agent.health !== "healthy") continue;
+    if (agent.health !== "healthy" || (entityId !== null && agent.entity !== entityId)) continue;
     affectedAgents++;
     change.addEvent(rotated(agent, atMs), eventsMax);
   }
-  change.markRotated();
+  if (entityId === null || affectedAgents > 0) change.markRotated();
   return { affectedAgents };
 }
 

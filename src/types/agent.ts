@@ -101,6 +101,8 @@ export interface StoredAgent {
   readonly registeredAtMs: number;
   /** Wall time of the last change, stamped by its proposer. */
   readonly changedAtMs: number;
+  /** What the certificate of whoever registered it first proved; nobody else may change it. */
+  readonly entity?: string;
 }
 
 /** One capability of one agent, as a lookup finds it. */

@@ -95,18 +95,17 @@ describe("atoll start", () => {
   });
 
   it("says once which names in the environment change nothing", async () => {
-    const env = { DATABASE_TYPE: "sqlite", AUTH_TOKEN: "dev-token" };
+    const env = { DATABASE_TYPE: "sqlite", MCP_MESH_SWEEP_INTERVAL: "5m" };
     const node = begin(["--port", "0", "--data-dir", join(parent, "ignored")], env);
     await node.logged("NODE_STARTED");
     const ignored = node.lines.filter(({ code }) => code === "CONFIG_IGNORED");
     assert.deepEqual(
       ignored.map(({ name, level }) => [name, level]),
       [
-        ["AUTH_TOKEN", 40],
         ["DATABASE_TYPE", 30],
+        ["MCP_MESH_SWEEP_INTERVAL", 30],
       ],
     );
-    assert.doesNotMatch(JSON.stringify(node.lines), /dev-token/);
   });
 
   it("serves operators on the admin port alone when there is one", async () => {
@@ -118,6 +117,32 @@ describe("atoll start", () => {
     const drained = await fetch(`http://127.0.0.1:${adminPort}/admin/drain`, { method: "POST" });
     assert.deepEqual([drained.status, await drained.json()], [200, { draining: true, live_claims: 0 }]);
     assert.equal((await fetch(`${http}/admin/drain`)).status, 404);
+  });
+
+  it("P11: serves others than this machine with a token only, and tells no log of it", async () => {
+    const flags = ["--port", "0", "--host", "0.0.0.0", "--data-dir", join(parent, "open")];
+    const refused = begin(flags);
+    assert.equal(await refused.exitCode(), 78);
+    assert.match(refused.said, /http\.host \(0\.0\.0\.0, flag --host\).*AUTH_TOKEN.*--insecure/);
+
+    const node = begin(flags, { AUTH_TOKEN: "dev-token", MCP_MESH_PUBLIC_URL: "http://127.0.0.1" });
+    await node.logged("NODE_STARTED");
+    await node.logged("TOKEN_WEAK");
+    assert.doesNotMatch(JSON.stringify(node.lines), /dev-token/);
+    node.child.kill("SIGTERM");
+    assert.equal(await node.exitCode(), 0);
+
+    const open = begin([...flags, "--insecure"], { MCP_MESH_PUBLIC_URL: "http://127.0.0.1" });
+    await open.logged("NODE_STARTED");
+  });
+
+  it("exits 78 on a file of tokens that can not be used", async () => {
+    const tokens = join(parent, "tokens.yaml");
+    writeFileSync(tokens, "tokens: [{ id: a, token: secret-of-a, role: root }]");
+    const node = begin(["--port", "0", "--data-dir", join(parent, "tokens")], { ATOLL_TOKENS: tokens });
+    assert.equal(await node.exitCode(), 78);
+    assert.match(node.said, /security\.tokens: .*tokens\[0\]\.role should be one of reader, agent, operator/);
+    assert.doesNotMatch(node.said, /secret-of-a/);
   });
 
   it("exits 78 on a wrong configuration", async () => {

@@ -4,7 +4,9 @@ import { Type } from "typebox";
 import { RegistryError } from "../../registry/errors.ts";
 import type { Registry } from "../../registry/interface.ts";
 import { asAgentId } from "../../types/ids.ts";
+import type { ChangeGuard } from "../../types/token.ts";
 import { rfc3339 } from "../../util/clock.ts";
+import { guardOf } from "../guard.ts";
 import { ignoreBodies } from "../json-body.ts";
 import type { Face } from "../modules.ts";
 import { AnyObject, isPossibleAgentId, Nothing, Strings, Timestamp } from "../schemas.ts";
@@ -53,14 +55,15 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
     bodyLimit: limits.meshBodyBytesMax,
     preValidation: async ({ body }: { body: unknown }) => dropNulls(body),
   };
-  app.post("/heartbeat", options, async ({ body }) => {
+  app.post("/heartbeat", options, async (request) => {
+    const { body } = request;
     const id = asAgentId(body.agent_id);
     const answer = { agent_id: body.agent_id, timestamp: rfc3339(clock.wallTime()) };
     const translation = translate(body, registry.get(id)?.record, leases.meshMs);
     if ("refusal" in translation) return { status: "error" as const, message: translation.refusal, ...answer };
     const { record, warnings } = translation;
     try {
-      const { agent, change } = await registry.register(id, record);
+      const { agent, change } = await registry.register(id, record, guardOf(request));
       metrics.registry.registration("mesh", change);
       const resolutions = await registry.inform(agent);
       return {
@@ -84,11 +87,12 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
     tags,
     summary: "Send a fast heartbeat",
     description: "200: nothing changed. 202: POST /heartbeat to learn what did. 410: register again. 503: not known.",
-    response: { 200: Nothing, 202: Nothing, 410: Nothing, 503: Nothing },
+    response: { 200: Nothing, 202: Nothing, 403: Nothing, 410: Nothing, 503: Nothing },
   };
-  app.head<{ Params: { id: string } }>("/heartbeat/:id", { schema: renew }, async ({ params }, reply) => {
-    if (params.id === "") return reply.callNotFound();
-    const status = await fastHeartbeat(registry, params.id);
+  app.head<{ Params: { id: string } }>("/heartbeat/:id", { schema: renew }, async (request, reply) => {
+    const { id } = request.params;
+    if (id === "") return reply.callNotFound();
+    const status = await fastHeartbeat(registry, id, guardOf(request));
     if (status < 300) metrics.registry.renewal("mesh");
     if (status === 503) reply.header("retry-after", 1);
     // Without a length some clients, Node's among them, take the answer to end with the connection, and dial anew for each.
@@ -102,9 +106,10 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
   };
   await app.register(async (bodiless) => {
     ignoreBodies(bodiless);
-    bodiless.delete<{ Params: { id: string } }>("/agents/:id", { schema: unregister }, async ({ params }, reply) => {
-      if (params.id === "") return reply.callNotFound();
-      const wasThere = isPossibleAgentId(params.id) && (await registry.deregister(asAgentId(params.id), "keep"));
+    bodiless.delete<{ Params: { id: string } }>("/agents/:id", { schema: unregister }, async (request, reply) => {
+      const { id } = request.params;
+      if (id === "") return reply.callNotFound();
+      const wasThere = isPossibleAgentId(id) && (await registry.deregister(asAgentId(id), "keep", guardOf(request)));
       if (wasThere) metrics.registry.deregistration("mesh");
       return reply.code(204).send();
     });
@@ -112,13 +117,18 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
 };
 
 /** What a HEAD is answered with; "gone" only when that is certain, since it makes an agent register anew (P12). */
-async function fastHeartbeat(registry: Registry, id: string): Promise<200 | 202 | 410 | 503> {
+async function fastHeartbeat(
+  registry: Registry,
+  id: string,
+  guard: ChangeGuard | undefined,
+): Promise<200 | 202 | 403 | 410 | 503> {
   try {
-    const { topologyChanged } = await registry.renewAndCompare(asAgentId(id));
+    const { topologyChanged } = await registry.renewAndCompare(asAgentId(id), guard);
     return topologyChanged ? 202 : 200;
   } catch (thrown) {
     if (!(thrown instanceof RegistryError)) throw thrown;
     const { code } = thrown.detail;
+    if (code === "NAMESPACE_NOT_ALLOWED" || code === "ENTITY_MISMATCH") return 403;
     return code === "UNKNOWN_AGENT" || code === "LEASE_LOST" ? 410 : 503;
   }
 }

@@ -5,6 +5,7 @@ import { RegistryError } from "../../registry/errors.ts";
 import type { AgentFilter, ListedAgent, Registry } from "../../registry/interface.ts";
 import { type AgentId, asAgentId } from "../../types/ids.ts";
 import { decodeNameCursor, encodeNameCursor } from "../cursor.ts";
+import { guardOf } from "../guard.ts";
 import type { Face } from "../modules.ts";
 import { OneOrMany, oneOrMany } from "../query.ts";
 import {
@@ -37,9 +38,10 @@ export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
     body: AgentInput,
     response: { 200: RegistrationAnswer, 201: RegistrationAnswer, ...ERROR_RESPONSES },
   };
-  app.put("/v1/agents/:id", { schema: register }, async ({ params, body }, reply) => {
+  app.put("/v1/agents/:id", { schema: register }, async (request, reply) => {
+    const { params, body } = request;
     const id = asAgentId(params.id);
-    const outcome = await registry.register(id, toRecord(id, body, leases.nativeMs));
+    const outcome = await registry.register(id, toRecord(id, body, leases.nativeMs), guardOf(request));
     metrics.registry.registration("v1", outcome.change);
     return reply.code(outcome.change === "created" ? 201 : 200).send(registrationAnswer(region, outcome));
   });
@@ -62,9 +64,9 @@ export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
     params,
     response: { 204: Nothing, ...ERROR_RESPONSES },
   };
-  app.delete("/v1/agents/:id", { schema: deregister }, async ({ params }, reply) => {
-    const id = asAgentId(params.id);
-    const wasThere = await registry.deregister(id, "purge");
+  app.delete("/v1/agents/:id", { schema: deregister }, async (request, reply) => {
+    const id = asAgentId(request.params.id);
+    const wasThere = await registry.deregister(id, "purge", guardOf(request));
     if (!wasThere) throw new RegistryError(id, { code: "UNKNOWN_AGENT", agentId: id });
     metrics.registry.deregistration("v1");
     return reply.code(204).send(undefined);
@@ -93,11 +95,13 @@ export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
       ...ERROR_RESPONSES,
     },
   };
-  app.post("/v1/agents/:id/renew", { schema: renew }, async ({ params, body }) => {
-    const { agent, leaseMs, renewInMs } = await registry.renew(asAgentId(params.id), body?.incarnation ?? null);
+  app.post("/v1/agents/:id/renew", { schema: renew }, async (request) => {
+    const incarnation = request.body?.incarnation ?? null;
+    const renewed = await registry.renew(asAgentId(request.params.id), incarnation, guardOf(request));
+    const { agent, leaseMs, renewInMs } = renewed;
     metrics.registry.renewal("v1");
-    const { id, incarnation, revision } = agent;
-    return { id, region, incarnation, revision, leaseMs, renewInMs: wholeMs(renewInMs) };
+    const { id, revision } = agent;
+    return { id, region, incarnation: agent.incarnation, revision, leaseMs, renewInMs: wholeMs(renewInMs) };
   });
 
   const list = {

@@ -1,8 +1,8 @@
 /** `atoll agents`: the agents of one region. */
 
-import { type AgentView, ApiClient } from "../api-client.ts";
+import type { AgentView } from "../api-client.ts";
 import { formatHealth, formatTable, type Output, printJson } from "../output.ts";
-import type { ClientOptions } from "./client-options.ts";
+import { type ClientOptions, connect } from "./client-options.ts";
 
 export interface AgentsOptions extends ClientOptions {
   readonly capability?: string;
@@ -26,13 +26,9 @@ export async function agents(options: AgentsOptions, output: Output): Promise<vo
   if (hasMore) output.note(`There are more: raise --limit above ${options.limit}.`);
 }
 
-async function list({
-  url,
-  capability,
-  health,
-  limit,
-}: AgentsOptions): Promise<{ listed: AgentView[]; hasMore: boolean }> {
-  const client = new ApiClient(url);
+async function list(options: AgentsOptions): Promise<{ listed: AgentView[]; hasMore: boolean }> {
+  const { capability, health, limit } = options;
+  const client = connect(options);
   const listed: AgentView[] = [];
   let cursor: string | undefined;
   do {

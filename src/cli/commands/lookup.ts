@@ -1,9 +1,9 @@
 /** `atoll lookup CAPABILITY`: who can do it, anywhere, and what did not answer. */
 
 import type { LookupExplanation, RegionTrace } from "../../types/lookup.ts";
-import { ApiClient, type LookupView } from "../api-client.ts";
+import type { LookupView } from "../api-client.ts";
 import { formatAge, formatHealth, formatTable, type Output, printJson, style } from "../output.ts";
-import type { ClientOptions } from "./client-options.ts";
+import { type ClientOptions, connect } from "./client-options.ts";
 
 export interface LookupOptions extends ClientOptions {
   readonly version?: string;
@@ -18,8 +18,8 @@ export interface LookupOptions extends ClientOptions {
 }
 
 export async function lookup(capability: string, options: LookupOptions, output: Output): Promise<void> {
-  const { url, json, ...query } = options;
-  const answer = await new ApiClient(url).lookup({ capability, ...query });
+  const { url: _url, token: _token, tokenFile: _file, json, ...query } = options;
+  const answer = await connect(options).lookup({ capability, ...query });
   if (json) return printJson(output, answer);
   output.print(formatAgents(answer));
   for (const line of describeRegions(answer)) output.note(line);

@@ -1,9 +1,9 @@
 /** Asks for a change of a region's members, again where that is safe and helps. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiClient, type MembersView, Refusal } from "../api-client.ts";
+import { type ApiClient, type MembersView, Refusal } from "../api-client.ts";
 import type { Output } from "../output.ts";
-import type { ClientOptions } from "./client-options.ts";
+import { type ClientOptions, connect } from "./client-options.ts";
 
 /** Longer than a node waits for a leader and then for the change. */
 const ANSWER_TIMEOUT_MS = 30_000;
@@ -14,11 +14,11 @@ const PASSING = ["NO_LEADER", "CHANGE_PENDING"];
 
 /** @throws CommandError as the node refused it, or UNREACHABLE */
 export async function askForChange(
-  { url }: ClientOptions,
+  options: ClientOptions,
   output: Output,
   ask: (client: ApiClient) => Promise<MembersView>,
 ): Promise<MembersView> {
-  const client = new ApiClient(url, { timeoutMs: ANSWER_TIMEOUT_MS });
+  const client = connect(options, { timeoutMs: ANSWER_TIMEOUT_MS });
   for (let tries = 1; ; tries++) {
     try {
       return await ask(client);

@@ -1,8 +1,8 @@
 /** `atoll members`: who belongs to a region, and changes of it. */
 
-import { ApiClient, type MembersView, type MemberView } from "../api-client.ts";
+import type { MembersView, MemberView } from "../api-client.ts";
 import { formatAge, formatLink, formatTable, type Output, printJson, showProgress, style } from "../output.ts";
-import { type ClientOptions, URL_DEFAULT } from "./client-options.ts";
+import { type ClientOptions, connect, URL_DEFAULT } from "./client-options.ts";
 import { askForChange } from "./member-change.ts";
 import { waitUntilVoter } from "./member-promotion.ts";
 
@@ -13,8 +13,9 @@ export interface AddMemberOptions extends ClientOptions {
   readonly timeout: number;
 }
 
-export async function listMembers({ url, json }: ClientOptions, output: Output): Promise<void> {
-  const found = await new ApiClient(url).members();
+export async function listMembers(options: ClientOptions, output: Output): Promise<void> {
+  const { url, json } = options;
+  const found = await connect(options).members();
   if (json) return printJson(output, found);
   output.print(formatMembers(found));
   const node = url === URL_DEFAULT ? "" : ` --url ${url}`;
@@ -38,7 +39,7 @@ export async function addMember(name: string, options: AddMemberOptions, output:
   }
   const promotion = { name, added, timeoutMs: options.timeout * 1_000 };
   const progress = showProgress(output, `${name} is a learner of ${added.region}, and votes once it has caught up`);
-  const promoted = await waitUntilVoter(new ApiClient(options.url), promotion, progress.update).finally(progress.end);
+  const promoted = await waitUntilVoter(connect(options), promotion, progress.update).finally(progress.end);
   report(options, output, promoted, `${name} votes in ${promoted.region}.`);
 }
 

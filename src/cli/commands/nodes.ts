@@ -1,11 +1,11 @@
 /** `atoll nodes`: every node of the federation, as one node sees it. */
 
-import { ApiClient } from "../api-client.ts";
 import { formatLink, formatTable, type Output, printJson } from "../output.ts";
-import type { ClientOptions } from "./client-options.ts";
+import { type ClientOptions, connect } from "./client-options.ts";
 
-export async function nodes({ url, json }: ClientOptions, output: Output): Promise<void> {
-  const found = await new ApiClient(url).nodes();
+export async function nodes(options: ClientOptions, output: Output): Promise<void> {
+  const { json } = options;
+  const found = await connect(options).nodes();
   if (json) return printJson(output, found);
   const rows = found.map((node) => [
     node.name,

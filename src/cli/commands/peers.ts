@@ -1,9 +1,9 @@
 /** `atoll peers`: where a region looks for other regions, and changes of it. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiClient, type PeerView } from "../api-client.ts";
+import type { ApiClient, PeerView } from "../api-client.ts";
 import { formatTable, type Output, printJson, showProgress, style } from "../output.ts";
-import type { ClientOptions } from "./client-options.ts";
+import { type ClientOptions, connect } from "./client-options.ts";
 
 export interface AddPeerOptions extends ClientOptions {
   /** How long to wait until a node is found there, in seconds. */
@@ -12,15 +12,16 @@ export interface AddPeerOptions extends ClientOptions {
 
 const ASK_AGAIN_MS = 200;
 
-export async function listPeers({ url, json }: ClientOptions, output: Output): Promise<void> {
-  const peers = await new ApiClient(url).peers();
-  if (json) return printJson(output, { peers });
+export async function listPeers(options: ClientOptions, output: Output): Promise<void> {
+  const peers = await connect(options).peers();
+  if (options.json) return printJson(output, { peers });
   output.print(formatPeers(peers));
 }
 
 /** Succeeds as soon as the region knows the name: that nobody answers there yet is said, and is no failure. */
-export async function addPeer(name: string, { url, json, timeout }: AddPeerOptions, output: Output): Promise<void> {
-  const client = new ApiClient(url);
+export async function addPeer(name: string, options: AddPeerOptions, output: Output): Promise<void> {
+  const { json, timeout } = options;
+  const client = connect(options);
   const named = await client.addPeer(name);
   const progress = showProgress(output, `${name} is dialled`);
   const peers = await untilFound(client, { name, named, timeoutMs: timeout * 1_000 }).finally(progress.end);
@@ -35,9 +36,9 @@ export async function addPeer(name: string, { url, json, timeout }: AddPeerOptio
   output.print(formatPeers(peers));
 }
 
-export async function removePeer(name: string, { url, json }: ClientOptions, output: Output): Promise<void> {
-  const peers = await new ApiClient(url).removePeer(name);
-  if (json) return printJson(output, { peers });
+export async function removePeer(name: string, options: ClientOptions, output: Output): Promise<void> {
+  const peers = await connect(options).removePeer(name);
+  if (options.json) return printJson(output, { peers });
   output.print(`${name} is dialled no more. Links that exist stay.`);
   output.print(formatPeers(peers));
 }

@@ -1,11 +1,12 @@
 /** `atoll status`: is this region well, and what does it see of the others? */
 
-import { ApiClient, type ClusterView, type RegionView } from "../api-client.ts";
+import type { ClusterView, RegionView } from "../api-client.ts";
 import { formatAge, formatLink, formatTable, type Output, printJson, style } from "../output.ts";
-import type { ClientOptions } from "./client-options.ts";
+import { type ClientOptions, connect } from "./client-options.ts";
 
-export async function status({ url, json }: ClientOptions, output: Output): Promise<void> {
-  const client = new ApiClient(url);
+export async function status(options: ClientOptions, output: Output): Promise<void> {
+  const { json } = options;
+  const client = connect(options);
   const [cluster, regions] = await Promise.all([client.cluster(), client.regions()]);
   if (json) return printJson(output, { cluster, regions });
   output.print(describeNode(cluster));

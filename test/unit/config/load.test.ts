@@ -81,7 +81,12 @@ describe("defaults", () => {
   });
 
   it("follow from other options: name, address for nodes, address for agents", () => {
-    const everywhere = { ATOLL_REGION: "us-east", HOST: "0.0.0.0", ATOLL_NETWORK_HOST: "0.0.0.0" };
+    const everywhere = {
+      ATOLL_REGION: "us-east",
+      HOST: "0.0.0.0",
+      ATOLL_INSECURE: "on",
+      ATOLL_NETWORK_HOST: "0.0.0.0",
+    };
     const { node, http, network } = load({ env: everywhere }).config;
     assert.equal(node.name, "us-east-1");
     assert.equal(http.publicUrl, "http://box:8000");
@@ -156,6 +161,7 @@ describe("names in the environment", () => {
     ["MCP_MESH_PROPAGATE_HEADERS", "x-audit-id, x-tenant*", "http.propagateHeaders", ["x-audit-id", "x-tenant*"]],
     ["MCP_MESH_PUBLIC_URL", "http://registry:8000", "http.publicUrl", "http://registry:8000"],
     ["PEER_REGISTRIES", "registry-west.global", "network.peers", ["registry-west.global"]],
+    ["AUTH_TOKEN", "dev-token", "security.authToken", "dev-token"],
     ["ENCRYPTION_KEY", KEY, "network.encryptionKey", KEY],
     ["DEFAULT_TIMEOUT_THRESHOLD", "40", "registry.meshLeaseMs", 40_000],
     ["AGENT_TIMEOUT", "90s", "registry.seedLeaseMs", 90_000],
@@ -171,7 +177,7 @@ describe("names in the environment", () => {
 
   for (const [name, text, path, value] of NAMES) {
     it(`${name}=${text} sets ${path}`, () => {
-      const env = { ENCRYPTION_KEY: KEY, [name]: text };
+      const env = { ENCRYPTION_KEY: KEY, ATOLL_INSECURE: "on", [name]: text };
       const [group = "", key = ""] = path.split(".");
       const config = structuredClone(load({ env }).config) as unknown as Record<string, Record<string, unknown>>;
       assert.deepEqual(config[group]?.[key], value);
@@ -209,14 +215,14 @@ describe("names in the environment", () => {
 
   it("that change nothing are accepted and told, with those that safety may rest on marked", () => {
     const { ignored } = load({
-      env: { DATABASE_TYPE: "sqlite", AUTH_TOKEN: "secret", ENABLE_LEADER_ELECTION: "true" },
+      env: { DATABASE_TYPE: "sqlite", MCP_MESH_TLS_MODE: "secret", ENABLE_LEADER_ELECTION: "true" },
     });
     assert.deepEqual(
       ignored.map(({ name, isWarning }) => [name, isWarning]),
       [
-        ["AUTH_TOKEN", true],
         ["DATABASE_TYPE", false],
         ["ENABLE_LEADER_ELECTION", false],
+        ["MCP_MESH_TLS_MODE", true],
       ],
     );
     assert.doesNotMatch(JSON.stringify(ignored), /"secret"/);
@@ -319,6 +325,12 @@ describe("rules that span options", () => {
       { ATOLL_NETWORK_DNS_SERVERS: "10.0.0.1,dns.example" },
       /network\.dnsServers/,
     ],
+    [
+      "P11: strangers are not served without a token",
+      { HOST: "0.0.0.0" },
+      /http\.host \(0\.0\.0\.0, environment HOST\) and security\.authToken .*AUTH_TOKEN.*HOST=127\.0\.0\.1.*ATOLL_INSECURE=on/,
+    ],
+    ["each token is long enough", { AUTH_TOKEN: "long-enough,short" }, /security\.authToken \(\[secret\]/],
     ["P11: announcing needs the shared key", { ATOLL_NETWORK_MDNS: "on" }, /network\.encryptionKey .* network\.mdns/],
     ["P11: peers need the shared key", { PEER_REGISTRIES: "west" }, /network\.encryptionKey .* network\.peers/],
     ["ports differ for operators", { MCP_MESH_ADMIN_PORT: "8000" }, /http\.adminPort .* http\.port/],
@@ -369,4 +381,27 @@ describe("rules that span options", () => {
     load({ env: { ATOLL_RAFT_LOG_TAIL_ENTRIES: "10000", ATOLL_FEDERATION_SUMMARY_FRESH_MS: "2000" } });
     load({ env: { ATOLL_HTTP_BODY_BYTES_MAX: "64KiB" } });
   });
+});
+
+describe("listening", () => {
+  for (const host of ["127.0.0.1", "127.8.0.1", "localhost", "::1"]) {
+    it(`is open to this machine on ${host} without a token`, () => {
+      assert.equal(load({ env: { HOST: host } }).config.http.host, host);
+    });
+  }
+  const elsewhere = { HOST: "10.0.0.1" };
+  for (const more of [
+    { AUTH_TOKEN: "new-token-1,old-token-1" },
+    { ATOLL_TOKENS: "/etc/atoll/tokens.yaml" },
+    { ATOLL_INSECURE: "on" },
+  ]) {
+    it(`P11: is open to others with ${Object.keys(more)}`, () => {
+      assert.equal(load({ env: { ...elsewhere, ...more } }).config.http.host, "10.0.0.1");
+    });
+  }
+  for (const host of ["0.0.0.0", "::", "10.0.0.1", "registry.example", "127.0.0.1.example"]) {
+    it(`P11: is refused on ${host} without one`, () => {
+      assert.match(problemsOf({ env: { HOST: host } }).join(), /security\.authToken/);
+    });
+  }
 });

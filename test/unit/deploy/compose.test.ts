@@ -40,7 +40,7 @@ function environmentOf(service: Service): Record<string, string> {
   const defaults = [...image.matchAll(/(\w+)=(\S+)/g)].map(([, name = "", value = ""]) => [name, value]);
   const set = Object.entries(service.environment).map(([name, value]) => [
     name,
-    value.replace(/^\$\{ENCRYPTION_KEY:\?.*\}$/, "0123456789abcdef0123456789abcdef"),
+    value.replace(/^\$\{ENCRYPTION_KEY:\?.*\}$/, "0123456789abcdef0123456789abcdef").replace(/^\$\{\w+:-(.*)\}$/, "$1"),
   ]);
   return Object.fromEntries([...defaults, ...set]);
 }

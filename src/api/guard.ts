@@ -1,0 +1,72 @@
+/**
+ * Stands before every route: who asks, and whether the table of `access.ts` lets them.
+ *
+ * It runs before a body is read. Where nobody is asked for anything it costs one comparison.
+ */
+
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
+import { type Authenticator, type Caller, requireRole } from "../security/authenticator.ts";
+import type { ChangeGuard } from "../types/token.ts";
+import { type Access, accessOf, UNLISTED } from "./access.ts";
+
+/** What decides whether a request is served. */
+export interface HttpSecurity {
+  readonly authenticator: Authenticator;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who asks; null where nobody is asked who they are. */
+    caller: Caller | null;
+  }
+  interface FastifyInstance {
+    /** The routes met, as `METHOD /url`, and what the table of `access.ts` has for each; undefined where it has nothing. */
+    accessOfRoutes: ReadonlyMap<string, Access | undefined>;
+  }
+  interface FastifyContextConfig {
+    /** Set where a route is none of the table: it answers that there is none. */
+    isNoRoute?: true;
+  }
+}
+
+/** Whose agents a request may change. */
+export function guardOf({ caller }: FastifyRequest): ChangeGuard | undefined {
+  return caller?.guard;
+}
+
+/** Puts the guard before every route that is added to `app` from now on. */
+export function guardRoutes(app: FastifyInstance, security: HttpSecurity | undefined): void {
+  const met = new Map<string, Access | undefined>();
+  app.decorate("accessOfRoutes", met);
+  app.decorateRequest("caller", null);
+  app.addHook("onRoute", (route) => {
+    if (route.config?.isNoRoute === true) return;
+    const methods = [route.method].flat();
+    const listed = methods.map((method) => accessOf(method, route.url));
+    methods.forEach((method, i) => void met.set(`${method} ${route.url}`, listed[i]));
+    // Routes of several methods have one handler, and so one rule: the table says the same of all of them.
+    const access = listed[0] ?? UNLISTED;
+    if (security === undefined || access.who === "probe") return;
+    const others = [route.onRequest ?? []].flat().filter((hook) => !GUARDS.has(hook));
+    const guard = guardFor(security, access);
+    GUARDS.add(guard);
+    route.onRequest = [guard, ...others];
+  });
+}
+
+/** A GET that also has a HEAD is met twice, with the hooks that the first one got. */
+const GUARDS = new WeakSet<object>();
+
+function guardFor({ authenticator }: HttpSecurity, { who }: Access): onRequestHookHandler {
+  return (request, _reply, done) => {
+    if (!authenticator.isEnforced) return done();
+    try {
+      const caller = authenticator.identify(request.headers.authorization, null);
+      if (who !== "public" && who !== "probe") requireRole(caller, who);
+      request.caller = caller;
+    } catch (error) {
+      return done(error as Error);
+    }
+    done();
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * Files that are read again when they change, such as tokens and certificates: what replaces them need not stop the node.
+ *
+ * They are looked at, not listened to: mounted secrets are replaced by renaming folders, of which watchers hear nothing. What
+ * can not be used is said, and what was read before stays in force.
+ */
+
+import { readFileSync, statSync } from "node:fs";
+import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
+
+const LOOK_MS = 2_000;
+const FILE_BYTES_MAX = 4 * 1024 * 1024;
+
+export interface WatchedFilesOptions {
+  readonly paths: readonly string[];
+  readonly clock: Clock;
+  /** Takes the files as they now are. What it throws goes to `onUnusable`, once for each state of the files. */
+  readonly onChange: (texts: readonly string[]) => void;
+  readonly onUnusable: (error: unknown) => void;
+}
+
+export class WatchedFiles {
+  readonly #options: WatchedFilesOptions;
+  #seen: string;
+  #cancel: CancelTimer = () => {};
+
+  /** Takes the files as they are. @throws what reading them, or `onChange`, throws */
+  constructor(options: WatchedFilesOptions) {
+    this.#options = options;
+    this.#seen = this.#stamp();
+    options.onChange(this.#read());
+  }
+
+  start(): void {
+    const { clock, onUnusable } = this.#options;
+    this.#cancel = repeat(clock, LOOK_MS, () => {
+      try {
+        this.look();
+      } catch (error) {
+        onUnusable(error);
+      }
+    });
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  /** Takes the files if they are others than last time. @throws as the constructor */
+  look(): void {
+    const stamp = this.#stamp();
+    if (stamp === this.#seen) return;
+    this.#seen = stamp;
+    this.#options.onChange(this.#read());
+  }
+
+  #stamp(): string {
+    return this.#options.paths
+      .map((path) => {
+        const stats = statSync(path, { throwIfNoEntry: false });
+        return stats === undefined ? "none" : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
+      })
+      .join("\n");
+  }
+
+  #read(): string[] {
+    return this.#options.paths.map((path) => {
+      const { size } = statSync(path);
+      if (size > FILE_BYTES_MAX) throw new Error(`${path} has ${size} bytes; at most ${FILE_BYTES_MAX} are read`);
+      return readFileSync(path, "utf8");
+    });
+  }
+}

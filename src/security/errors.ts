@@ -1,0 +1,18 @@
+/** Why a request is not served. Codes are part of the API (docs/errors.md); no detail holds a secret. */
+
+import type { Role } from "../types/token.ts";
+import { AtollError } from "../util/errors.ts";
+
+export type AccessErrorDetail =
+  | { readonly code: "TOKEN_MISSING"; readonly needed: Role }
+  /** `token` is the id, where what was sent names one. */
+  | { readonly code: "TOKEN_UNKNOWN"; readonly token?: string }
+  | { readonly code: "TOKEN_REVOKED"; readonly token: string }
+  | { readonly code: "TOKEN_EXPIRED"; readonly token: string; readonly expiredAtMs: number }
+  | { readonly code: "ROLE_MISSING"; readonly token: string; readonly role: Role; readonly needed: Role };
+
+export class AccessError extends AtollError<AccessErrorDetail> {}
+
+export function accessError(detail: AccessErrorDetail): AccessError {
+  return new AccessError("the request is not served", detail);
+}
