@@ -59,15 +59,28 @@ export function saveReport(report: Origin & { readonly bench: string }): string 
   return path;
 }
 
+/** How much the commit of a clone changed, such as `3 files changed, 12 insertions(+)`; empty outside of one. */
+export function commitSize(): string {
+  return isClone() ? git("show", "--shortstat", "--format=", "HEAD") : "";
+}
+
 /** The commit of a clone; of an installed package, which lies in somebody else's repository if in any, its version. */
 function commit(): string {
-  const git = (...args: string[]) =>
-    execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8", stdio: "pipe" }).trim();
+  if (!isClone()) return `version ${VERSION}`;
+  return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : " with changes"}`;
+}
+
+function isClone(): boolean {
   try {
-    const root = dirname(createRequire(import.meta.url).resolve("atoll/package.json"));
-    if (git("rev-parse", "--show-toplevel") !== root) return `version ${VERSION}`;
-    return `${git("rev-parse", "--short", "HEAD")}${git("status", "--porcelain") === "" ? "" : " with changes"}`;
+    return (
+      git("rev-parse", "--show-toplevel") === dirname(createRequire(import.meta.url).resolve("atoll/package.json"))
+    );
   } catch {
-    return `version ${VERSION}`;
+    // No git here, or no repository.
+    return false;
   }
+}
+
+function git(...args: string[]): string {
+  return execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8", stdio: "pipe" }).trim();
 }

@@ -6,7 +6,7 @@
  * log with group commit; so does what came while it was on its way. No network, no encoding, no consensus.
  */
 
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface AppendOptions {
@@ -23,6 +23,7 @@ export interface AppendResult {
 }
 
 export async function appendAndSync({ parent, recordBytes, writers, seconds }: AppendOptions): Promise<AppendResult> {
+  await mkdir(parent, { recursive: true });
   const folder = await mkdtemp(join(parent, "append-"));
   const file = await open(join(folder, "log"), "a");
   try {

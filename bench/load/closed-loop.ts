@@ -15,7 +15,8 @@ export interface Request {
   readonly origin: string;
   readonly method: HttpRequest["method"];
   readonly path: string;
-  /** Sent as JSON. */
+  readonly headers?: HttpRequest["headers"];
+  /** Text is sent as it is, anything else as JSON. */
   readonly body?: unknown;
   /** Statuses beside 2xx that are no failure. */
   readonly expected?: readonly number[];
@@ -32,8 +33,11 @@ export interface LoadResult {
   readonly maxMs: number;
 }
 
-/** How long a load goes on: for so many requests, or for a time. */
-export type Load = { readonly clients: number } & ({ readonly count: number } | { readonly seconds: number });
+/** How long a load goes on: for so many requests, or for a time, and no longer than until `signal` is aborted. */
+export type Load = { readonly clients: number; readonly signal?: AbortSignal } & (
+  | { readonly count: number }
+  | { readonly seconds: number }
+);
 
 /**
  * Runs `clients` loops until the load is done.
@@ -41,7 +45,7 @@ export type Load = { readonly clients: number } & ({ readonly count: number } | 
  * @param next - the i-th request, from 0
  */
 export async function closedLoop(phase: string, load: Load, next: (i: number) => Request): Promise<LoadResult> {
-  const { clients } = load;
+  const { clients, signal } = load;
   const http = new HttpClient({ connectionsMax: clients, timeoutMs: TIMEOUT_MS });
   const microseconds = build({
     lowestDiscernibleValue: 1,
@@ -51,7 +55,9 @@ export async function closedLoop(phase: string, load: Load, next: (i: number) =>
   let issued = 0;
   let failed = 0;
   const began = performance.now();
-  const isDone = () => ("count" in load ? issued >= load.count : performance.now() - began >= load.seconds * 1_000);
+  const isDone = () =>
+    signal?.aborted === true ||
+    ("count" in load ? issued >= load.count : performance.now() - began >= load.seconds * 1_000);
   const client = async () => {
     while (!isDone()) {
       const request = next(issued++);
@@ -73,10 +79,11 @@ export async function warmUp(clients: number, count: number, next: (i: number) =
 }
 
 /** @returns whether it was answered as expected; a benchmark counts what was not, and goes on */
-async function send(http: HttpClient, { origin, method, path, body, expected = [] }: Request): Promise<boolean> {
-  const json = body === undefined ? {} : { headers: JSON_BODY, body: JSON.stringify(body) };
-  const answer = await http.send(origin, { method, path, ...json });
-  return isAcknowledged(answer) || expected.includes(answer.status);
+async function send(http: HttpClient, { origin, method, path, headers, body, expected }: Request): Promise<boolean> {
+  const content =
+    body === undefined ? {} : { headers: JSON_BODY, body: typeof body === "string" ? body : JSON.stringify(body) };
+  const answer = await http.send(origin, { method, path, ...content, ...(headers && { headers }) });
+  return isAcknowledged(answer) || (expected?.includes(answer.status) ?? false);
 }
 
 function percentiles(microseconds: Histogram): { p50Ms: number; p99Ms: number; maxMs: number } {

@@ -16,15 +16,55 @@ const FAULTS = [
   "restart-all",
 ];
 const PEERS = ["etcd"];
+/** What measures Atoll beside others, and what for; in the order of `bench/`. */
+const COMPARISONS = {
+  throughput: "registrations, signs of life and renewals per second",
+  lookup: "lookups per second, as a region grows, and abroad",
+  memory: "memory per agent, an idle region, the start of a full node",
+  all: "throughput, lookup and memory",
+} as const;
+const COMPARED_PEERS = ["etcd", "mcp-mesh-registry"];
 /** One region to break, and another one to be cut from. */
 const REGIONS = "us-east:3,us-west:1";
 /** Ports for nodes lie 10,000 above, and so below those that systems give to clients. */
 const HTTP_BASE = 22_640;
+const COMPARISON_HTTP_BASE = 20_600;
 const MINUTE_MS = 60_000;
 
 export function addBench(program: Command, output: Output): void {
   const bench = program.command("bench").description("measure a registry on this machine");
   addFailover(bench, output);
+  for (const [name, what] of Object.entries(COMPARISONS)) addComparison(bench, name, what, output);
+}
+
+function addComparison(bench: Command, name: string, what: string, output: Output): void {
+  bench
+    .command(name)
+    .description(`measure ${what}`)
+    .option("--only <list>", "only these scenarios", words, [])
+    .option(
+      "--peer <list>",
+      `measure these as well, where they can be had: ${COMPARED_PEERS.join(",")}`,
+      moreOf("peer", COMPARED_PEERS),
+      [],
+    )
+    .option("--pairs <count>", "interleaved pairs of each comparison", whole(1, 100), 5)
+    .option("--seconds <count>", "of each turn of a pair", whole(1, 600), 4)
+    .option("--clients <count>", "each waits for its answer before it asks again", whole(1, 256), 64)
+    .option("--agents <count>", "in a region whose rates are measured by number of clients", whole(100, 100_000), 1_000)
+    .option(
+      "--steps <list>",
+      "numbers of clients that these rates are measured with",
+      counts(1, 256),
+      [1, 4, 16, 64, 256],
+    )
+    .option("--http-base <port>", "HTTP port of the first node", whole(1, 54_000), COMPARISON_HTTP_BASE)
+    .option("--out <file>", `the report as JSON; beside it lies FILE.html (default: bench/out/${name}-TIME.json)`)
+    .option("--json", "print the report as JSON", false)
+    .action(async ({ peer, json, ...rest }) => {
+      const { comparison } = await import("../../../bench/comparison/command.ts");
+      await comparison({ ...rest, bench: name, peers: peer, isJson: json, out: rest.out }, output);
+    });
 }
 
 function addFailover(bench: Command, output: Output): void {
@@ -32,11 +72,11 @@ function addFailover(bench: Command, output: Output): void {
     .command("failover")
     .description("break a cluster under load, and show what that did to its clients")
     .option("--rounds <count>", "how often each fault is injected", whole(1, 1_000), 3)
-    .option("--faults <list>", `which: ${FAULTS.join(",")}`, words("fault", FAULTS), FAULTS)
+    .option("--faults <list>", `which: ${FAULTS.join(",")}`, wordsOf("fault", FAULTS), FAULTS)
     .option(
       "--peer <list>",
       `measure these after Atoll, under the same load: ${PEERS.join(",")}`,
-      words("peer", PEERS),
+      moreOf("peer", PEERS),
       [],
     )
     .option("--regions <list>", "regions to start, and their nodes; clients use the first", REGIONS)
@@ -74,9 +114,23 @@ function whole(min: number, max: number): (text: string) => number {
   };
 }
 
-function words(what: string, known: readonly string[]): (text: string) => string[] {
+function counts(min: number, max: number): (text: string) => number[] {
+  return (text) => words(text).map(whole(min, max));
+}
+
+function words(text: string): string[] {
+  return [...new Set(text.split(",").map((word) => word.trim()))];
+}
+
+/** The option may be given again, for more. */
+function moreOf(what: string, known: readonly string[]): (text: string, before: readonly string[]) => string[] {
+  const choose = wordsOf(what, known);
+  return (text, before) => [...new Set([...before, ...choose(text)])];
+}
+
+function wordsOf(what: string, known: readonly string[]): (text: string) => string[] {
   return (text) => {
-    const chosen = [...new Set(text.split(",").map((word) => word.trim()))];
+    const chosen = words(text);
     const unknown = chosen.find((word) => !known.includes(word));
     if (unknown === undefined) return chosen;
     throw new InvalidArgumentError(

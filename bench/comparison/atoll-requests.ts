@@ -1,0 +1,39 @@
+/** What agents send to Atoll on its native face, of the same size as what others are sent. */
+
+import type { HttpRequest } from "../load/http-client.ts";
+import { agentId, capabilityOf, paddingFor } from "../peers/sample-agents.ts";
+
+const JSON_HEADERS = { "content-type": "application/json" };
+/** Longer than any run: nothing ends by time. */
+const LEASE_MS = 86_400_000;
+
+/** A registration whose body has `RECORD_BYTES`. */
+export function registration(i: number): HttpRequest {
+  return put(i, [{ name: capabilityOf(i), version: "1.2.0", tags: ["english", "fast"] }]);
+}
+
+/** The same of an agent that offers `count` capabilities; the first one is what other agents share with it. */
+export function registrationOf(i: number, count: number): HttpRequest {
+  const first = { name: capabilityOf(i), version: "1.2.0", tags: ["english", "fast"] };
+  const others = Array.from({ length: count - 1 }, (_, j) => ({ ...first, name: `${capabilityOf(i)}-${j}` }));
+  return put(i, [first, ...others]);
+}
+
+export function renewal(i: number): HttpRequest {
+  return { method: "POST", path: `/v1/agents/${agentId(i)}/renew`, headers: JSON_HEADERS, body: "{}" };
+}
+
+/** In this region alone: what a node answers from its own memory. */
+export function localLookup(i: number): HttpRequest {
+  return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}&scope=region` };
+}
+
+export function lookupIn(region: string, i: number): HttpRequest {
+  return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}&region=${region}` };
+}
+
+function put(i: number, capabilities: readonly object[]): HttpRequest {
+  const body = { endpoint: `http://${agentId(i)}:8080`, capabilities, leaseMs: LEASE_MS };
+  const padded = { ...body, description: paddingFor({ ...body, description: "" }) };
+  return { method: "PUT", path: `/v1/agents/${agentId(i)}`, headers: JSON_HEADERS, body: JSON.stringify(padded) };
+}
