@@ -5,6 +5,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { Trend } from "../metrics/trend.ts";
 import type { ChangeFeed } from "../registry/change-feed.ts";
 import type { Registry } from "../registry/interface.ts";
+import type { Tracing } from "../types/tracing.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
@@ -33,6 +34,8 @@ export interface FaceOptions {
   readonly security?: HttpSecurity;
   /** True from the moment the node was told to stop. */
   readonly isShuttingDown: () => boolean;
+  /** Absent on nodes that export no traces. */
+  readonly tracing?: Tracing | undefined;
 }
 
 export interface HttpLimits {

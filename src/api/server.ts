@@ -22,6 +22,7 @@ import type { FaceOptions } from "./modules.ts";
 import { createNotFoundHandler, isNativePath, undecodablePath } from "./not-found.ts";
 import { addMetricsRoute, operations } from "./operations.ts";
 import { seedForms } from "./seed-forms.ts";
+import { traceRequests } from "./tracing.ts";
 import { nativeFace } from "./v1/index.ts";
 import { createValidatorCompiler } from "./validation.ts";
 
@@ -99,6 +100,7 @@ function createApp(options: ServerOptions): FastifyInstance {
   app.setErrorHandler(answerNativeError);
   app.setNotFoundHandler(createNotFoundHandler(app));
   readJsonBodies(app, "application/json");
+  if (options.tracing !== undefined) traceRequests(app, options.tracing);
   app.addHook("onSend", (_request, reply, payload, done) => {
     setCommonHeaders(reply);
     done(null, payload);

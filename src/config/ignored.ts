@@ -41,7 +41,7 @@ const IGNORED: readonly IgnoredNames[] = [
   },
   {
     names: /^(MCP_MESH_DISTRIBUTED_TRACING_ENABLED|REDIS_URL|TEMPO_URL|TELEMETRY_ENDPOINT)$/,
-    reason: "this version writes no traces",
+    reason: "traces are exported to OTEL_EXPORTER_OTLP_ENDPOINT, where that is set",
   },
   {
     names: /^(ENABLE_(CORS|METRICS|PROMETHEUS|EVENTS)|ALLOWED_(ORIGINS|METHODS|HEADERS)|ACCESS_LOG|REGISTRY_NAME)$/,

@@ -497,6 +497,42 @@ const SecurityOptions = group({
   }),
 });
 
+const TracingOptions = group({
+  endpoint: Type.Optional(
+    text({
+      description: "OpenTelemetry collector that traces are exported to, by OTLP over HTTP. Absent means no traces.",
+      maxLength: 2_048,
+      pattern: "^https?://[^\\s/?#]+(/[^\\s?#]*)?$",
+      expected: "an http:// or https:// URL without query; /v1/traces is added",
+      aliases: ["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    }),
+  ),
+  headers: Type.Optional(
+    text({
+      description: "Headers of exports, such as a token of the collector.",
+      maxLength: 4_096,
+      pattern: "^[^\\s=,]+=[^,]*(,\\s*[^\\s=,]+=[^,]*)*$",
+      expected: "a list of name=value, separated by commas",
+      isSecret: true,
+      aliases: ["OTEL_EXPORTER_OTLP_HEADERS"],
+    }),
+  ),
+  sampleShare: share({
+    description: "Share of the requests that are traced, of those that belong to no trace yet.",
+    default: 1,
+    minimum: 0,
+    maximum: 1,
+    aliases: ["OTEL_TRACES_SAMPLER_ARG"],
+  }),
+  serviceName: text({
+    description: "What this node is called among the services that the collector knows.",
+    default: "atoll",
+    maxLength: 255,
+    expected: "1 to 255 characters",
+    aliases: ["OTEL_SERVICE_NAME"],
+  }),
+});
+
 export const ConfigSchema = group({
   node: NodeOptions,
   http: HttpOptions,
@@ -505,6 +541,7 @@ export const ConfigSchema = group({
   raft: RaftOptions,
   registry: RegistryOptions,
   federation: FederationOptions,
+  tracing: TracingOptions,
 });
 
 type DeepReadonly<Value> = { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> };

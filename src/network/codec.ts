@@ -9,6 +9,7 @@
  */
 
 import { Packr } from "msgpackr";
+import { isTraceparent, TRACEPARENT_LENGTH } from "../types/tracing.ts";
 import { messageOf } from "../util/errors.ts";
 
 /** Bytes from outside that mean nothing here. */
@@ -250,4 +251,11 @@ export function asText(value: unknown, what: string, lengthMax: number): string 
 export function asBytes(value: unknown, what: string): Uint8Array {
   if (!(value instanceof Uint8Array)) throw new DecodeError(`${what} is not binary`);
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/** What another node's work is part of, as W3C Trace Context writes it. */
+export function asTraceparent(value: unknown): string {
+  const text = asText(value, "traceparent", TRACEPARENT_LENGTH);
+  if (!isTraceparent(text)) throw new DecodeError("a traceparent can not be read");
+  return text;
 }

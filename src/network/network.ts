@@ -2,6 +2,7 @@
 
 import { isIP } from "node:net";
 import type { ClusterId, FederationId, NodeId, NodeName, RegionId } from "../types/ids.ts";
+import type { Tracing } from "../types/tracing.ts";
 import { type Clock, sleep } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -67,6 +68,8 @@ export interface NetworkOptions {
   readonly helloMs?: number;
   /** Most bytes of appends and proposals that wait for one peer. */
   readonly raftQueueBytesMax?: number;
+  /** Absent on nodes that export no traces. */
+  readonly tracing?: Tracing | undefined;
 }
 
 export interface Network {
@@ -138,7 +141,12 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     isConnected: (nodeId) => host.get(nodeId) !== undefined,
     dial: (addresses) => redialer.announced(addresses),
   });
-  const requests = new Libp2pRequestResponse({ ...common, links: host, servedMax: DEFAULTS.servedMax });
+  const requests = new Libp2pRequestResponse({
+    ...common,
+    links: host,
+    servedMax: DEFAULTS.servedMax,
+    tracing: options.tracing,
+  });
   const queueBytesMax = options.raftQueueBytesMax ?? DEFAULTS.raftQueueBytesMax;
   const raft = new Libp2pRaftTransport({ ...common, links: host, region, queueBytesMax });
   const directory = new LinkPeerDirectory(host, (ofRegion, addresses) => redialer.learn(ofRegion, addresses));

@@ -10,7 +10,7 @@ import { asNodeId, type ClusterId, type NodeId } from "../types/ids.ts";
 import { decodeMembership, encodeMembership, type Membership } from "../types/membership.ts";
 import type { EntryKind, LogEntry, ProposalId, RaftMessage, SnapshotHeader } from "../types/raft.ts";
 import { invariant, messageOf } from "../util/errors.ts";
-import { asArray, asBoolean, asBytes, asCount, asText, DecodeError, pack, unpack } from "./codec.ts";
+import { asArray, asBoolean, asBytes, asCount, asText, asTraceparent, DecodeError, pack, unpack } from "./codec.ts";
 
 /** A message's code is its place here: append only. */
 const MESSAGE_TYPES = [
@@ -72,7 +72,7 @@ function encodeBody(message: RaftMessage): readonly unknown[] {
     case "heartbeatResponse":
       return [message.readRound];
     case "propose":
-      return [message.entries];
+      return message.traces === undefined ? [message.entries] : [message.entries, message.traces];
     case "proposeRefused": {
       const proposals = message.proposals.map(({ session, sequence }) => [session, sequence]);
       return [REFUSALS.indexOf(message.reason), message.leader, proposals];
@@ -138,10 +138,8 @@ function decodeBody(type: RaftMessage["type"], fields: readonly unknown[]): Body
       const [readRound] = asArray(fields, type, 1);
       return { type, readRound: asCount(readRound, "readRound") };
     }
-    case "propose": {
-      const [entries] = asArray(fields, type, 1);
-      return { type, entries: asArray(entries, "entries").map((entry) => asBytes(entry, "entry")) };
-    }
+    case "propose":
+      return decodePropose(fields);
     case "proposeRefused":
       return decodeProposeRefused(fields);
     case "readIndex": {
@@ -188,6 +186,16 @@ function decodeEntry(row: unknown, index: number): LogEntry {
   const entry = { index, term: asCount(term, "entry term"), kind, data: asBytes(data, "entry data") };
   if (kind === "membership") asMembership(entry.data);
   return entry;
+}
+
+function decodePropose(fields: readonly unknown[]): Body {
+  const [list, traceList] = asArray(fields, "propose", fields.length === 2 ? 2 : 1);
+  const entries = asArray(list, "entries").map((entry) => asBytes(entry, "entry"));
+  if (traceList === undefined) return { type: "propose", entries };
+  const traces = asArray(traceList, "traces", entries.length).map((trace) =>
+    trace === null ? null : asTraceparent(trace),
+  );
+  return { type: "propose", entries, traces };
 }
 
 function decodeProposeRefused(fields: readonly unknown[]): Body {

@@ -6,10 +6,11 @@
  */
 
 import type { NodeId } from "../types/ids.ts";
+import type { Tracing } from "../types/tracing.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { AtollError, InvariantViolation, invariant, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
-import { asArray, asBoolean, asCount, asText, DecodeError, pack, unpack } from "./codec.ts";
+import { asArray, asBoolean, asCount, asText, asTraceparent, DecodeError, pack, unpack } from "./codec.ts";
 import { type ByteStream, FrameChannel } from "./frame-channel.ts";
 import { NetworkError, type PeerInfo, type RequestHandler, type RequestResponse } from "./interface.ts";
 import type { Links } from "./links.ts";
@@ -33,12 +34,19 @@ export interface RequestResponseParts {
   readonly metrics: NetworkMetrics;
   /** Requests of one peer that are served at a time; more are answered OVERLOADED. */
   readonly servedMax: number;
+  readonly tracing?: Tracing | undefined;
 }
 
 interface Waiting {
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: NetworkError) => void;
   readonly cancelTimeout: CancelTimer;
+}
+
+interface TracedRequest {
+  readonly tracing: Tracing;
+  /** The traceparent that came with it. */
+  readonly parent: string;
 }
 
 /** The asking side of one peer. */
@@ -72,7 +80,19 @@ export class Libp2pRequestResponse implements RequestResponse {
     this.#handlers.set(method, handler);
   }
 
-  async request(to: NodeId, method: string, payload: unknown, options: { timeoutMs: number }): Promise<unknown> {
+  request(to: NodeId, method: string, payload: unknown, { timeoutMs }: { timeoutMs: number }): Promise<unknown> {
+    const { tracing } = this.#parts;
+    if (tracing?.current() === undefined) return this.#request(to, method, payload, timeoutMs);
+    const span = tracing.start({ name: method, kind: "client", attributes: this.#callOf(method, to) });
+    const asked = this.#request(to, method, payload, timeoutMs, span.traceparent);
+    asked.then(
+      () => span.end(),
+      (error) => span.end({ error: codeOf(error) }),
+    );
+    return asked;
+  }
+
+  async #request(to: NodeId, method: string, payload: unknown, timeoutMs: number, trace?: string): Promise<unknown> {
     const { links, clock } = this.#parts;
     const body = pack(payload);
     if (body.length > REQUEST_PAYLOAD_BYTES_MAX) throw tooLarge(body.length);
@@ -82,14 +102,19 @@ export class Libp2pRequestResponse implements RequestResponse {
     if (caller.waiting.size >= ASKED_MAX) throw overloaded(to);
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const { timeoutMs } = options;
     const cancelTimeout = clock.schedule(timeoutMs, () => {
       const detail = { code: "TIMEOUT", peer: to, timeoutMs } as const;
       this.#settle(caller, id)?.reject(new NetworkError(`${method} was not answered in ${timeoutMs} ms`, detail));
     });
     caller.waiting.set(id, { resolve, reject, cancelTimeout });
-    this.#ask(to, caller, id, pack([id, method, body]));
+    this.#ask(to, caller, id, pack(trace === undefined ? [id, method, body] : [id, method, body, trace]));
     return promise;
+  }
+
+  /** As OpenTelemetry names calls between programs. */
+  #callOf(method: string, peer: NodeId) {
+    const { name = "", region = "" } = this.#parts.links.get(peer) ?? {};
+    return { "rpc.system.name": "atoll", "rpc.method": method, "atoll.peer.name": name, "atoll.peer.region": region };
   }
 
   stop(): void {
@@ -198,12 +223,14 @@ export class Libp2pRequestResponse implements RequestResponse {
   }
 
   #onRequest(channel: FrameChannel, from: NodeId, payload: Uint8Array): void {
-    const [id, name, body] = asArray(unpack(payload), "request", 3);
+    const fields = asArray(unpack(payload), "request");
+    const [id, name, body, trace] = asArray(fields, "request", fields.length === 4 ? 4 : 3);
     const requestId = asCount(id, "request id");
     const method = asText(name, "method", METHOD_LENGTH_MAX);
     if (!(body instanceof Uint8Array)) throw new DecodeError("the payload is not binary");
     if (body.length > REQUEST_PAYLOAD_BYTES_MAX) throw new DecodeError(`a payload of ${body.length} bytes`);
     const value = unpack(body);
+    const parent = trace === undefined ? undefined : asTraceparent(trace);
     const peer = this.#parts.links.get(from);
     if (peer === undefined) return;
     const served = this.#served.get(from) ?? 0;
@@ -213,7 +240,13 @@ export class Libp2pRequestResponse implements RequestResponse {
       return;
     }
     this.#served.set(from, served + 1);
-    void this.#serve(peer, method, value).then((answer) => {
+    // What nobody traces is not traced here either: most of what nodes ask of each other is nobody's request.
+    const { tracing } = this.#parts;
+    const serving =
+      tracing === undefined || parent === undefined
+        ? this.#serve(peer, method, value)
+        : this.#serveTraced(peer, method, value, { tracing, parent });
+    void serving.then((answer) => {
       this.#release(from);
       this.#answer(channel, answer(requestId));
     });
@@ -229,6 +262,14 @@ export class Libp2pRequestResponse implements RequestResponse {
   #answer(channel: FrameChannel, frame: Uint8Array): void {
     if (channel.isClosed || channel.send(frame, "bulk")) return;
     channel.reset(new Error("answers are not read"));
+  }
+
+  async #serveTraced(peer: PeerInfo, method: string, payload: unknown, { tracing, parent }: TracedRequest) {
+    const attributes = this.#callOf(method, peer.nodeId);
+    const span = tracing.start({ name: method, kind: "server", attributes, parent });
+    const answer = await span.run(() => this.#serve(peer, method, payload));
+    span.end();
+    return answer;
   }
 
   /** Whatever the handler throws becomes an answer, but a bug of ours stops the node. */
@@ -260,6 +301,11 @@ export class Libp2pRequestResponse implements RequestResponse {
     if (!logLimiter.mayLog(`request ${peer}`)) return;
     logger.warn({ code: "BAD_FRAME", protocol: "request", peer, reason: error.message }, "a peer's stream was reset");
   }
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof NetworkError)) return "INTERNAL";
+  return error.detail.code === "REMOTE" ? error.detail.remoteCode : error.detail.code;
 }
 
 function encodeFailure(id: number, code: string, message: string): Uint8Array {

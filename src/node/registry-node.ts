@@ -36,6 +36,8 @@ import type { KeyValueStore, NodeFacts } from "../storage/interface.ts";
 import { LevelStore } from "../storage/level-store.ts";
 import { NodeFactsStore } from "../storage/node-facts.ts";
 import { RaftStore } from "../storage/raft-store.ts";
+import type { OpenTracing } from "../tracing/interface.ts";
+import { openTracing } from "../tracing/tracing.ts";
 import { originOf } from "../types/cluster-id.ts";
 import { asFederationId, asNodeName, asRegionId, type NodeName } from "../types/ids.ts";
 import type { Member } from "../types/membership.ts";
@@ -85,6 +87,14 @@ export interface RegistryNodeOptions {
   readonly onRemoved: () => void;
 }
 
+/** What is there before the node is. */
+interface OpenedParts {
+  readonly store: KeyValueStore;
+  readonly facts: NodeFacts;
+  readonly key: Uint8Array;
+  readonly tracing: OpenTracing | undefined;
+}
+
 export class RegistryNode {
   readonly #options: RegistryNodeOptions;
   readonly #clock: Clock = systemClock;
@@ -92,6 +102,8 @@ export class RegistryNode {
   readonly #stopping = new AbortController();
   readonly #counters = new Counters(this.#clock);
   readonly #metrics: Metrics;
+  /** Undefined on a node that exports no traces. */
+  readonly #tracing: OpenTracing | undefined;
   readonly #store: KeyValueStore;
   readonly #facts: NodeFacts;
   readonly #self: Member;
@@ -138,11 +150,14 @@ export class RegistryNode {
   }
 
   static async #open(path: string, options: RegistryNodeOptions, mayFound: boolean): Promise<RegistryNode> {
-    const store = await LevelStore.open(path, options.logger);
+    const { config, version, logger } = options;
+    const { federation, region, name } = config.node;
+    const tracing = await openTracing({ config: config.tracing, node: { federation, region, name, version }, logger });
+    const store = await LevelStore.open(path, logger);
     let node: RegistryNode | undefined;
     try {
       const facts = new NodeFactsStore(store);
-      node = new RegistryNode(options, store, facts, await nodeKey(facts));
+      node = new RegistryNode(options, { store, facts, key: await nodeKey(facts), tracing });
       await node.#begin(mayFound);
       return node;
     } catch (error) {
@@ -152,10 +167,11 @@ export class RegistryNode {
     }
   }
 
-  private constructor(options: RegistryNodeOptions, store: KeyValueStore, facts: NodeFacts, key: Uint8Array) {
+  private constructor(options: RegistryNodeOptions, { store, facts, key, tracing }: OpenedParts) {
     const { config, logger, onFatal } = options;
     const region = asRegionId(config.node.region);
     this.#options = options;
+    this.#tracing = tracing;
     this.#store = store;
     this.#facts = facts;
     this.#key = key;
@@ -329,6 +345,7 @@ export class RegistryNode {
         onFatal,
         onRemoved: () => place.leave(),
         metrics: this.#metrics.raft,
+        tracing: this.#tracing,
       },
       raftOptions(config),
     );
@@ -471,6 +488,7 @@ export class RegistryNode {
       },
       security: { authenticator: this.#authenticator() },
       isShuttingDown: () => this.#stopping.signal.aborted,
+      tracing: this.#tracing,
     };
     this.#tokens.start();
     const server = await buildServer(options);
@@ -520,6 +538,7 @@ export class RegistryNode {
       random: this.#random,
       logger,
       counters: this.#counters.network,
+      tracing: this.#tracing,
       ...(allowedPeers !== undefined && { allowedPeers: new Set(allowedPeers as Member["id"][]) }),
     });
   }
@@ -553,6 +572,7 @@ export class RegistryNode {
     await this.#group?.stop();
     await this.#network?.stop();
     await this.#store.close();
+    await this.#tracing?.close();
   }
 
   #readiness(): Readiness {

@@ -7,6 +7,7 @@
  */
 
 import type { ProposalId } from "../types/raft.ts";
+import type { Span, Tracing } from "../types/tracing.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { RaftError } from "./index.ts";
 import type { RaftMetrics } from "./metrics.ts";
@@ -20,12 +21,16 @@ export interface ProposerParts {
   readonly clock: Clock;
   /** Unique for this start of this node. */
   readonly nonce: string;
-  /** Hands commands to whoever leads. */
-  readonly submit: (commands: readonly Uint8Array[]) => "submitted" | "no-leader" | "overloaded";
+  /** Hands commands to whoever leads, with the traces that they are part of: as many, or undefined for none. */
+  readonly submit: (commands: readonly Uint8Array[], traces?: Traces) => "submitted" | "no-leader" | "overloaded";
   /** A proposal unanswered for this long is sent again. */
   readonly resendMs: number;
   readonly metrics: Pick<RaftMetrics, "proposed">;
+  readonly tracing?: Tracing | undefined;
 }
+
+/** Of as many commands: the traceparent of each, null for one that nobody traces. */
+export type Traces = readonly (string | null)[];
 
 interface Waiting {
   readonly sequence: number;
@@ -34,6 +39,7 @@ interface Waiting {
   readonly cancelTimeout: CancelTimer;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: RaftError) => void;
+  readonly span: Span | undefined;
   encoded: Uint8Array | undefined;
   /** When it last left. */
   sentAt: number;
@@ -65,7 +71,7 @@ export class Proposer {
   }
 
   propose(command: Uint8Array, timeoutMs: number): Promise<Outcome> {
-    const { metrics, options } = this.#parts;
+    const { metrics, options, tracing } = this.#parts;
     const { commandBytesMax, waitingBytesMax } = options;
     if (command.length > commandBytesMax) {
       metrics.proposed("COMMAND_TOO_LARGE", 0);
@@ -87,6 +93,7 @@ export class Proposer {
         cancelTimeout: this.#parts.clock.schedule(timeoutMs, () => this.#timedOut(sequence)),
         resolve,
         reject,
+        span: tracing?.current() === undefined ? undefined : tracing.start({ name: "raft propose", kind: "internal" }),
         encoded: undefined,
         sentAt: 0,
         sends: 0,
@@ -192,7 +199,8 @@ export class Proposer {
   }
 
   #submit(batch: readonly Waiting[]): boolean {
-    const outcome = this.#parts.submit(batch.map((waiting) => waiting.encoded!));
+    const commands = batch.map((waiting) => waiting.encoded!);
+    const outcome = this.#parts.submit(commands, this.#tracesOf(batch));
     if (outcome === "overloaded") {
       for (const waiting of batch) this.#turnAway(waiting);
       return true;
@@ -205,6 +213,12 @@ export class Proposer {
       this.#unsent.delete(waiting.sequence);
     }
     return true;
+  }
+
+  #tracesOf(batch: readonly Waiting[]): Traces | undefined {
+    if (this.#parts.tracing === undefined) return undefined;
+    const traces = batch.map(({ span }) => span?.traceparent ?? null);
+    return traces.some((trace) => trace !== null) ? traces : undefined;
   }
 
   /** The leader has too much to do. What an earlier leader may have taken stays: it can not be called not proposed (R41). */
@@ -268,11 +282,13 @@ export class Proposer {
 
   #resolve(waiting: Waiting, outcome: Outcome): void {
     this.#parts.metrics.proposed("done", this.#parts.clock.now() - waiting.beganAt);
+    waiting.span?.end({ attributes: { "atoll.raft.index": outcome.index } });
     waiting.resolve(outcome);
   }
 
   #reject(waiting: Waiting, error: RaftError): void {
     this.#parts.metrics.proposed(error.detail.code, this.#parts.clock.now() - waiting.beganAt);
+    waiting.span?.end({ error: error.detail.code });
     waiting.reject(error);
   }
 

@@ -25,11 +25,13 @@ import {
   type MembershipRefusal,
 } from "../types/membership.ts";
 import type { LogEntry, RaftMessage, SnapshotHeader } from "../types/raft.ts";
+import type { Tracing } from "../types/tracing.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
 import { repeat } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
+import { CommitSpans } from "./commit-spans.ts";
 import { refusalOf } from "./core/membership.ts";
 import { peersOf, votersOf } from "./core/quorum.ts";
 import { sinceQuorumMs } from "./core/replication.ts";
@@ -47,7 +49,7 @@ import {
 import { MembershipWaits } from "./membership-waits.ts";
 import { noRaftMetrics, type RaftMetrics } from "./metrics.ts";
 import { Persister } from "./persister.ts";
-import { Proposer } from "./proposer.ts";
+import { Proposer, type Traces } from "./proposer.ts";
 import { Reads } from "./reads.ts";
 import { decodeEnvelope, proposalIdOf, SESSION_PREFIX, SessionTable } from "./sessions.ts";
 import { type CommitInstall, type InstalledSnapshot, SnapshotExchange } from "./snapshot-exchange.ts";
@@ -98,6 +100,8 @@ export interface RaftGroupParts {
   /** This member left the group for good, and takes no part in it any more. Called once. */
   readonly onRemoved: () => void;
   readonly metrics?: RaftMetrics;
+  /** Absent on nodes that export no traces. */
+  readonly tracing?: Tracing | undefined;
   /** Shown the core after each event, before anything it decided is done: where a simulator checks what must always hold. */
   readonly inspect?: (core: RaftState, event: RaftEvent) => void;
 }
@@ -121,6 +125,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   readonly #snapshots: SnapshotExchange;
   readonly #membershipWaits: MembershipWaits;
   readonly #metrics: RaftMetrics;
+  readonly #commitSpans: CommitSpans | undefined;
   readonly #listeners = new Set<(status: GroupStatus) => void>();
   #state: RaftState;
   #appliedIndex: number;
@@ -167,10 +172,11 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   }
 
   private constructor(parts: RaftGroupParts, options: RaftGroupOptions, state: RaftState, membership: Membership) {
-    const { clock, storage, transport, logger, metrics = noRaftMetrics } = parts;
+    const { clock, storage, transport, logger, metrics = noRaftMetrics, tracing } = parts;
     this.self = parts.self;
     this.#parts = parts;
     this.#metrics = metrics;
+    this.#commitSpans = tracing === undefined ? undefined : new CommitSpans(tracing);
     this.#options = options;
     this.#state = state;
     this.#appliedIndex = state.log.applied;
@@ -192,9 +198,10 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
       options,
       clock,
       nonce: `${parts.self}/${Math.floor(parts.random.next() * 2 ** 53)}`,
-      submit: (commands) => this.#submit(commands),
+      submit: (commands, traces) => this.#submit(commands, traces),
       resendMs: options.electionMsMax,
       metrics,
+      tracing,
     });
     this.#reads = new Reads({
       clock,
@@ -352,6 +359,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     this.#reads.stop();
     this.#membershipWaits.giveUpAll();
     this.#snapshots.stop();
+    this.#commitSpans?.stop();
   }
 
   // ------------------------------------------------------------------ events in
@@ -364,7 +372,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
       this.#refusals += 1;
       return;
     }
-    if (message.type === "propose") return this.#onForwarded(from, message.entries);
+    if (message.type === "propose") return this.#onForwarded(from, message.entries, message.traces);
     if (message.type === "proposeRefused") {
       return this.#proposer.refused(message.proposals, message.reason === "overloaded");
     }
@@ -372,11 +380,11 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   }
 
   /** Proposals of another member, which believes that we lead. */
-  #onForwarded(from: NodeId, commands: readonly Uint8Array[]): void {
+  #onForwarded(from: NodeId, commands: readonly Uint8Array[], traces: Traces | undefined): void {
     const state = this.#state;
     const isOverloaded = state.uncommittedBytes > this.#options.waitingBytesMax;
     if (acceptsProposals(state) && !isOverloaded && this.#held === null) {
-      return this.#dispatch({ type: "propose", now: this.#parts.clock.now(), commands });
+      return this.#append(commands, traces);
     }
     const reason = acceptsProposals(state) ? "overloaded" : "not-leader";
     const envelope = { from: this.self, to: from, term: state.term } as const;
@@ -385,19 +393,28 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   }
 
   /** This node's own proposals: into the log when it leads, else to the leader. @returns whether they are on their way */
-  #submit(commands: readonly Uint8Array[]): "submitted" | "no-leader" | "overloaded" {
+  #submit(commands: readonly Uint8Array[], traces: Traces | undefined): "submitted" | "no-leader" | "overloaded" {
     const state = this.#state;
     if (this.#held !== null) return "no-leader";
     if (state.role === "leader") {
       if (state.transfer !== null) return "no-leader";
       if (state.uncommittedBytes > this.#options.waitingBytesMax) return "overloaded";
-      this.#dispatch({ type: "propose", now: this.#parts.clock.now(), commands });
+      this.#append(commands, traces);
       return "submitted";
     }
     if (state.leader === null) return "no-leader";
     const envelope = { from: this.self, to: state.leader, term: state.term } as const;
-    this.#parts.transport.send({ ...envelope, type: "propose", entries: commands });
+    const message = { ...envelope, type: "propose", entries: commands } as const;
+    this.#parts.transport.send(traces === undefined ? message : { ...message, traces });
     return "submitted";
+  }
+
+  /** Puts commands into the log that this node leads. */
+  #append(commands: readonly Uint8Array[], traces: Traces | undefined): void {
+    const before = this.#state.log.lastIndex;
+    this.#dispatch({ type: "propose", now: this.#parts.clock.now(), commands });
+    const isAppended = this.#state.log.lastIndex === before + commands.length;
+    if (traces !== undefined && isAppended) this.#commitSpans?.begin(before + 1, this.#state.term, traces);
   }
 
   #dispatch(event: RaftEvent): void {
@@ -456,6 +473,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
 
   #apply(entry: LogEntry): void {
     this.#appliedIndex = entry.index;
+    this.#commitSpans?.applied(entry);
     if (entry.kind === "command") this.#applyCommand(entry);
     if (entry.kind === "membership") this.#applyMembership(entry);
     this.#membershipWaits.applied(entry);

@@ -75,7 +75,12 @@ export type RaftMessage = Envelope &
         readonly readRound: number;
       }
     | { readonly type: "heartbeatResponse"; readonly readRound: number }
-    | { readonly type: "propose"; readonly entries: readonly Uint8Array[] }
+    | {
+        readonly type: "propose";
+        readonly entries: readonly Uint8Array[];
+        /** Of each entry the trace that it is part of, as a traceparent; absent where none is traced. */
+        readonly traces?: readonly (string | null)[];
+      }
     | {
         readonly type: "proposeRefused";
         readonly reason: "not-leader" | "overloaded";

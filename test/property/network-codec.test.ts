@@ -58,6 +58,12 @@ const entries = (prevIndex: number): fc.Arbitrary<LogEntry[]> =>
     )
     .map((rows) => rows.map((row, place) => ({ index: prevIndex + 1 + place, ...row })));
 
+const hex = (length: number) =>
+  fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: length, maxLength: length });
+const trace = fc
+  .tuple(hex(31), hex(15), hex(2))
+  .map(([traceId, spanId, flags]) => `00-1${traceId}-1${spanId}-${flags}`);
+
 const append = fc.nat().chain((prevIndex) =>
   fc.record({
     type: fc.constant("append" as const),
@@ -93,6 +99,11 @@ const body = fc.oneof(
   }),
   fc.record({ type: fc.constant("heartbeatResponse" as const), readRound: count }),
   fc.record({ type: fc.constant("propose" as const), entries: fc.array(bytes) }),
+  fc.array(fc.tuple(bytes, fc.option(trace))).map((traced) => ({
+    type: "propose" as const,
+    entries: traced.map(([entry]) => entry),
+    traces: traced.map(([, of]) => of),
+  })),
   fc.record({
     type: fc.constant("proposeRefused" as const),
     reason: fc.constantFrom("not-leader" as const, "overloaded" as const),

@@ -15,7 +15,7 @@ const SRC = join(ROOT, "src");
 /** What each folder may import beside itself; `util` and `types` are open to all. */
 const ARROWS: Record<string, readonly string[]> = {
   cli: ["node", "config", "security"],
-  node: ["api", "registry", "federation", "raft", "storage", "network", "security", "config", "metrics"],
+  node: ["api", "registry", "federation", "raft", "storage", "network", "security", "tracing", "config", "metrics"],
   api: ["registry", "security", "config", "metrics"],
   registry: ["raft/index.ts", "network/interface.ts", "storage/interface.ts", "config", "metrics"],
   federation: ["network/interface.ts", "storage/interface.ts", "config", "metrics"],
@@ -25,6 +25,7 @@ const ARROWS: Record<string, readonly string[]> = {
   storage: ["config", "metrics"],
   config: [],
   metrics: [],
+  tracing: ["config"],
   security: [],
   types: [],
   util: [],
@@ -47,6 +48,7 @@ const OWNERS: Record<string, string> = {
   "@libp2p/": "network",
   "prom-client": "metrics",
   commander: "cli",
+  "@opentelemetry/": "tracing",
 };
 
 /** State and event in, new state out: no clock, no chance, no I/O, no waiting. */

@@ -167,6 +167,10 @@ describe("names in the environment", () => {
     ["AGENT_TIMEOUT", "90s", "registry.seedLeaseMs", 90_000],
     ["HEALTH_CHECK_INTERVAL", "30s", "registry.expiryCheckMs", 30_000],
     ["MCP_MESH_RETENTION", "2h", "registry.retentionMs", 7_200_000],
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318", "tracing.endpoint", "http://collector:4318"],
+    ["OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer x, a=b", "tracing.headers", "authorization=Bearer x, a=b"],
+    ["OTEL_TRACES_SAMPLER_ARG", "0.25", "tracing.sampleShare", 0.25],
+    ["OTEL_SERVICE_NAME", "registry", "tracing.serviceName", "registry"],
   ];
   /** They only make sense together. */
   const ELECTION = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { DecodeError, pack } from "../../../src/network/codec.ts";
+import { DecodeError, pack, unpack } from "../../../src/network/codec.ts";
 import {
   decodeRaftMessage,
   decodeSnapshotHeader,
@@ -11,12 +11,14 @@ import { asClusterId, asNodeId, asNodeName } from "../../../src/types/ids.ts";
 import { foundingMembership } from "../../../src/types/membership.ts";
 import type { LogEntry, RaftMessage, SnapshotHeader } from "../../../src/types/raft.ts";
 import { InvariantViolation } from "../../../src/util/errors.ts";
+import { traceparent } from "../../support/fake-tracing.ts";
 
 const from = asNodeId("a");
 const to = asNodeId("b");
 const envelope = { from, to, term: 7 };
 const decode = (fields: unknown) => decodeRaftMessage(pack(fields), from, to);
 const APPEND = 4;
+const PROPOSE = 8;
 
 describe("Raft messages", () => {
   it("name the sender and the receiver of the stream they came on", () => {
@@ -43,6 +45,17 @@ describe("Raft messages", () => {
       entries: [entry(10), entry(11)],
     };
     assert.deepEqual(decodeRaftMessage(encodeRaftMessage(append), from, to), append);
+  });
+
+  it("name the traces that proposals are part of, one for each or none at all", () => {
+    const entries = [Uint8Array.of(1), Uint8Array.of(2)];
+    const plain: RaftMessage = { ...envelope, type: "propose", entries };
+    assert.deepEqual(unpack(encodeRaftMessage(plain)), [PROPOSE, 7, entries.map((entry) => Buffer.from(entry))]);
+    const traced: RaftMessage = { ...plain, traces: [traceparent(1), null] };
+    assert.deepEqual(decodeRaftMessage(encodeRaftMessage(traced), from, to), traced);
+    for (const traces of [[traceparent(1)], [traceparent(1), "x"], [null, "x".repeat(55)], "x", [1, null]]) {
+      assert.throws(() => decode([PROPOSE, 7, entries, traces]), DecodeError);
+    }
   });
 
   it("are a bug of ours when their entries leave a gap", () => {

@@ -5,19 +5,22 @@ import { NetworkError } from "../../../src/network/interface.ts";
 import { LogLimiter } from "../../../src/network/log-limiter.ts";
 import { REQUEST_PAYLOAD_BYTES_MAX, REQUEST_PROTOCOL } from "../../../src/network/protocols.ts";
 import { Libp2pRequestResponse } from "../../../src/network/request-response.ts";
+import type { Tracing } from "../../../src/types/tracing.ts";
 import { silentLogger } from "../../../src/util/logger.ts";
 import { CountedNetworkMetrics } from "../../support/counted-network-metrics.ts";
 import { FakeLinks, peerInfo } from "../../support/fake-links.ts";
 import { settle } from "../../support/fake-stream.ts";
+import { FakeTracing, traceparent } from "../../support/fake-tracing.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
-function pair({ servedMax = 1_000 } = {}) {
+function pair({ servedMax = 1_000, tracing }: { servedMax?: number; tracing?: Tracing } = {}) {
   const clock = new VirtualClock();
   const sides = ["a", "b"].map((name) => {
     const links = new FakeLinks(peerInfo(name));
     const metrics = new CountedNetworkMetrics();
     const logLimiter = new LogLimiter(clock);
-    const requests = new Libp2pRequestResponse({ links, clock, logger: silentLogger, logLimiter, metrics, servedMax });
+    const common = { links, clock, logger: silentLogger, logLimiter, metrics, servedMax };
+    const requests = new Libp2pRequestResponse({ ...common, tracing });
     return { links, metrics, requests };
   });
   const [a, b] = sides as [(typeof sides)[0], (typeof sides)[0]];
@@ -34,6 +37,43 @@ describe("requests", () => {
     b.requests.handle("greet", async (from, payload) => ({ from: from.name, payload }));
     const answer = await a.requests.request(b.links.self, "greet", [1, "two"], { timeoutMs: 100 });
     assert.deepEqual(answer, { from: "a", payload: [1, "two"] });
+  });
+
+  it("are part of the trace that they were asked in, on both sides; the others are not traced at all", async () => {
+    const tracing = new FakeTracing();
+    const { a, b } = pair({ tracing });
+    const seen: unknown[] = [];
+    b.requests.handle("greet", async () => void seen.push(tracing.current()));
+    const ask = () => a.requests.request(b.links.self, "greet", null, { timeoutMs: 100 });
+    await ask();
+    assert.deepEqual([seen, tracing.started], [[undefined], []]);
+    await tracing.within(1, ask);
+    const [client, server] = tracing.started;
+    assert.deepEqual([client?.kind, client?.parent], ["client", traceparent(1)]);
+    assert.deepEqual([server?.kind, server?.parent, seen[1]], ["server", client?.traceparent, server?.traceparent]);
+    assert.deepEqual(client?.attributes, {
+      "rpc.system.name": "atoll",
+      "rpc.method": "greet",
+      "atoll.peer.name": "b",
+      "atoll.peer.region": "us-east",
+    });
+    await settle();
+    assert.deepEqual(tracing.ended, [{ name: "greet" }, { name: "greet" }]);
+    await tracing.within(1, () => assert.rejects(a.requests.request(b.links.self, "x", null, { timeoutMs: 100 })));
+    assert.deepEqual(tracing.ended.at(-1), { name: "x", error: "UNKNOWN_METHOD" });
+  });
+
+  it("are served whether or not the other side knows of traces, and carry nothing of them where there are none", async () => {
+    const { a, b } = pair();
+    b.requests.handle("greet", async () => "here");
+    assert.equal(await a.requests.request(b.links.self, "greet", null, { timeoutMs: 100 }), "here");
+    const { stream } = a.links.opened[0]!;
+    stream.send(framed([7, "greet", pack(null), traceparent(1)]));
+    await settle();
+    assert.deepEqual(b.metrics.badFrames, []);
+    stream.send(framed([8, "greet", pack(null), "00-not-a-trace"]));
+    await settle();
+    assert.deepEqual(b.metrics.badFrames, ["request"]);
   });
 
   it("share one stream, and are matched to their answers in any order", async () => {
