@@ -111,7 +111,7 @@ const abroad = scenario({
   async run(session) {
     const { clock, signal } = session.context;
     const { httpBase, dataDir } = session.place("two-regions");
-    const peer = atollPeer({ regions: `${HOME}:1,${ABROAD}:1` });
+    const peer = atollPeer({ regions: `${HOME}:1,${ABROAD}:1`, hasStallableDisks: false });
     const federation = session.keep(await peer.start({ nodes: 1, httpBase, dataDir, clock, signal }));
     const there = { name: `${ABROAD}-1`, url: `http://127.0.0.1:${httpBase + PORTS_PER_REGION}`, pid: null };
     await fill(session, HOME, federation, AGENTS_FEW, registration);

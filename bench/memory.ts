@@ -5,6 +5,7 @@ import { registration, registrationOf } from "./comparison/atoll-requests.ts";
 import { inspectable, memoryAfterCollection } from "./comparison/inspector.ts";
 import { fill, startAtoll } from "./comparison/parts.ts";
 import { type Scenario, scenario } from "./comparison/scenario.ts";
+import { untilServing } from "./comparison/serving.ts";
 import { round } from "./figures.ts";
 import { median } from "./pairs.ts";
 
@@ -15,8 +16,6 @@ const IDLE_AGENTS = 1_000;
 const IDLE_SECONDS = 20;
 const SETTLE_MS = 5_000;
 const INSPECTOR_PORT_OFFSET = 900;
-const POLL_MS = 10;
-const START_TIMEOUT_MS = 60_000;
 
 const memory = scenario({
   name: "memory",
@@ -103,7 +102,7 @@ const start = scenario({
     },
   },
   async run(session) {
-    const { clock, signal, note } = session.context;
+    const { clock, note } = session.context;
     const atoll = await startAtoll(session, 1);
     const node = atoll.nodes[0]!;
     await fill(session, "atoll", atoll, AGENTS, registration);
@@ -111,10 +110,7 @@ const start = scenario({
       await node[end]();
       const beganMs = clock.now();
       await node.start();
-      while (!(await isReady(node.url))) {
-        if (clock.now() - beganMs > START_TIMEOUT_MS) throw new Error(`not ready after ${START_TIMEOUT_MS} ms`);
-        await sleep(clock, POLL_MS, signal);
-      }
+      await untilServing(node.url, session.context);
       return (clock.now() - beganMs) / 1_000;
     };
     const all = async (end: "stop" | "kill") => {
@@ -133,16 +129,5 @@ const start = scenario({
     return measured;
   },
 });
-
-async function isReady(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/ready`);
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    // It does not listen yet.
-    return false;
-  }
-}
 
 export const MEMORY: readonly Scenario[] = [memory, idle, start];

@@ -22,7 +22,7 @@ export async function startPeer(session: Session, peer: Peer, nodes: number): Pr
 }
 
 export function startAtoll(session: Session, nodes: number, environment: Readonly<Record<string, string>> = {}) {
-  return session.start(atollPeer({ environment }), nodes);
+  return session.start(atollPeer({ environment, hasStallableDisks: false }), nodes);
 }
 
 /** Sends `count` requests to a registry, each of which must be acknowledged. */

@@ -27,6 +27,10 @@ export interface AtollOptions {
   readonly regions?: string;
   /** Options of every node, such as ATOLL_RAFT_HEARTBEAT_MS. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** The program that is started, where it is not this one: `src/cli/main.ts` of another commit. */
+  readonly main?: string;
+  /** Whether disks are to be stalled; by default they can be. */
+  readonly hasStallableDisks?: boolean;
 }
 
 const REGION = "us-east";
@@ -49,7 +53,10 @@ export function atollPeer(options: AtollOptions = {}): Peer {
       const regions = parseRegions(options.regions ?? `${REGION}:${count}`);
       const nodes = planNodes({ regions, httpBase, dataDir: join(dataDir, "nodes") });
       await checkPortsAreFree(nodes);
-      const disks = await prepareStallableDisks(join(dataDir, "disks"));
+      const { hasStallableDisks = true } = options;
+      const disks = hasStallableDisks
+        ? await prepareStallableDisks(join(dataDir, "disks"))
+        : { notInjected: "the disks of this cluster are plain ones" };
       const cluster = new AtollCluster({ nodes, disks, clock, ...options });
       try {
         await cluster.start(signal);
@@ -158,14 +165,14 @@ class AtollCluster extends AtollOperations implements PeerCluster {
 
   constructor(options: AtollClusterOptions) {
     super();
-    const { nodes, disks, clock, environment = {} } = options;
+    const { nodes, disks, clock, main, environment = {} } = options;
     this.#clock = clock;
     this.#region = nodes[0]?.region ?? REGION;
     this.#federation = new LocalFederation({
       nodes,
       encryptionKey: randomBytes(32).toString("hex"),
       wanMs: 0,
-      command: startCommand(),
+      command: main === undefined ? startCommand() : [process.execPath, main, "start"],
       environment: { ...environment, ...("environment" in disks ? disks.environment : {}) },
       stopDeadlineMs: STOP_DEADLINE_MS,
       clock,
