@@ -6,6 +6,7 @@
  */
 
 import { quantile } from "../figures.ts";
+import { median } from "../pairs.ts";
 import type { FaultName } from "./faults.ts";
 import type { AcknowledgedAgent, OperationRecord } from "./workload.ts";
 
@@ -136,7 +137,7 @@ export function spreadOf(values: readonly (number | null)[]): Spread | null {
   const known = values.filter((value) => value !== null);
   if (known.length === 0) return null;
   return {
-    median: quantile(known, 0.5),
+    median: median(known),
     p99: quantile(known, 0.99),
     max: quantile(known, 1),
     missing: values.length - known.length,

@@ -87,12 +87,17 @@ function formatDistributions({ distributions }: SystemReport): string[] {
 }
 
 export function formatSpread({ figures }: Pick<FaultReport, "figures">, { figure, show }: Column): string {
-  const spread = figures[figure];
+  const spread = known(figures, figure);
   if (spread === null) return "none";
   const values = show === "median / max" ? [spread.median, spread.max] : [spread.median, spread.p99, spread.max];
   const shown = new Set(values).size === 1 ? [values[0]!] : values;
   const missing = spread.missing === 0 ? "" : ` (${spread.missing} without)`;
   return `${shown.map(round).join(" / ")}${missing}`;
+}
+
+/** A report of an earlier version may lack a figure that was added since. */
+function known(figures: Partial<FaultReport["figures"]>, figure: FigureName): Spread | null {
+  return figures[figure] ?? null;
 }
 
 export interface Ratio {
@@ -109,7 +114,7 @@ export function ratiosOf(base: SystemReport, other: SystemReport): Ratio[] {
   return base.faults.flatMap(({ fault, figures }) => {
     const same = other.faults.find((each) => each.fault === fault);
     return COMPARED.flatMap(({ title, figure }) => {
-      const [a, b] = [figures[figure], same?.figures[figure] ?? null];
+      const [a, b] = [known(figures, figure), known(same?.figures ?? {}, figure)];
       return a === null || b === null ? [] : [{ fault, figure: title, base: a, other: b, ratio: b.median / a.median }];
     });
   });

@@ -114,8 +114,9 @@ describe("figures of a round", () => {
 describe("spread over rounds", () => {
   it("has the median, the 99th percentile and the maximum, and says how many rounds are without", () => {
     assert.deepEqual(spreadOf([3, null, 1, 2]), { median: 2, p99: 3, max: 3, missing: 1 });
+    assert.equal(spreadOf([1, 4])?.median, 2.5);
     const hundred = Array.from({ length: 200 }, (_, i) => 200 - i);
-    assert.deepEqual(spreadOf(hundred), { median: 101, p99: 199, max: 200, missing: 0 });
+    assert.deepEqual(spreadOf(hundred), { median: 100.5, p99: 199, max: 200, missing: 0 });
   });
 
   it("is none of nothing", () => {
