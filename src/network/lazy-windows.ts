@@ -23,7 +23,12 @@ export function lazyWindows(muxers: Yamux): Yamux {
       protocol: factory.protocol,
       createStreamMuxer(connection) {
         const muxer = factory.createStreamMuxer(connection);
-        muxer.addEventListener("stream", ({ detail }) => beLazy(detail));
+        // Not on its event: whoever listens to that first is given the streams that came before.
+        const onRemoteStream = muxer.onRemoteStream.bind(muxer);
+        muxer.onRemoteStream = (stream) => {
+          beLazy(stream);
+          onRemoteStream(stream);
+        };
         const createStream = muxer.createStream.bind(muxer);
         muxer.createStream = async (options) => {
           const stream = await createStream(options);

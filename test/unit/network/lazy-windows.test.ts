@@ -56,6 +56,19 @@ describe("lazyWindows", () => {
     assert.equal(await exchange(1, CHUNK_BYTES), 1);
   });
 
+  it("keeps streams that come before anybody listens for them", async (test) => {
+    const [near, far] = multiaddrConnectionPair();
+    test.after(() => near.abort(new Error("the test is over")));
+    const opener = lazyWindows(yamux())().createStreamMuxer(near);
+    const accepter = lazyWindows(yamux())().createStreamMuxer(far);
+    const stream = await opener.createStream();
+    const arrival = new Promise((resolve) => far.addEventListener("message", resolve, { once: true }));
+    stream.send(new Uint8Array(1));
+    await arrival;
+    const accepted = new Promise((resolve) => accepter.addEventListener("stream", resolve, { once: true }));
+    assert.ok(await accepted);
+  });
+
   it("lets many windows through", async (test) => {
     const exchange = await openStream(test, lazyWindows(yamux()));
     assert.ok((await exchange(64 * (UPDATE_AFTER_BYTES / CHUNK_BYTES), CHUNK_BYTES)) <= 64);
