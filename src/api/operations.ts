@@ -3,7 +3,7 @@
 import type { FastifyInstance } from "fastify";
 import { Type } from "typebox";
 import type { Metrics } from "../metrics/metrics.ts";
-import type { Face } from "./modules.ts";
+import type { Face, FaceOptions } from "./modules.ts";
 import { refuseOtherMethods } from "./refuse-other-methods.ts";
 import { Shown } from "./schemas.ts";
 
@@ -17,23 +17,29 @@ const Readiness = Type.Object({
 export const operations: Face = async (app, { view, metrics, isShuttingDown }) => {
   const refuseOthers = refuseOtherMethods(app);
 
-  const ready = {
-    tags,
-    summary: "Whether this node can serve; /health says whether it lives",
-    response: { 200: Readiness, 503: Readiness },
-  };
-  app.get("/ready", { schema: ready, exposeHeadRoute: true }, async (_request, reply) => {
-    const { ready, reasons } = isShuttingDown()
-      ? { ready: false, reasons: ["this node is stopping"] }
-      : view.readiness();
-    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
-  });
-
+  addReadyRoute(app, { view, isShuttingDown });
   addMetricsRoute(app, metrics);
 
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   refuseOthers();
 };
+
+export function addReadyRoute(
+  app: Pick<FastifyInstance, "get">,
+  { view, isShuttingDown }: Pick<FaceOptions, "view" | "isShuttingDown">,
+): void {
+  const schema = {
+    tags,
+    summary: "Whether this node can serve; /health says whether it lives",
+    response: { 200: Readiness, 503: Readiness },
+  };
+  app.get("/ready", { schema, exposeHeadRoute: true }, async (_request, reply) => {
+    const { ready, reasons } = isShuttingDown()
+      ? { ready: false, reasons: ["this node is stopping"] }
+      : view.readiness();
+    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
+  });
+}
 
 export function addMetricsRoute(app: Pick<FastifyInstance, "get">, metrics: Metrics): void {
   const schema = { tags, summary: "Metrics in Prometheus' text format", response: { 200: Type.String() } };

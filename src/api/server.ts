@@ -9,7 +9,6 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { Metrics } from "../metrics/metrics.ts";
 import { admitPagesOfNodes } from "./dashboard/cross-origin.ts";
 import { dashboardFiles } from "./dashboard/page.ts";
 import { createNativeErrorHandler } from "./error-handler.ts";
@@ -20,7 +19,7 @@ import { createMeshErrorHandler } from "./mesh/errors.ts";
 import { adminFace, meshFace } from "./mesh/index.ts";
 import type { FaceOptions } from "./modules.ts";
 import { createNotFoundHandler, isNativePath, undecodablePath } from "./not-found.ts";
-import { addMetricsRoute, operations } from "./operations.ts";
+import { addMetricsRoute, addReadyRoute, operations } from "./operations.ts";
 import { seedForms } from "./seed-forms.ts";
 import { traceRequests } from "./tracing.ts";
 import { nativeFace } from "./v1/index.ts";
@@ -48,13 +47,16 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
 }
 
 /**
- * Builds what listens on the metrics port: `/metrics` as on the main port, and `/health`, so that the API's port can stay
- * closed to scrapers.
+ * Builds what listens on the metrics port: `/metrics` as on the main port, `/health` and `/ready`, so that the API's port can
+ * stay closed to scrapers and probes, and can ask for certificates that they do not have.
  */
-export async function buildMetricsServer(metrics: Metrics): Promise<FastifyInstance> {
+export async function buildMetricsServer(
+  options: Pick<ServerOptions, "metrics" | "view" | "isShuttingDown">,
+): Promise<FastifyInstance> {
   const app = Fastify({ logger: false, exposeHeadRoutes: false, requestTimeout: REQUEST_TIMEOUT_MS });
   app.setNotFoundHandler((_request, reply) => reply.code(404).type("text/plain").send("404 page not found"));
-  addMetricsRoute(app, metrics);
+  addMetricsRoute(app, options.metrics);
+  addReadyRoute(app, options);
   app.get("/health", async () => ({ status: "healthy" }));
   await app.ready();
   return app;

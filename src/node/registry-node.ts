@@ -497,7 +497,7 @@ export class RegistryNode {
       ...this.#address,
       http: publicUrl ?? `http://${formatAddress({ host, port: boundPort(server) })}`,
     };
-    if (metricsPort !== 0) await this.#listen(await buildMetricsServer(metrics), metricsPort);
+    if (metricsPort !== 0) await this.#listen(await buildMetricsServer(options), metricsPort);
     if (adminPort !== 0) await this.#listen(await buildAdminServer(options), adminPort);
   }
 

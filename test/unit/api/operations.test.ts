@@ -71,12 +71,15 @@ describe("GET /metrics", () => {
     }
   });
 
-  it("is served alone on a port of its own", async () => {
-    const { metrics, app } = await createTestApp();
+  it("is served on a port of its own, with what probes ask and nothing else", async () => {
+    const { app, options, view } = await createTestApp();
     await app.inject({ url: "/health" });
-    const own = await buildMetricsServer(metrics);
+    const own = await buildMetricsServer(options);
     assert.match((await own.inject({ url: "/metrics" })).body, /^mcp_registry_requests_total 1$/m);
     assert.match((await own.inject({ url: "/health" })).body, /healthy/);
+    assert.equal((await own.inject({ url: "/ready" })).statusCode, 200);
+    view.reasons = ["no leader"];
+    assert.equal((await own.inject({ url: "/ready" })).statusCode, 503);
     assert.equal((await own.inject({ url: "/v1/agents" })).statusCode, 404);
   });
 });
