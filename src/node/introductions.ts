@@ -3,7 +3,8 @@
  *
  * Gossip of a region that was never met says nothing that could be believed, so it is met first: a node asks those it is linked
  * with for regions that it does not know, dials where they are said to be, and trusts what it finds there as it trusts any
- * first contact. Once a region's own signed header is held, that alone says where the region is.
+ * first contact. While a region is linked, it alone says where it is; of one that is not, others may have heard where it went
+ * when all its addresses changed (F15), so what they say is dialled beside what it said itself.
  *
  * What nobody tells any more is forgotten: a region that is gone for good, or never was, is not dialled for ever because
  * somebody who had not heard so named it once.
@@ -55,7 +56,7 @@ interface Introduced {
 
 export class Introductions {
   readonly #parts: IntroductionsParts;
-  /** When regions were last told of that are not known yet, on the clock. */
+  /** When regions were last told of that were not linked then, on the clock. */
   readonly #toldAtMs = new Map<RegionId, number>();
   #stops: readonly CancelTimer[] = [];
   /** Since the last link came up. */
@@ -73,7 +74,7 @@ export class Introductions {
       directory.onChange(({ type, peer }) => {
         if (type !== "up") return;
         this.#rounds = 0;
-        void this.#ask(peer, this.#knownNames());
+        void this.#ask(peer, this.#metNames());
       }),
       repeat(clock, ASK_MS, () => {
         if (this.#rounds++ < QUICK_ROUNDS || this.#rounds % SLOW_ROUNDS === 0) this.#askRegions();
@@ -97,49 +98,55 @@ export class Introductions {
     return told;
   }
 
-  /** Once a region is known, it alone says where it is. */
-  #forgetUntold(known: readonly RegionId[]): void {
+  /** What a region says itself is left. */
+  #forgetUntold(met: readonly RegionId[]): void {
     const { clock, directory } = this.#parts;
     for (const [region, atMs] of this.#toldAtMs) {
-      const isKnown = known.includes(region);
-      if (!isKnown && clock.now() - atMs < TOLD_AGAIN_MS) continue;
+      if (!met.includes(region) && clock.now() - atMs < TOLD_AGAIN_MS) continue;
       this.#toldAtMs.delete(region);
-      if (!isKnown) directory.learn(region, []);
+      directory.learn(region, this.#ownAddressesOf(region));
     }
   }
 
   #askRegions(): void {
     const { directory, random } = this.#parts;
     const regions = [...Map.groupBy(directory.peers(), ({ region }) => region).values()];
-    const known = this.#knownNames();
-    this.#forgetUntold(known);
+    const met = this.#metNames();
+    this.#forgetUntold(met);
     for (let asked = 0; asked < REGIONS_ASKED_MAX && regions.length > 0; asked++) {
       const [peers] = regions.splice(randomInteger(random, 0, regions.length - 1), 1);
-      void this.#ask(peers![randomInteger(random, 0, peers!.length - 1)]!, known);
+      void this.#ask(peers![randomInteger(random, 0, peers!.length - 1)]!, met);
     }
   }
 
-  #knownNames(): RegionId[] {
-    const { region, known } = this.#parts;
-    return [region, ...known().map((other) => other.region)];
+  /** Regions of which nothing need be told: they are linked, and were heard of themselves. */
+  #metNames(): RegionId[] {
+    const { region, known, directory } = this.#parts;
+    const linked = new Set(directory.peers().map((peer) => peer.region));
+    return [region, ...known().flatMap((other) => (linked.has(other.region) ? other.region : []))];
+  }
+
+  #ownAddressesOf(region: RegionId): readonly string[] {
+    const nodes = this.#parts.known().find((other) => other.region === region)?.nodes ?? [];
+    return nodes.flatMap((node) => node.addresses);
   }
 
   /** Never rejects: it is asked again. */
-  async #ask({ nodeId, name }: PeerInfo, known: readonly RegionId[]): Promise<void> {
+  async #ask({ nodeId, name }: PeerInfo, met: readonly RegionId[]): Promise<void> {
     const { directory, requests, clock, logger } = this.#parts;
     try {
-      const answer = await requests.request(nodeId, INTRODUCE_METHOD, known.slice(0, REGIONS_KNOWN_MAX), {
+      const answer = await requests.request(nodeId, INTRODUCE_METHOD, met.slice(0, REGIONS_KNOWN_MAX), {
         timeoutMs: ANSWER_TIMEOUT_MS,
       });
       const introduced = asIntroduced(answer);
       if (introduced.length === 0) return;
       // What was learned meanwhile from a region itself is better than what others say of it.
-      const isKnown = new Set<string>(this.#knownNames());
+      const isMet = new Set<string>(this.#metNames());
       for (const { region, addresses } of introduced) {
         const hasRoom = this.#toldAtMs.has(region) || this.#toldAtMs.size < REGIONS_KNOWN_MAX;
-        if (isKnown.has(region) || !hasRoom) continue;
+        if (isMet.has(region) || !hasRoom) continue;
         this.#toldAtMs.set(region, clock.now());
-        directory.learn(region, addresses);
+        directory.learn(region, [...new Set([...this.#ownAddressesOf(region), ...addresses])]);
       }
     } catch (error) {
       logger.debug({ code: "NOT_INTRODUCED", peer: name, reason: messageOf(error) }, "asked again in a while");

@@ -158,6 +158,22 @@ describe("sim federation: failures that happened to others", () => {
     assert.deepEqual(await find(world, "r2-1"), ["a in r1"]);
   });
 
+  it("F15: a region all of whose addresses change is found again, also by one that nobody can dial", async () => {
+    const world = new FederationWorld(quietFederation([1, 1, 1, 1], { isRing: true }));
+    const [hidden, , moving] = world.regions.map(({ machines }) => machines[0]!);
+    hidden!.known = { ...hidden!.known, addresses: [] };
+    world.found();
+    await world.time.run(20_000);
+    assert.deepEqual(world.oracle.differences(world.processes), []);
+    world.crash(moving!);
+    moving!.move();
+    world.start(moving!);
+    await register(world, moving!.name, "moved");
+    await world.time.run(20_000);
+    assert.deepEqual(world.oracle.differences(world.processes), []);
+    assert.deepEqual(await find(world, hidden!.name), ["moved in r3"]);
+  });
+
   it("F16: a node whose links flap, and that asks for everything in a loop, costs the others a bounded number of answers", async () => {
     const world = await aFederation([1, 2, 2]);
     const [flapping, asked] = [nodeOf(world, "r1-1"), nodeOf(world, "r2-1")];

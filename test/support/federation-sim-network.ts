@@ -157,13 +157,18 @@ export class FederationNetwork {
     const { jitterMs, gossipJitterMs } = this.#wan;
     const jitter = this.random.next() * (what === "gossip" ? gossipJitterMs : jitterMs);
     const wayMs = this.#delayBetween(from.self.region, to.self.region) + jitter;
-    const delayMs = what === "gossip" ? wayMs : from.inOrder(to.self.nodeId, wayMs + from.slowMs + to.slowMs);
+    const delayMs = what === "gossip" ? wayMs : from.inOrder(to.self.nodeId, wayMs + this.#slowMs(from, to));
     this.queue.schedule(delayMs, () => {
       const isThere = this.#endpoints.get(to.self.nodeId) === to && from.isLinkedTo(to.self.nodeId);
       if (!isThere) return;
       if (this.#isBlocked(from, to, what)) this.#count(`lost: ${what}`);
       else to.loop.receive(deliver);
     });
+  }
+
+  /** Who is slow to its mates is slow to its leader, and acknowledges no renewals: a matter for the simulator of regions. */
+  #slowMs(from: Endpoint, to: Endpoint): number {
+    return from.self.region === to.self.region ? 0 : from.slowMs + to.slowMs;
   }
 
   #gossip(from: Endpoint, to: Endpoint, message: Uint8Array): void {
@@ -223,7 +228,7 @@ export class Endpoint implements PeerDirectory, RequestResponse {
   readonly summaries: SummaryChannel;
   /** Requests that this node served, by method. */
   readonly served = new Map<string, number>();
-  /** Added to each way of its requests. */
+  /** Added to each way of its requests between regions. */
   slowMs = 0;
   /** Hears how old each sign of life was that came in a request: a slow node on its way holds it back. */
   onPulse: (ageMs: number) => void = () => {};

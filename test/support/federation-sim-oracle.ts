@@ -19,8 +19,8 @@ const ROUNDING_MS = 1e-3;
 
 /** What one process has shown so far. */
 export class ShownMemory {
-  /** Regions that it named in an answer. */
-  readonly named = new Set<RegionId>();
+  /** Regions that it named in an answer, and when it first did. */
+  readonly named = new Map<RegionId, number>();
   /** How far each capability of each region had come in its answers, and when it said so. */
   readonly places = new Map<string, { readonly at: number; readonly place: Place }[]>();
   /** Revisions of the entries of its summaries. */
@@ -109,14 +109,15 @@ export class Oracle {
     const named = answer.regions.map(({ region }) => region);
     this.#check(new Set(named).size === named.length, () => `P9: ${process.name} names a region twice: ${named}`);
     if (query.region === undefined) {
-      const missing = [...memory.named].filter((region) => !named.includes(region));
+      const due = [...memory.named].filter(([, at]) => at <= askedAt).map(([region]) => region);
+      const missing = due.filter((region) => !named.includes(region));
       const missed = missing.filter((region) => !this.#mayForget(process, region));
       this.#check(missed.length === 0, () => `P9: ${process.name} leaves out ${missed}`);
       this.#checkForgotten(process, named, missing);
       const { name: home } = process.machine.region;
       // One that it only ever was linked with is met anew; and it may have forgotten one while it waited for another.
       const isMet = (region: RegionId) => region === home || process.federation.headerOf(region) !== undefined;
-      for (const region of named.filter(isMet)) memory.named.add(region);
+      for (const region of named.filter(isMet)) memory.named.set(region, memory.named.get(region) ?? now());
     }
     const strangers = named.filter((region) => !regions().includes(region));
     this.#check(strangers.length === 0, () => `P11: ${process.name} names ${strangers}`);

@@ -73,9 +73,23 @@ describe("introductions", () => {
     assert.deepEqual(east.learned.get(EUROPE), ["eu-1:4001"]);
   });
 
-  it("do not tell who knows a region where it is: its own header does", async () => {
+  it("F15: tell who is not linked with a region any more where others know it, beside what it said itself", async () => {
     const west = new MeetingNode(WEST);
     const east = new MeetingNode(EAST);
+    east.known.set(EUROPE, nodesAt("former:4001"));
+    west.known.set(EUROPE, nodesAt("eu-1:4001"));
+    await clock.advance(6_000);
+    assert.deepEqual(east.learned.get(EUROPE), ["former:4001", "eu-1:4001"]);
+    new MeetingNode(EUROPE);
+    east.known.set(EUROPE, nodesAt("eu-1:4001"));
+    await clock.advance(6_000);
+    assert.deepEqual(east.learned.get(EUROPE), ["eu-1:4001"]);
+  });
+
+  it("do not tell who is linked with a region where it is: its own header does", async () => {
+    const west = new MeetingNode(WEST);
+    const east = new MeetingNode(EAST);
+    new MeetingNode(EUROPE);
     west.known.set(EUROPE, nodesAt("former:4001"));
     east.known.set(EUROPE, nodesAt("eu-1:4001"));
     await clock.advance(20_000);
@@ -157,7 +171,6 @@ describe("introductions", () => {
     west.known.set(EUROPE, nodesAt("eu-1:4001"));
     await clock.advance(6_000);
     east.known.set(EUROPE, nodesAt("eu-2:4001"));
-    east.node.directory.learn(EUROPE, ["eu-2:4001"]);
     west.known.delete(EUROPE);
     await clock.advance(200_000);
     assert.deepEqual(east.learned.get(EUROPE), ["eu-2:4001"]);
