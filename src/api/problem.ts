@@ -99,6 +99,14 @@ function problemOfRegistry(detail: RegistryErrorDetail): Problem {
       return refuse(507, detail, `This region is full: ${detail.agents} of ${detail.agentsMax} agents`);
     case "UNKNOWN_REGION":
       return refuse(404, { ...detail, field: "region" }, `No region ${detail.region} is known here; see /v1/regions`);
+    case "TOKEN_NOT_FOUND":
+      return refuse(404, detail, `No token ${detail.token} is kept by this region; see /v1/tokens`);
+    case "TOO_MANY_TOKENS":
+      return refuse(
+        409,
+        detail,
+        `This region keeps ${detail.tokens} tokens, as many as it may. Revoke some that nobody uses`,
+      );
     case "NAMESPACE_NOT_ALLOWED": {
       const { token, agentId, namespace } = detail;
       const message = `Token ${token} does not reach namespace ${namespace}, which ${agentId} is in. Use one that does`;
@@ -226,6 +234,18 @@ function problemOfAccess(detail: AccessErrorDetail): Problem {
       const message = `Token ${detail.token} expired at ${rfc3339(detail.expiredAtMs)}. Ask an operator for another one`;
       return refuse(401, detail, message);
     }
+    case "FIRST_TOKEN_NOT_OPERATORS":
+      return refuse(
+        409,
+        detail,
+        "Nobody is asked for a token yet. The first one must be an operator's, or nobody could make more",
+      );
+    case "LAST_OPERATOR_TOKEN":
+      return refuse(
+        409,
+        detail,
+        `Without ${detail.token} nobody could make tokens any more. Make another operator's first`,
+      );
     case "ROLE_MISSING": {
       const { token, role, needed } = detail;
       return refuse(403, detail, `Token ${token} has the role ${role}, and this needs ${needed}`);

@@ -101,6 +101,25 @@ export interface PeerView {
   readonly problem: string | null;
 }
 
+export interface TokenView {
+  readonly id: string;
+  readonly role: string;
+  /** Null means all. */
+  readonly namespaces: readonly string[] | null;
+  readonly description: string;
+  readonly createdBy: string;
+  readonly createdAtMs: number | null;
+  readonly expiresAtMs: number | null;
+  readonly revokedAtMs: number | null;
+}
+
+export interface NewTokenFields {
+  readonly role: string;
+  readonly namespaces?: readonly string[];
+  readonly description?: string;
+  readonly expiresInMs?: number;
+}
+
 export interface AgentView {
   readonly id: string;
   readonly name: string;
@@ -256,6 +275,18 @@ export class ApiClient {
 
   async removePeer(name: string): Promise<readonly PeerView[]> {
     return (await this.#send<{ peers: PeerView[] }>("DELETE", `/v1/cluster/peers/${encodeURIComponent(name)}`)).peers;
+  }
+
+  async tokens(): Promise<readonly TokenView[]> {
+    return (await this.#get<{ tokens: TokenView[] }>("/v1/tokens")).tokens;
+  }
+
+  createToken(fields: NewTokenFields): Promise<TokenView & { readonly token: string }> {
+    return this.#send("POST", "/v1/tokens", fields);
+  }
+
+  revokeToken(id: string): Promise<TokenView> {
+    return this.#send("DELETE", `/v1/tokens/${encodeURIComponent(id)}`);
   }
 
   /** One page of the region's agents. */

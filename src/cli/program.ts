@@ -5,6 +5,7 @@ import { ConfigError } from "../config/errors.ts";
 import { formatSetting } from "../config/format-value.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { expectation, OPTIONS } from "../config/table.ts";
+import { ROLES } from "../types/token.ts";
 import { AtollError, messageOf } from "../util/errors.ts";
 import { addBench } from "./commands/bench.ts";
 import { URL_DEFAULT } from "./commands/client-options.ts";
@@ -73,6 +74,7 @@ function buildProgram(output: Output): Command {
   addClientCommands(program, output);
   addMembers(program, output);
   addPeers(program, output);
+  addTokens(program, output);
   return program;
 }
 
@@ -216,6 +218,35 @@ function addPeers(program: Command, output: Output): void {
   addClientCommand(peers, "remove <peer>", "dial a peer by this name no more; links that exist stay").action(
     async (peer, options) => (await load()).removePeer(peer, options, output),
   );
+}
+
+function addTokens(program: Command, output: Output): void {
+  const tokens = program
+    .command("tokens")
+    .description("make, list and revoke what proves who may ask a region for what");
+  const load = () => import("./commands/tokens.ts");
+
+  addClientCommand(tokens, "list", "list the tokens, without what proves them")
+    .alias("ls")
+    .action(async (options) => (await load()).listTokens(options, output));
+  addClientCommand(tokens, "create", "make a token, which is shown once")
+    .addOption(new Option("--role <role>", "what it may do").choices(ROLES).makeOptionMandatory())
+    .option("--namespaces <list>", "whose agents it may change, separated by commas; all when absent")
+    .option("--description <text>", "for people")
+    .option("--expires <duration>", "how long it is valid, such as 12h or 90d; for ever when absent", lifetime)
+    .option("--output <file>", "write it to a new file that its owner alone reads, in place of showing it")
+    .action(async (options) => (await load()).createToken(options, output));
+  addClientCommand(tokens, "revoke <id>", "serve a token no more, on any node").action(async (id, options) =>
+    (await load()).revokeToken(id, options, output),
+  );
+}
+
+/** Milliseconds. */
+function lifetime(text: string): number {
+  const [, amount, unit = ""] = /^(\d{1,6})(s|m|h|d)$/.exec(text) ?? [];
+  const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit];
+  if (amount === undefined || unitMs === undefined) throw new InvalidArgumentError("It should be like 12h or 90d.");
+  return Number(amount) * unitMs;
 }
 
 /** A command that asks a running node. */

@@ -23,6 +23,9 @@ export function checkRules(config: Config): BrokenRule[] {
   ];
 }
 
+const KEYS_MAX = 3;
+const KEY_LENGTH = { min: 16, max: 256 };
+
 function checkNode({ node, network }: Config): BrokenRule[] {
   const broken: BrokenRule[] = [];
   const names = node.members.map(({ name }) => name);
@@ -47,6 +50,13 @@ function checkNode({ node, network }: Config): BrokenRule[] {
       options: ["network.encryptionKey", linked],
       reason:
         "nodes that talk to nodes need the key they share: set ENCRYPTION_KEY to the same 16 to 256 characters on all of them",
+    });
+  }
+  const keys = splitSecrets(network.encryptionKey);
+  if (keys.length > KEYS_MAX || keys.some(({ length }) => length < KEY_LENGTH.min || length > KEY_LENGTH.max)) {
+    broken.push({
+      options: ["network.encryptionKey"],
+      reason: `up to ${KEYS_MAX} keys, each of ${KEY_LENGTH.min} to ${KEY_LENGTH.max} characters, are separated by commas`,
     });
   }
   if ((network.dnsServers ?? []).some(({ host }) => isIP(host) === 0)) {

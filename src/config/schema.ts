@@ -228,10 +228,11 @@ const NetworkOptions = group({
   encryptionKey: Type.Optional(
     text({
       description:
-        "Key shared by all nodes of the federation. Who can not prove it is not served; without it nobody is.",
+        "Key shared by all nodes of the federation. Who can not prove it is not served; without it nobody is. " +
+        "While it is replaced, several separated by commas: the first is proved, all are accepted.",
       minLength: 16,
-      maxLength: 256,
-      expected: "16 to 256 characters",
+      maxLength: 1_024,
+      expected: "16 to 256 characters, or several such keys separated by commas",
       isSecret: true,
       aliases: ["ENCRYPTION_KEY"],
     }),

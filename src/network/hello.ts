@@ -10,7 +10,7 @@
  *
  * Keys before names: an identity is told only to who has proved the key. The proof names both PeerIds, which Noise has
  * authenticated, so it can not be replayed on another connection, and the role, so it can not be reflected. An empty key
- * proves nothing; the federation id still keeps strangers by accident apart.
+ * proves nothing. While the key is replaced a node has several: it proves the first, and accepts any. The federation id still keeps strangers by accident apart.
  *
  * Pure: bytes in, bytes and an outcome out. Deadlines and the stream are `libp2p-host.ts`.
  */
@@ -49,6 +49,8 @@ export interface HelloTerms {
   readonly versions: VersionRange;
   /** The shared key; may be empty. */
   readonly psk: Uint8Array;
+  /** Keys that are as good when somebody else proves them: the former or the next one, while the key is replaced. */
+  readonly alsoAccepted?: readonly Uint8Array[];
   /** 32 bytes that were never used before, from a cryptographic source. */
   readonly nonce: Uint8Array;
 }
@@ -99,8 +101,10 @@ export function dialerHello(terms: HelloTerms): Hello {
     version = commonVersion(ours.versions, theirs.versions);
     if (version === null) return refuse("PROTOCOL_VERSION");
     const links = { dialer: terms.self, responder: terms.peer };
-    if (!isProof(proof, prove(terms.psk, "responder", links, ours, theirs))) return refuse("WRONG_KEY");
-    const ourProof = prove(terms.psk, "dialer", links, ours, theirs);
+    const shared = keysOf(terms).find((psk) => isProof(proof, prove(psk, "responder", links, ours, theirs)));
+    if (shared === undefined) return refuse("WRONG_KEY");
+    // With the key that the responder is known to have.
+    const ourProof = prove(shared, "dialer", links, ours, theirs);
     return { send: pack([PROOF, ourProof, encodeIdentity(terms.identity)]), outcome: null };
   }
 
@@ -141,7 +145,8 @@ export function responderHello(terms: HelloTerms): Hello {
 
   function onProof(fields: readonly unknown[], { version, offer }: { version: number; offer: Offer }): HelloStep {
     const [, proof, identity] = asArray(fields, "proof", 3);
-    if (!isProof(proof, prove(terms.psk, "dialer", links, offer, ours))) return refuse("WRONG_KEY");
+    const isShared = keysOf(terms).some((psk) => isProof(proof, prove(psk, "dialer", links, offer, ours)));
+    if (!isShared) return refuse("WRONG_KEY");
     const theirs = asIdentity(identity);
     const code = misfit(terms.identity, theirs);
     if (code !== null) return refuse(code);
@@ -205,6 +210,10 @@ function prove(
   const offers = [dialer, responder].map(({ versions, nonce }) => [versions.min, versions.max, nonce]);
   const transcript = pack(["atoll hello 1", role, links.dialer, links.responder, offers]);
   return createHmac("sha256", psk).update(transcript).digest();
+}
+
+function keysOf({ psk, alsoAccepted = [] }: HelloTerms): readonly Uint8Array[] {
+  return [psk, ...alsoAccepted];
 }
 
 function isProof(value: unknown, expected: Uint8Array): boolean {

@@ -47,6 +47,7 @@ export interface Libp2pHostOptions {
   readonly identity: HelloIdentity;
   readonly versions: VersionRange;
   readonly psk: Uint8Array;
+  readonly alsoAccepted?: readonly Uint8Array[];
   /** Numeric address to listen on. */
   readonly listenIp: string;
   /** 0 takes any free port. */
@@ -392,8 +393,9 @@ export class Libp2pHost implements Links {
 
   #terms(connection: Connection) {
     const peer = asNodeId(connection.remotePeer.toString());
-    const { versions, psk } = this.#options;
-    return { self: this.self, peer, identity: this.#identity, versions, psk, nonce: new Uint8Array(randomBytes(32)) };
+    const { versions, psk, alsoAccepted = [] } = this.#options;
+    const nonce = new Uint8Array(randomBytes(32));
+    return { self: this.self, peer, identity: this.#identity, versions, psk, alsoAccepted, nonce };
   }
 
   /** Synchronous from a message to its effect: streams that the other side opens after it was admitted find it admitted. */

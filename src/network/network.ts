@@ -52,6 +52,8 @@ export interface NetworkOptions {
   readonly peerTargets: readonly string[];
   /** The shared key of the federation; may be empty. */
   readonly psk: Uint8Array;
+  /** Shared keys that are accepted beside it, while it is replaced. */
+  readonly alsoAccepted?: readonly Uint8Array[];
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -121,6 +123,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     },
     versions: options.versions ?? PROTOCOL_VERSIONS,
     psk: options.psk,
+    ...(options.alsoAccepted !== undefined && { alsoAccepted: options.alsoAccepted }),
     listenIp: await listenIp(options),
     listenPort: options.listenPort,
     helloMs: options.helloMs ?? DEFAULTS.helloMs,

@@ -8,6 +8,7 @@
  */
 
 import { ClusterError } from "../api/cluster-error.ts";
+import { FederationError } from "../federation/errors.ts";
 import { sayFarewell } from "../federation/farewell.ts";
 import type { RegionKeyPair } from "../federation/interface.ts";
 import { type KeyScope, succeedKey } from "../federation/key-succession.ts";
@@ -23,10 +24,12 @@ import type { Logger } from "../util/logger.ts";
 const RETRY_MS = 1_000;
 
 export interface RegionKeyKeeperParts {
-  readonly registry: Pick<RegistryService, "regionKey" | "setRegionKey" | "replaceRegionKey">;
+  readonly registry: Pick<RegistryService, "regionKey" | "setRegionKey" | "replaceRegionKey" | "rewrapRegionKey">;
   readonly group: ConsensusGroup;
   /** The federation's shared key; empty when there is none. */
   readonly psk: Uint8Array;
+  /** Shared keys that the region's key may still be wrapped under, while the shared one is replaced. */
+  readonly formerPsks?: readonly Uint8Array[];
   /** What the key is for; the same on all members. */
   readonly scope: KeyScope;
   readonly clock: Clock;
@@ -37,6 +40,8 @@ export class RegionKeyKeeper {
   readonly #parts: RegionKeyKeeperParts;
   #unwrapped: { readonly wrapped: Uint8Array; readonly pair: RegionKeyPair | undefined } | undefined;
   #isMaking = false;
+  /** What was found to be wrapped under the first shared key. */
+  #wrappedWell: Uint8Array | undefined;
   #cancelRetry: CancelTimer = () => {};
   #unsubscribe: () => void = () => {};
 
@@ -45,8 +50,8 @@ export class RegionKeyKeeper {
   }
 
   start(): void {
-    this.#unsubscribe = this.#parts.group.onStatusChange(() => this.#makeIfMissing());
-    this.#makeIfMissing();
+    this.#unsubscribe = this.#parts.group.onStatusChange(() => this.#lookAfter());
+    this.#lookAfter();
   }
 
   stop(): void {
@@ -90,9 +95,11 @@ export class RegionKeyKeeper {
   }
 
   #unwrap(wrapped: Uint8Array): RegionKeyPair | undefined {
-    const { psk, scope, logger } = this.#parts;
+    const { psk, scope, logger, formerPsks = [] } = this.#parts;
+    const context = contextOf(scope);
+    const former = formerPsks.find((each) => canUnwrap(wrapped, each, context));
     try {
-      return unwrapRegionKey(wrapped, psk, contextOf(scope));
+      return unwrapRegionKey(wrapped, former ?? psk, context);
     } catch (error) {
       logger.error(
         { code: "REGION_KEY_UNREADABLE", reason: messageOf(error) },
@@ -102,21 +109,42 @@ export class RegionKeyKeeper {
     }
   }
 
-  #makeIfMissing(): void {
+  /** The leader makes the key that is missing, and wraps anew what lies under a shared key that is on its way out. */
+  #lookAfter(): void {
     const { registry, group, psk, scope, clock, logger } = this.#parts;
-    if (psk.length === 0 || this.#isMaking) return;
-    if (registry.regionKey() !== undefined || group.status().role !== "leader") return;
+    if (psk.length === 0 || this.#isMaking || group.status().role !== "leader") return;
+    const wrapped = registry.regionKey();
+    const pair = this.pair();
+    if (wrapped !== undefined && (pair === undefined || this.#wrappedWell === wrapped)) return;
+    if (wrapped !== undefined && canUnwrap(wrapped, psk, contextOf(scope))) {
+      this.#wrappedWell = wrapped;
+      return;
+    }
+    const next = wrapRegionKey(pair ?? generateRegionKey(), psk, contextOf(scope));
     this.#isMaking = true;
-    registry
-      .setRegionKey(wrapRegionKey(generateRegionKey(), psk, contextOf(scope)))
-      .then(() => logger.info({ code: "REGION_KEY_MADE" }, "the region has a signing key"))
+    const written = wrapped === undefined ? registry.setRegionKey(next) : registry.rewrapRegionKey(wrapped, next);
+    written
+      .then(() => {
+        if (wrapped === undefined) logger.info({ code: "REGION_KEY_MADE" }, "the region has a signing key");
+        else logger.info({ code: "REGION_KEY_REWRAPPED" }, "the region's signing key lies under the first shared key");
+      })
       .catch((error) => {
         logger.debug({ code: "REGION_KEY_NOT_MADE", reason: messageOf(error) }, "no signing key yet");
-        this.#cancelRetry = clock.schedule(RETRY_MS, () => this.#makeIfMissing());
+        this.#cancelRetry = clock.schedule(RETRY_MS, () => this.#lookAfter());
       })
       .finally(() => {
         this.#isMaking = false;
       });
+  }
+}
+
+function canUnwrap(wrapped: Uint8Array, psk: Uint8Array, context: string): boolean {
+  try {
+    unwrapRegionKey(wrapped, psk, context);
+    return true;
+  } catch (error) {
+    if (error instanceof FederationError) return false;
+    throw error;
   }
 }
 

@@ -14,6 +14,7 @@ import { buildAdminServer, buildMetricsServer, buildServer, type ServerOptions }
 import { frameRenderer } from "../api/v1/watch-frames.ts";
 import { formatAddress } from "../config/format-value.ts";
 import type { Config } from "../config/schema.ts";
+import { splitSecrets } from "../config/secrets.ts";
 import { Federation } from "../federation/federation.ts";
 import { loadHash64 } from "../federation/hash64.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
@@ -72,8 +73,6 @@ import { trendNumbers } from "./trend-numbers.ts";
 const KEY_FACT = "node-key";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
 const LIVE_PATH_ELECTIONS = 1;
-
-const NO_KEPT_TOKENS = { size: 0, get: () => undefined };
 
 type HttpServer = Awaited<ReturnType<typeof buildServer>>;
 
@@ -377,7 +376,7 @@ export class RegistryNode {
     const keyKeeper = new RegionKeyKeeper({
       registry,
       group,
-      psk: this.#psk(),
+      ...this.#keys(),
       scope: { federation: federationId, region, cluster: founding.cluster },
       clock,
       logger,
@@ -392,7 +391,7 @@ export class RegistryNode {
       logger,
     });
     // Without a shared key there are no other regions.
-    if (this.#psk().length > 0) this.#exportKeeper.start();
+    if (this.#keys().psk.length > 0) this.#exportKeeper.start();
     const federation = new Federation({
       local: localRegion({
         registry,
@@ -518,6 +517,7 @@ export class RegistryNode {
   #connect(): Promise<Network> {
     const { config, logger } = this.#options;
     const { host, port, peers, mdns, dnsServers = [], encryptionKey } = config.network;
+    const { psk, formerPsks } = this.#keys();
     // Without a shared key nobody could prove to belong here: such a node is alone by configuration, and stays so (P11).
     const allowedPeers = config.network.allowedPeers ?? (encryptionKey === undefined ? [] : undefined);
     return createNetwork({
@@ -533,7 +533,8 @@ export class RegistryNode {
       peerTargets: peers,
       mdns,
       names: worldNames(dnsServers.map(formatAddress)),
-      psk: this.#psk(),
+      psk,
+      alsoAccepted: formerPsks,
       clock: this.#clock,
       random: this.#random,
       logger,
@@ -590,7 +591,7 @@ export class RegistryNode {
     const { anonymousRole } = this.#options.config.security;
     return new Authenticator({
       configured: () => this.#tokens.current(),
-      kept: () => NO_KEPT_TOKENS,
+      kept: () => this.#registry.tokens(),
       anonymousRole: anonymousRole === "none" ? null : anonymousRole,
       clock: this.#clock,
     });
@@ -609,8 +610,12 @@ export class RegistryNode {
     return this.#founding?.cluster ?? "";
   }
 
-  #psk(): Uint8Array {
-    return Buffer.from(this.#options.config.network.encryptionKey ?? "", "utf8");
+  /** The shared keys: what is proved, and what is accepted beside it while it is replaced. */
+  #keys(): { readonly psk: Uint8Array; readonly formerPsks: readonly Uint8Array[] } {
+    const [psk = Buffer.alloc(0), ...formerPsks] = splitSecrets(this.#options.config.network.encryptionKey).map((key) =>
+      Buffer.from(key, "utf8"),
+    );
+    return { psk, formerPsks };
   }
 
   #metricsSource(): MetricsSource {

@@ -9,6 +9,7 @@
 import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import { type AgentId, asClusterId, asRegionId, type RegionId } from "../types/ids.ts";
 import type { Farewell, KeySuccession, Retirement } from "../types/region-standing.ts";
+import { type KeptToken, ROLES, type Role } from "../types/token.ts";
 import type { Forbidden, ReplicatedGuard } from "./change-guard.ts";
 import { decode, encode } from "./codec.ts";
 import { EXPORT_ITEMS_MAX, type ExportPolicy } from "./export-policy.ts";
@@ -71,6 +72,11 @@ export type Command =
   /** Every agent is to ask for its dependencies anew. */
   | { readonly kind: "rotate"; readonly entityId: string | null; readonly atMs: number; readonly eventsMax: number }
   | { readonly kind: "setDraining"; readonly isDraining: boolean }
+  /** A token of the region; refused when it holds `tokensMax` that were not given up long ago. */
+  | { readonly kind: "createToken"; readonly token: KeptToken; readonly tokensMax: number }
+  | { readonly kind: "revokeToken"; readonly id: string; readonly atMs: number }
+  /** The same signing key under another shared key, only in place of what its proposer saw. */
+  | { readonly kind: "rewrapRegionKey"; readonly replaces: Uint8Array; readonly wrapped: Uint8Array }
   /** What an agent's dependencies came to, and why; nothing when its lease is another one by now. */
   | {
       readonly kind: "audit";
@@ -111,6 +117,11 @@ export type ExportResult = { readonly policy: ExportPolicy };
 /** False when there was nothing to change. */
 export type RetireResult = { readonly isChanged: boolean };
 export type DrainResult = { readonly isDraining: boolean };
+export type CreateTokenResult =
+  | { readonly isCreated: true }
+  | { readonly refused: "too-many-tokens"; readonly tokens: number; readonly tokensMax: number };
+/** Null when there is no such token. */
+export type RevokeTokenResult = { readonly token: KeptToken | null };
 export type AuditResult = { readonly written: number };
 export type UnknownResult = { readonly refused: "unknown-command" };
 export type CommandResult =
@@ -122,6 +133,8 @@ export type CommandResult =
   | DrainResult
   | ExportResult
   | RetireResult
+  | CreateTokenResult
+  | RevokeTokenResult
   | AuditResult
   | UnknownResult;
 
@@ -142,6 +155,9 @@ const KIND = {
   retireRegion: 11,
   admitRegion: 12,
   setFarewell: 13,
+  createToken: 14,
+  revokeToken: 15,
+  rewrapRegionKey: 16,
 } as const;
 const MODE = { keep: 0, purge: 1 } as const;
 
@@ -199,6 +215,15 @@ function fieldsOf(command: Command): readonly unknown[] {
       return [kind, command.entityId, command.atMs, command.eventsMax];
     case "setDraining":
       return [kind, command.isDraining];
+    case "createToken": {
+      const { id, sha256, role, namespaces, description, expiresAtMs, createdAtMs, createdBy } = command.token;
+      const fields = [id, sha256, role, namespaces, description, expiresAtMs, createdAtMs, createdBy];
+      return [kind, fields, command.tokensMax];
+    }
+    case "revokeToken":
+      return [kind, command.id, command.atMs];
+    case "rewrapRegionKey":
+      return [kind, command.replaces, command.wrapped];
     case "audit": {
       const entries = command.entries.map(({ functionName, position, type, data }) => [
         functionName,
@@ -248,6 +273,14 @@ export function decodeCommand(bytes: Uint8Array): Command | null {
       return typeof rest[0] === "boolean" ? { kind: "setDraining", isDraining: rest[0] } : null;
     case KIND.audit:
       return readAudit(rest);
+    case KIND.createToken:
+      return readCreateToken(rest);
+    case KIND.revokeToken:
+      return typeof rest[0] === "string" && isNumber(rest[1])
+        ? { kind: "revokeToken", id: rest[0], atMs: rest[1] }
+        : null;
+    case KIND.rewrapRegionKey:
+      return readRewrapRegionKey(rest);
     case KIND.retireRegion:
       return readRetireRegion(rest);
     case KIND.admitRegion:
@@ -329,6 +362,25 @@ function readReplaceRegionKey(fields: readonly unknown[]): Command | null {
     succession: read,
     successionsMax,
   };
+}
+
+function readRewrapRegionKey([replaces, wrapped]: readonly unknown[]): Command | null {
+  if (!(replaces instanceof Uint8Array) || !(wrapped instanceof Uint8Array)) return null;
+  return { kind: "rewrapRegionKey", replaces: Uint8Array.from(replaces), wrapped: Uint8Array.from(wrapped) };
+}
+
+function readCreateToken([fields, tokensMax]: readonly unknown[]): Command | null {
+  if (!Array.isArray(fields) || !isNumber(tokensMax)) return null;
+  const [id, sha256, role, namespaces, description, expiresAtMs, createdAtMs, createdBy] = fields as unknown[];
+  if (typeof id !== "string" || typeof sha256 !== "string" || typeof description !== "string") return null;
+  if (!isRole(role) || (namespaces !== null && !isTexts(namespaces)) || typeof createdBy !== "string") return null;
+  if ((expiresAtMs !== null && !isNumber(expiresAtMs)) || !isNumber(createdAtMs)) return null;
+  const made = { id, sha256, role, namespaces, description, expiresAtMs, createdAtMs, createdBy };
+  return { kind: "createToken", token: { ...made, revokedAtMs: null }, tokensMax };
+}
+
+function isRole(value: unknown): value is Role {
+  return ROLES.some((role) => role === value);
 }
 
 function readSuccession(succession: unknown): KeySuccession | null {

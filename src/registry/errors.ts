@@ -21,6 +21,8 @@ export type RegistryErrorDetail =
   | { readonly code: "DEPENDENCY_CYCLE"; readonly cycle: readonly string[] }
   | { readonly code: "TOO_MANY_AGENTS"; readonly agents: number; readonly agentsMax: number }
   | { readonly code: "UNKNOWN_REGION"; readonly region: RegionId }
+  | { readonly code: "TOKEN_NOT_FOUND"; readonly token: string }
+  | { readonly code: "TOO_MANY_TOKENS"; readonly tokens: number; readonly tokensMax: number }
   /** The caller's token does not reach that namespace, or the one the agent is in now. */
   | {
       readonly code: "NAMESPACE_NOT_ALLOWED";

@@ -13,7 +13,7 @@ import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { KnownAnswer, LookupAnswer, LookupQuery, RegionAnswer, RegionQuery, SortKey } from "../types/lookup.ts";
 import type { SummaryEntry } from "../types/summary.ts";
-import type { ChangeGuard } from "../types/token.ts";
+import type { ChangeGuard, KeptToken } from "../types/token.ts";
 import type { LlmTool } from "./matching/llm.ts";
 
 /** What this node's applied state shows, and how old it may be. */
@@ -171,6 +171,20 @@ export interface Registry {
   rotate(entityId: string | null): Promise<{ readonly affectedAgents: number }>;
   /** Whether the region gives out no new work; a property of the region, whichever node is asked. */
   isDraining(): boolean;
+  /** The region's tokens by id, as of what this node has applied; also those that were revoked. */
+  tokens(): ReadonlyMap<string, KeptToken>;
+  /**
+   * Keeps a token for the whole region. It is known here when this resolves, and elsewhere as soon as it is applied there.
+   *
+   * @throws RegistryError TOO_MANY_TOKENS, NO_LEADER, OVERLOADED, STOPPING: it is not kept; OUTCOME_UNKNOWN
+   */
+  createToken(fields: Omit<KeptToken, "createdAtMs" | "revokedAtMs">): Promise<KeptToken>;
+  /**
+   * Has no node of the region serve a token any more, each from when it applies this. Doing it twice changes nothing.
+   *
+   * @throws RegistryError TOKEN_NOT_FOUND, NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING
+   */
+  revokeToken(id: string): Promise<KeptToken>;
   /** @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING */
   setDraining(isDraining: boolean): Promise<void>;
   /** Newest first (contract C), at most `limit`. */

@@ -27,7 +27,7 @@ import {
   type Retirement,
   SUCCESSIONS_MAX,
 } from "../types/region-standing.ts";
-import type { ChangeGuard } from "../types/token.ts";
+import { type ChangeGuard, type KeptToken, TOKENS_MAX } from "../types/token.ts";
 import type { Clock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -38,6 +38,7 @@ import {
   type AuditResult,
   type Command,
   type CommandResult,
+  type CreateTokenResult,
   type DeregisterResult,
   type DrainResult,
   type ExportResult,
@@ -45,6 +46,7 @@ import {
   type RegionKeyResult,
   type RegisterResult,
   type RetireResult,
+  type RevokeTokenResult,
   type RotateResult,
 } from "./commands.ts";
 import { auditOf } from "./dependency-audit.ts";
@@ -465,6 +467,39 @@ export class RegistryService implements Registry {
       successionsMax: SUCCESSIONS_MAX,
     } as const;
     return (await this.#propose<RegionKeyResult>(command)).result.isSet;
+  }
+
+  /** The region's tokens by id, as of what this node has applied. */
+  tokens(): ReadonlyMap<string, KeptToken> {
+    return this.#stateMachine.tokens;
+  }
+
+  async createToken(fields: Omit<KeptToken, "createdAtMs" | "revokedAtMs">): Promise<KeptToken> {
+    this.#refuseWhenStopping();
+    const token = { ...fields, createdAtMs: this.#clock.wallTime(), revokedAtMs: null };
+    const command = { kind: "createToken", token, tokensMax: TOKENS_MAX } as const;
+    const { result } = await this.#propose<CreateTokenResult>(command);
+    if ("isCreated" in result) return token;
+    const { tokens, tokensMax } = result;
+    throw new RegistryError(`the region holds ${tokens} tokens`, { code: "TOO_MANY_TOKENS", tokens, tokensMax });
+  }
+
+  async revokeToken(id: string): Promise<KeptToken> {
+    this.#refuseWhenStopping();
+    const command = { kind: "revokeToken", id, atMs: this.#clock.wallTime() } as const;
+    const { token } = (await this.#propose<RevokeTokenResult>(command)).result;
+    if (token === null) throw new RegistryError(`no token ${id}`, { code: "TOKEN_NOT_FOUND", token: id });
+    return token;
+  }
+
+  /**
+   * Wraps the region's signing key anew, if it still is wrapped as `replaces`.
+   *
+   * @returns false when it is wrapped otherwise by now, and nothing was done
+   * @throws RegistryError NO_LEADER, OVERLOADED, OUTCOME_UNKNOWN, STOPPING; repeating it is safe
+   */
+  async rewrapRegionKey(replaces: Uint8Array, wrapped: Uint8Array): Promise<boolean> {
+    return (await this.#propose<RegionKeyResult>({ kind: "rewrapRegionKey", replaces, wrapped })).result.isSet;
   }
 
   /** Writes what there is to tell of the agent's dependencies; without a leader that is not told. */

@@ -7,7 +7,7 @@
  * Records: `agent/<id>` (KeptAgent), `capability/<name>` (its revision), `event/<sequence>`, `audit/<id>` (the newest audit of
  * each of the agent's dependencies), `meta/topology` and `meta/rotated` (log indices), `region/key`,
  * `region/successions` (of the region's keys), `region/export`, `region/retired` (clusters that are
- * forgotten), `region/farewell`, `region/draining`.
+ * forgotten), `region/farewell`, `region/draining`, `token/<id>` (KeptToken: a hash, never the token).
  *
  * Elsewhere: who is proposed for expiry (`lease-keeper.ts`), how commands look (`commands.ts`), what is found
  * (`agent-index.ts`, `matching/`).
@@ -19,6 +19,7 @@ import type { AgentRecord, JsonObject } from "../types/agent.ts";
 import type { RegistryEvent } from "../types/event.ts";
 import type { AgentId, RegionId } from "../types/ids.ts";
 import type { Farewell, KeySuccession, Retirement } from "../types/region-standing.ts";
+import type { KeptToken } from "../types/token.ts";
 import { AgentIndex, type KeptAgent } from "./agent-index.ts";
 import { findForbidden } from "./change-guard.ts";
 import {
@@ -26,6 +27,7 @@ import {
   type BatchResult,
   type Command,
   type CommandResult,
+  type CreateTokenResult,
   type DeregisterResult,
   type DrainResult,
   decodeCommand,
@@ -33,6 +35,7 @@ import {
   type RegionKeyResult,
   type RegisterResult,
   type RetireResult,
+  type RevokeTokenResult,
   type RotateResult,
 } from "./commands.ts";
 import { ContentHash } from "./content-hash.ts";
@@ -67,6 +70,7 @@ const SUCCESSIONS_KEY = "region/successions";
 const EXPORT_KEY = "region/export";
 const RETIRED_KEY = "region/retired";
 const FAREWELL_KEY = "region/farewell";
+const TOKEN_PREFIX = "token/";
 const DRAINING_KEY = "region/draining";
 
 /** Events of one command are counted within its log index: what orders them needs no counter of its own. */
@@ -93,6 +97,7 @@ class State {
   exportPolicy: ExportPolicy | undefined = undefined;
   retirements: readonly Retirement[] = [];
   farewell: Farewell | undefined = undefined;
+  readonly tokens = new Map<string, KeptToken>();
   isDraining = false;
 
   constructor(region: RegionId) {
@@ -162,6 +167,11 @@ export class RegistryStateMachine implements StateMachine {
     return this.#state.farewell;
   }
 
+  /** Tokens of the region, also those that were revoked. Not to be kept: a restore replaces it. */
+  get tokens(): ReadonlyMap<string, KeptToken> {
+    return this.#state.tokens;
+  }
+
   /** How the signing key came to be the region's, oldest first. */
   get keySuccessions(): readonly KeySuccession[] {
     return this.#state.keySuccessions;
@@ -211,6 +221,9 @@ function load(state: State, key: string, value: unknown): void {
     state.events.add(value as RegistryEvent);
   } else if (key.startsWith(AUDIT_PREFIX)) {
     state.audits.set(key.slice(AUDIT_PREFIX.length) as AgentId, value as Audits);
+  } else if (key.startsWith(TOKEN_PREFIX)) {
+    const token = value as KeptToken;
+    state.tokens.set(token.id, token);
   } else if (key === TOPOLOGY_KEY) {
     state.topologyRevision = value as number;
   } else if (key === ROTATED_KEY) {
@@ -384,6 +397,28 @@ class Change {
     return true;
   }
 
+  /** @returns false when another wrapping is held than the one to replace */
+  rewrapRegionKey(replaces: Uint8Array, wrapped: Uint8Array): boolean {
+    const { regionKey } = this.#state;
+    if (regionKey === undefined || Buffer.compare(regionKey, replaces) !== 0) return false;
+    this.#state.regionKey = wrapped;
+    this.#write(REGION_KEY, wrapped);
+    return true;
+  }
+
+  get tokens(): ReadonlyMap<string, KeptToken> {
+    return this.#state.tokens;
+  }
+
+  putToken(token: KeptToken): void {
+    this.#state.tokens.set(token.id, token);
+    this.#write(`${TOKEN_PREFIX}${token.id}`, token);
+  }
+
+  removeToken(id: string): void {
+    if (this.#state.tokens.delete(id)) this.#write(`${TOKEN_PREFIX}${id}`, undefined);
+  }
+
   commit(): readonly StateWrite[] {
     // Whoever can not work without what changed is found, or not, with it.
     const affected = this.#state.index.dependencies.closureOf(this.#capabilities);
@@ -438,6 +473,12 @@ function perform(change: Change, command: Command): CommandResult {
     case "setDraining":
       change.setDraining(command.isDraining);
       return { isDraining: command.isDraining } satisfies DrainResult;
+    case "createToken":
+      return createToken(change, command);
+    case "revokeToken":
+      return revokeToken(change, command);
+    case "rewrapRegionKey":
+      return { isSet: change.rewrapRegionKey(command.replaces, command.wrapped) } satisfies RegionKeyResult;
     case "audit":
       return audit(change, command);
   }
@@ -527,6 +568,33 @@ function rotate(change: Change, { entityId, atMs, eventsMax }: Extract<Command, 
   }
   if (entityId === null || affectedAgents > 0) change.markRotated();
   return { affectedAgents };
+}
+
+/** How long it is told of a token that it was revoked, or expired, before it makes room for others. */
+const ENDED_TOKEN_KEPT_MS = 30 * 24 * 60 * 60_000;
+
+function createToken(
+  change: Change,
+  { token, tokensMax }: Extract<Command, { kind: "createToken" }>,
+): CreateTokenResult {
+  const now = token.createdAtMs;
+  for (const { id, revokedAtMs, expiresAtMs } of [...change.tokens.values()]) {
+    const endedAtMs = Math.min(revokedAtMs ?? Number.POSITIVE_INFINITY, expiresAtMs ?? Number.POSITIVE_INFINITY);
+    if (endedAtMs + ENDED_TOKEN_KEPT_MS < now) change.removeToken(id);
+  }
+  const { size } = change.tokens;
+  if (size >= tokensMax) return { refused: "too-many-tokens", tokens: size, tokensMax };
+  change.putToken(token);
+  return { isCreated: true };
+}
+
+function revokeToken(change: Change, { id, atMs }: Extract<Command, { kind: "revokeToken" }>): RevokeTokenResult {
+  const held = change.tokens.get(id);
+  if (held === undefined) return { token: null };
+  if (held.revokedAtMs !== null) return { token: held };
+  const token = { ...held, revokedAtMs: atMs };
+  change.putToken(token);
+  return { token };
 }
 
 function audit(

@@ -25,10 +25,7 @@ export interface Caller {
 }
 
 /** The tokens of the region's log, as of what this node has applied. */
-export interface KeptTokens {
-  get(id: string): KeptToken | undefined;
-  readonly size: number;
-}
+export type KeptTokens = ReadonlyMap<string, KeptToken>;
 
 export interface AuthenticatorOptions {
   /** Those of this node's configuration; asked at each use, because they may be replaced while it runs. */
@@ -57,6 +54,10 @@ export class ConfiguredTokens {
     return this.#bySha256.size;
   }
 
+  list(): KeptToken[] {
+    return [...this.#bySha256.values()];
+  }
+
   find(sha256: string): KeptToken | undefined {
     return this.#bySha256.get(sha256);
   }
@@ -77,6 +78,20 @@ export class Authenticator {
   get isEnforced(): boolean {
     const { configured, kept } = this.#options;
     return configured().size > 0 || kept().size > 0;
+  }
+
+  /** The tokens of this node's configuration. */
+  configured(): KeptToken[] {
+    return this.#options.configured().list();
+  }
+
+  /** Whether a token is the last one that can make others. */
+  isLastOperator(id: string): boolean {
+    const now = this.#options.clock.wallTime();
+    const mayMake = ({ role, revokedAtMs, expiresAtMs }: KeptToken) =>
+      role === "operator" && revokedAtMs === null && (expiresAtMs === null || expiresAtMs > now);
+    const all = [...this.configured(), ...this.#options.kept().values()].filter(mayMake);
+    return all.length === 1 && all[0]?.id === id;
   }
 
   /**

@@ -10,7 +10,14 @@
  */
 
 import { parse } from "yaml";
-import { type KeptToken, ROLES, type Role } from "../types/token.ts";
+import {
+  type KeptToken,
+  ROLES,
+  type Role,
+  TOKEN_DESCRIPTION_LENGTH_MAX,
+  TOKEN_NAMESPACES_MAX,
+  TOKENS_MAX,
+} from "../types/token.ts";
 import { AtollError, messageOf } from "../util/errors.ts";
 import { hashToken } from "./token.ts";
 
@@ -21,12 +28,9 @@ export class TokenFileError extends AtollError<{ readonly code: "TOKENS_UNREADAB
   }
 }
 
-export const TOKENS_MAX = 1_000;
-export const NAMESPACES_MAX = 64;
-export const TOKEN_ID_PATTERN = "^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$";
+const TOKEN_ID_PATTERN = "^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$";
 const FILE_CHARACTERS_MAX = 1024 * 1024;
 const TOKEN_LENGTH = { min: 8, max: 256 };
-const DESCRIPTION_LENGTH_MAX = 256;
 const FIELDS = ["id", "token", "sha256", "role", "namespaces", "expires", "description"];
 
 /** @throws TokenFileError */
@@ -67,13 +71,14 @@ function readToken(entry: unknown, at: string): KeptToken {
   if ((token === undefined) === (sha256 === undefined)) return refuse("sha256", "there, or else token, but not both");
   if (!isRole(role)) return refuse("role", `one of ${ROLES.join(", ")}`);
   if (namespaces !== null && !isNamespaces(namespaces)) {
-    return refuse("namespaces", `a list of 1 to ${NAMESPACES_MAX} names, or absent for all`);
+    return refuse("namespaces", `a list of 1 to ${TOKEN_NAMESPACES_MAX} names, or absent for all`);
   }
+  if (namespaces !== null && role !== "agent") return refuse("namespaces", "absent: they limit agents only");
   const expiresAtMs =
     expires === null ? null : Date.parse(expires instanceof Date ? expires.toISOString() : `${expires}`);
   if (Number.isNaN(expiresAtMs)) return refuse("expires", "a time such as 2027-01-31T00:00:00Z");
-  if (typeof description !== "string" || description.length > DESCRIPTION_LENGTH_MAX) {
-    return refuse("description", `at most ${DESCRIPTION_LENGTH_MAX} characters`);
+  if (typeof description !== "string" || description.length > TOKEN_DESCRIPTION_LENGTH_MAX) {
+    return refuse("description", `at most ${TOKEN_DESCRIPTION_LENGTH_MAX} characters`);
   }
   const kept = { id, role, namespaces, expiresAtMs, description, createdBy: "configuration" };
   return { ...kept, sha256: digestOf(token, sha256, refuse), createdAtMs: 0, revokedAtMs: null };
@@ -97,7 +102,7 @@ function isNamespaces(value: unknown): value is string[] {
   return (
     Array.isArray(value) &&
     value.length > 0 &&
-    value.length <= NAMESPACES_MAX &&
+    value.length <= TOKEN_NAMESPACES_MAX &&
     value.every((name) => typeof name === "string" && name !== "" && name.length <= 63)
   );
 }

@@ -6,6 +6,12 @@ export const ROLES = ["reader", "agent", "operator"] as const;
 /** `reader` looks things up, `agent` also registers, renews, ends registrations and calls agents, `operator` does everything. */
 export type Role = (typeof ROLES)[number];
 
+/** Most tokens of a region, and of a file. */
+export const TOKENS_MAX = 1_000;
+/** Most namespaces of a token. */
+export const TOKEN_NAMESPACES_MAX = 64;
+export const TOKEN_DESCRIPTION_LENGTH_MAX = 256;
+
 /** A token as it is kept: what was handed out can not be had back from it. */
 export interface KeptToken {
   /** Public: told in answers, logs and the audit trail. */

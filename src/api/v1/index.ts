@@ -11,6 +11,7 @@ import { memberRoutes } from "./members.ts";
 import { peerRoutes } from "./peers.ts";
 import { regionChangeRoutes } from "./region-changes.ts";
 import { relationRoute } from "./relations.ts";
+import { tokenRoutes } from "./tokens.ts";
 import { trendRoute } from "./trend.ts";
 import { watchRoutes } from "./watch.ts";
 
@@ -23,6 +24,7 @@ export const nativeFace: Face = async (app, options) => {
   await app.register(memberRoutes, options);
   await app.register(regionChangeRoutes, options);
   await app.register(peerRoutes, options);
+  await app.register(tokenRoutes, options);
   await app.register(watchRoutes, options);
   await app.register(relationRoute, options);
   await app.register(activityRoute, options);

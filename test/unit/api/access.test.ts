@@ -7,7 +7,7 @@ import type { KeptToken, Role } from "../../../src/types/token.ts";
 import { createTestApp, type TestApp } from "../../support/api-app.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
-const NONE = { size: 0, get: () => undefined };
+const NONE = new Map<string, KeptToken>();
 
 function aToken(id: string, role: Role, namespaces: readonly string[] | null = null): KeptToken {
   const kept = { description: "", expiresAtMs: null, createdAtMs: 0, createdBy: "test", revokedAtMs: null };

@@ -286,7 +286,7 @@ describe("a refusal", () => {
   it("of a secret does not show it", () => {
     const problems = problemsOf({ env: { ENCRYPTION_KEY: "short-secret" } });
     assert.deepEqual(problems, [
-      "network.encryptionKey: the value is not 16 to 256 characters (environment ENCRYPTION_KEY)",
+      "network.encryptionKey: the value is not 16 to 256 characters, or several such keys separated by commas (environment ENCRYPTION_KEY)",
     ]);
   });
 
@@ -334,6 +334,7 @@ describe("rules that span options", () => {
       { HOST: "0.0.0.0" },
       /http\.host \(0\.0\.0\.0, environment HOST\) and security\.authToken .*AUTH_TOKEN.*HOST=127\.0\.0\.1.*ATOLL_INSECURE=on/,
     ],
+    ["P11: each key is long enough", { ENCRYPTION_KEY: `${KEY},short` }, /network\.encryptionKey \(\[secret\]/],
     ["each token is long enough", { AUTH_TOKEN: "long-enough,short" }, /security\.authToken \(\[secret\]/],
     ["P11: announcing needs the shared key", { ATOLL_NETWORK_MDNS: "on" }, /network\.encryptionKey .* network\.mdns/],
     ["P11: peers need the shared key", { PEER_REGISTRIES: "west" }, /network\.encryptionKey .* network\.peers/],

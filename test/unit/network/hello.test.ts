@@ -92,6 +92,25 @@ describe("hello", () => {
     assert.equal(refusalOf(dialer({ psk: Buffer.from("other") }), responder()), "WRONG_KEY");
   });
 
+  it("P11: while the key is replaced, nodes with the old, both and the new one agree as they should", () => {
+    const [old, next] = [Buffer.from("old"), Buffer.from("next")];
+    const states = {
+      before: { psk: old },
+      prepared: { psk: old, alsoAccepted: [next] },
+      changed: { psk: next, alsoAccepted: [old] },
+      after: { psk: next },
+    };
+    const agree = (a: keyof typeof states, b: keyof typeof states) =>
+      exchange(dialer(states[a]), responder(states[b])).outcomes.every((outcome) => outcome?.type === "admitted");
+    const steps = ["before", "prepared", "changed", "after"] as const;
+    for (const [i, step] of steps.entries()) {
+      const following = steps[i + 1] ?? step;
+      assert.ok(agree(step, step) && agree(step, following) && agree(following, step), `${step} and ${following}`);
+    }
+    assert.equal(agree("before", "after"), false);
+    assert.equal(agree("after", "before"), false);
+  });
+
   it("P11: an empty key does not pass for a key", () => {
     assert.equal(refusalOf(dialer({ psk: new Uint8Array(0) }), responder()), "WRONG_KEY");
     assert.equal(

@@ -27,11 +27,16 @@ beforeEach(() => {
   [leader, follower] = region.nodes as [TestNode, TestNode];
 });
 
-function keeperOf({ service, group }: Keeping, psk: Uint8Array = PSK): RegionKeyKeeper {
+function keeperOf(
+  { service, group }: Keeping,
+  psk: Uint8Array = PSK,
+  formerPsks: readonly Uint8Array[] = [],
+): RegionKeyKeeper {
   const keeper = new RegionKeyKeeper({
     registry: service,
     group,
     psk,
+    formerPsks,
     scope: SCOPE,
     clock: region.clock,
     logger: silentLogger,
@@ -50,6 +55,22 @@ describe("the region's signing key", () => {
     region.region.elect(follower.group);
     await region.clock.advance(10);
     assert.deepEqual(second.pair(), pair);
+  });
+
+  it("P11: outlives the shared key: it is read under the former one, and wrapped under the new one", async () => {
+    const next = Buffer.from("another key that they share");
+    const before = keeperOf(leader);
+    await region.clock.advance(10);
+    const pair = before.pair();
+    before.stop();
+    const waiting = keeperOf(follower, PSK, [next]);
+    const between = keeperOf(leader, next, [PSK]);
+    await region.clock.advance(10);
+    assert.deepEqual(between.pair(), pair);
+    assert.deepEqual(waiting.pair(), pair, "whoever still proves the former key reads it too");
+    const after = keeperOf(leader, next);
+    assert.deepEqual(after.pair(), pair);
+    assert.equal(keeperOf(follower, PSK).pair(), undefined, "the former key opens nothing any more");
   });
 
   it("is not made by a follower", async () => {
@@ -99,6 +120,7 @@ describe("the region's signing key", () => {
         regionKey: () => seen,
         setRegionKey: (wrapped) => service.setRegionKey(wrapped),
         replaceRegionKey: (...asked) => service.replaceRegionKey(...asked),
+        rewrapRegionKey: (...asked) => service.rewrapRegionKey(...asked),
       },
     });
     await keeper.rotate();

@@ -58,6 +58,23 @@ const COMMANDS: readonly Command[] = [
   { kind: "rotate", entityId: "entity", atMs: 1, eventsMax: 100 },
   { kind: "setDraining", isDraining: true },
   {
+    kind: "createToken",
+    token: {
+      id: "0a1b2c",
+      sha256: "ab".repeat(32),
+      role: "agent",
+      namespaces: ["a"],
+      description: "",
+      expiresAtMs: 5,
+      createdAtMs: 1,
+      createdBy: "auth-token",
+      revokedAtMs: null,
+    },
+    tokensMax: 10,
+  },
+  { kind: "revokeToken", id: "0a1b2c", atMs: 1 },
+  { kind: "rewrapRegionKey", replaces: Uint8Array.of(1), wrapped: Uint8Array.of(2) },
+  {
     kind: "audit",
     id: agentId(1),
     incarnation: 7,
