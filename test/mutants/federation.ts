@@ -7,6 +7,11 @@ const LOOKUP = "test/unit/federation/federated-lookup.test.ts";
 const PULL = "test/unit/federation/summary-pull.test.ts";
 const REPLICA = "test/unit/federation/summary-replica.test.ts";
 const SHOWN = "test/unit/federation/shown-revisions.test.ts";
+const TRUST = "test/unit/federation/region-trust.test.ts";
+const SUCCESSION = "test/unit/federation/key-succession.test.ts";
+const RETIRED = "test/unit/federation/retirement.test.ts";
+const INTRODUCTIONS = "test/unit/node/introductions.test.ts";
+const EXPORT = "test/unit/node/local-region.test.ts";
 const TABLE = "test/unit/federation/summary-table.test.ts";
 const STORIES = "test/sim/federation-stories.sim.test.ts";
 
@@ -144,6 +149,76 @@ export const FEDERATION: readonly Mutant[] = [
       rule: "P11",
       find: "if (reply.agents.some((agent) => agent.region !== region || agent.capability !== query.capability)) {",
       replace: "if (reply.agents.some((agent) => agent.capability !== query.capability)) {",
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/federation/summary-table.ts", tests: [STORIES], simulators }, [
+    {
+      name: "who a region's nodes are is asked once, whoever answers",
+      rule: "P8",
+      find: "if (nodesDigest !== held && nodesDigest !== nodesAsked) this.#reportUnsettled(region);",
+      replace: "if (nodesDigest !== held && nodesDigest === nodesAsked) this.#reportUnsettled(region);",
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/federation/key-succession.ts", tests: [SUCCESSION, TRUST], simulators: [] }, [
+    {
+      name: "another key may speak for a region without the old one's word",
+      rule: "P11",
+      find: "|| !isSigned(scope, link)) return null;",
+      replace: "|| !isSigned(scope, link) === null) return null;",
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/federation/region-trust.ts", tests: [TRUST, RETIRED], simulators }, [
+    {
+      name: "what a key signs that the region has replaced is believed",
+      rule: "P11",
+      find: "return this.#pins.get(region)?.verifier.verifies(context, body, signature) ?? false;",
+      replace:
+        "return [...(this.#pins.get(region)?.replaced ?? []).map((key) => new RegionVerifier(Buffer.from(key, 'hex'))), this.#pins.get(region)?.verifier].some((each) => each?.verifies(context, body, signature));",
+    },
+    {
+      name: "a region that is gone for good is met again",
+      rule: "P10",
+      find: "if (this.#retirements.has(region, cluster)) throw this.#refuseRetired(region);",
+      replace: "",
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/federation/federation.ts", tests: [RETIRED], simulators }, [
+    {
+      name: "a region that is gone for good is missed as long as its nodes are linked",
+      rule: "P10",
+      find: "const peers = this.#options.directory.peers().filter((peer) => !this.#trust.isRetiredPeer(peer));",
+      replace: "const peers = this.#options.directory.peers();",
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/node/introductions.ts", tests: [INTRODUCTIONS], simulators }, [
+    {
+      name: "what was introduced once is dialled for ever",
+      rule: "P10",
+      find: "directory.learn(region, this.#ownAddressesOf(region));",
+      replace: "",
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/registry/registry-state-machine.ts", tests: [EXPORT], simulators }, [
+    {
+      name: "what is hidden from other regions keeps its revision, and answers that were kept abroad stay good",
+      rule: "P9",
+      find: "if ((sawIt?.(namespace) ?? true) === (seesIt?.(namespace) ?? true)) continue;",
+      replace: 'if ((sawIt?.(namespace) ?? true) === (seesIt?.(namespace) ?? true) || namespace !== "") continue;',
+    },
+  ]),
+
+  ...mutantsOf({ file: "src/registry/registry-service.ts", tests: [EXPORT], simulators }, [
+    {
+      name: "other regions find whom they are not to see",
+      rule: "P11",
+      find: "return this.#find(query, this.#exportTest());",
+      replace: "return this.#find(query, null);",
     },
   ]),
 

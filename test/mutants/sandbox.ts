@@ -2,13 +2,13 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { type Mutant, mutate } from "./mutant.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const COPIED = ["src", "test", "package.json", "tsconfig.json"];
+const COPIED = ["src", "test", "bench", "package.json", "tsconfig.json"];
 
 export class Sandbox {
   readonly root: string;
@@ -57,7 +57,6 @@ export class Sandbox {
       await writeFile(beside, mutate(mutant, await readFile(path, "utf8")));
       added.push(beside);
     }
-    await mkdir(join(this.root, "bench"), { recursive: true });
     const compiler = join(this.root, "node_modules/.bin/tsc");
     const child = spawn(compiler, ["--noEmit", "--noUnusedLocals", "false", "--noUnusedParameters", "false"], {
       cwd: this.root,

@@ -80,11 +80,6 @@ export class RegionTruth {
     return this.epochs.some((epoch) => epoch.had(entry));
   }
 
-  /** Whether nobody offered it at that revision, in some epoch. */
-  lacked(name: string, revision: number): boolean {
-    return this.epochs.some((epoch) => epoch.at(name, revision).entry === undefined);
-  }
-
   stated(header: SummaryHeader): boolean {
     return this.epochs.some(
       ({ cluster, roots }) => cluster === header.cluster && roots[header.revision] === header.rootDigest,
@@ -98,15 +93,6 @@ export class RegionTruth {
       if (version !== null) return { epoch, version };
     }
     return null;
-  }
-
-  /** Whether at some moment from `notBefore` on nobody matched. */
-  hadNone(query: RegionQuery, notBefore: number): boolean {
-    return this.epochs.some((epoch) =>
-      epoch
-        .versions(query.capability)
-        .some(({ until, agents }) => until >= notBefore && !agents.some((agent) => matches(agent, query))),
-    );
   }
 }
 
