@@ -30,7 +30,7 @@ import { origin } from "./report.ts";
 import { formatTargets, type Measured, measuredRatio, type TargetRow, verdictOf } from "./targets.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const HTTP_BASE = 20_700;
+const HTTP_BASE = 21_300;
 const NODES = 3;
 const CLIENTS = 64;
 const AGENTS = 1_000;

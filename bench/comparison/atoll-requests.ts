@@ -9,14 +9,14 @@ const LEASE_MS = 86_400_000;
 
 /** A registration whose body has `RECORD_BYTES`. */
 export function registration(i: number): HttpRequest {
-  return put(i, [{ name: capabilityOf(i), version: "1.2.0", tags: ["english", "fast"] }]);
+  const body = bodyOf(i, [capability(capabilityOf(i))]);
+  return put(i, { ...body, description: paddingFor({ ...body, description: "" }) });
 }
 
-/** The same of an agent that offers `count` capabilities; the first one is what other agents share with it. */
+/** A registration of `count` capabilities, of which other agents share the first, and nothing else. */
 export function registrationOf(i: number, count: number): HttpRequest {
-  const first = { name: capabilityOf(i), version: "1.2.0", tags: ["english", "fast"] };
-  const others = Array.from({ length: count - 1 }, (_, j) => ({ ...first, name: `${capabilityOf(i)}-${j}` }));
-  return put(i, [first, ...others]);
+  const others = Array.from({ length: count - 1 }, (_, j) => capability(`${capabilityOf(i)}-${j}`));
+  return put(i, bodyOf(i, [capability(capabilityOf(i)), ...others]));
 }
 
 export function renewal(i: number): HttpRequest {
@@ -32,8 +32,14 @@ export function lookupIn(region: string, i: number): HttpRequest {
   return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}&region=${region}` };
 }
 
-function put(i: number, capabilities: readonly object[]): HttpRequest {
-  const body = { endpoint: `http://${agentId(i)}:8080`, capabilities, leaseMs: LEASE_MS };
-  const padded = { ...body, description: paddingFor({ ...body, description: "" }) };
-  return { method: "PUT", path: `/v1/agents/${agentId(i)}`, headers: JSON_HEADERS, body: JSON.stringify(padded) };
+function bodyOf(i: number, capabilities: readonly object[]): object {
+  return { endpoint: `http://${agentId(i)}:8080`, capabilities, leaseMs: LEASE_MS };
+}
+
+function capability(name: string): object {
+  return { name, version: "1.2.0", tags: ["english", "fast"] };
+}
+
+function put(i: number, body: object): HttpRequest {
+  return { method: "PUT", path: `/v1/agents/${agentId(i)}`, headers: JSON_HEADERS, body: JSON.stringify(body) };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { SCENARIOS } from "../../../bench/comparison/command.ts";
 import { FAULT_NAMES } from "../../../bench/failover/faults.ts";
 import { CLUSTERED_PEER_NAMES } from "../../../bench/peers/catalogue.ts";
 import { runCommand } from "../../support/run-command.ts";
@@ -36,6 +37,37 @@ describe("atoll bench failover", () => {
 
   it("refuses a file that can not be written before it starts anything", async () => {
     const { code, noted } = await failover("--out", join(import.meta.filename, "report.json"));
+    assert.match(noted, /the report can not be written to .*bench\.test\.ts\/report\.json: .*--out/);
+    assert.equal(code, 1);
+  });
+});
+
+describe("atoll bench throughput, lookup, memory and all", () => {
+  it("are the benches that there are", async () => {
+    const { printed } = await runCommand("bench", "--help");
+    for (const name of Object.keys(SCENARIOS)) assert.match(printed, new RegExp(`^ +${name} `, "m"));
+  });
+
+  it("refuse wrong words before they start anything, and say what to write", async () => {
+    const wrong: [string[], RegExp][] = [
+      [["throughput", "--only", "heartbeats,moon"], /--only: there is no moon: choose from durable-registrations/],
+      [["lookup", "--only", "heartbeats"], /there is no heartbeats: choose from lookups/],
+      [["memory", "--peer", "zookeeper"], /no peer zookeeper: choose from etcd, mcp-mesh-registry/],
+      [["all", "--pairs", "0"], /whole number from 1 to 100/],
+      [["all", "--clients", "257"], /whole number from 1 to 256/],
+      [["all", "--steps", "1,4,many"], /whole number from 1 to 256/],
+      [["all", "--agents", "10"], /whole number from 100 to 100000/],
+      [["all", "--no-such-flag"], /unknown option/],
+    ];
+    for (const [words, said] of wrong) {
+      const { code, noted } = await runCommand("bench", ...words);
+      assert.match(noted, said);
+      assert.equal(code, 64, words.join(" "));
+    }
+  });
+
+  it("refuse a file that can not be written before they start anything", async () => {
+    const { code, noted } = await runCommand("bench", "memory", "--out", join(import.meta.filename, "report.json"));
     assert.match(noted, /the report can not be written to .*bench\.test\.ts\/report\.json: .*--out/);
     assert.equal(code, 1);
   });
