@@ -174,6 +174,33 @@ describe("sim federation: failures that happened to others", () => {
     assert.deepEqual(await find(world, hidden!.name), ["moved in r3"]);
   });
 
+  it("P10: a region founded anew under the name of one that said farewell is met, and nothing of the old one comes back", async () => {
+    const world = await aFederation([1, 1, 1]);
+    const [, , old] = world.regions;
+    await register(world, "r3-1", "before");
+    await world.time.run(1_000);
+    const heal = blockBetween(world, "frames", "r2", "r3");
+    old!.isLeaving = true;
+    await world.time.settled(nodeOf(world, "r3-1").admin.retireSelf(), 1_000);
+    await world.time.run(5_000);
+    world.crash(nodeOf(world, "r3-1").machine);
+    old!.isGone = true;
+    heal();
+    world.foundAnew(old!);
+    await register(world, "r3-anew-1", "after");
+    await world.time.run(2_000);
+    // It never heard the farewell, and takes the new one for an impostor until somebody passes that on.
+    const { federation } = nodeOf(world, "r2-1");
+    assert.equal(federation.standingOf(old!.name)?.cluster, "cr3");
+    assert.match(federation.status().find(({ region }) => region === old!.name)?.distrust ?? "", /not the pinned one/);
+    assert.deepEqual(await find(world, "r1-1"), ["after in r3"]);
+    await converge(world);
+    assert.deepEqual(await find(world, "r2-1"), ["after in r3"]);
+    for (const { endpoint } of world.processes) for (const { message } of world.network.heard) endpoint.hear(message);
+    await world.time.run(5_000);
+    assert.deepEqual(world.oracle.differences(world.processes), []);
+  });
+
   it("F16: a node whose links flap, and that asks for everything in a loop, costs the others a bounded number of answers", async () => {
     const world = await aFederation([1, 2, 2]);
     const [flapping, asked] = [nodeOf(world, "r1-1"), nodeOf(world, "r2-1")];

@@ -202,7 +202,8 @@ export class Oracle {
       memory.named.delete(region);
       if (this.#options.truthOf(region).hasSaidFarewell) machine.forgotten.add(region);
     }
-    const back = named.filter((region) => machine.forgotten.has(region));
+    const isGone = (region: RegionId) => this.#options.truthOf(region).now.machine.farewell !== undefined;
+    const back = named.filter((region) => machine.forgotten.has(region) && isGone(region));
     this.#check(back.length === 0, () => `P10: ${name} names ${back}, which it had forgotten for good`);
   }
 

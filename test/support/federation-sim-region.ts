@@ -18,6 +18,8 @@ export type RegionPlan = Pick<FederationPlan, "seed" | "commitMs" | "lagMs" | "c
 export interface Claims {
   readonly cluster?: string;
   readonly key?: RegionKeyPair | undefined;
+  /** Of the region that it is founded anew in place of. */
+  readonly truth?: RegionTruth;
 }
 
 export class SimulatedRegion {
@@ -52,7 +54,7 @@ export class SimulatedRegion {
     plan: RegionPlan,
     name: string,
     machineNames: readonly string[],
-    { cluster = `c${name}`, key }: Claims = {},
+    { cluster = `c${name}`, key, truth = new RegionTruth(asRegionId(name), hash64) }: Claims = {},
   ) {
     this.#queue = queue;
     this.#plan = plan;
@@ -61,7 +63,7 @@ export class SimulatedRegion {
     this.stolenKey = key;
     this.#machines = machineNames.map((machine) => this.#machine(machine));
     this.#founded = machineNames.length;
-    this.truth = new RegionTruth(this.name, hash64);
+    this.truth = truth;
     this.log = this.#begin([], 0);
   }
 

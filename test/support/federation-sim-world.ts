@@ -26,7 +26,8 @@ export class FederationWorld {
   readonly story = new Story();
   readonly counters = new Map<string, number>();
   readonly network: FederationNetwork;
-  readonly regions: readonly SimulatedRegion[];
+  /** Those that are gone included. */
+  readonly regions: SimulatedRegion[];
   readonly oracle: Oracle;
   /** Lookups that were not answered yet, by the process asked. */
   readonly open = new Map<FederationProcess, number>();
@@ -168,6 +169,17 @@ export class FederationWorld {
     }
     for (const machine of region.machines) this.start(machine);
     this.electSomeone(region);
+  }
+
+  /** Founds a region anew under the name of one that is gone for good: other machines, another cluster, another key. */
+  foundAnew(gone: SimulatedRegion): void {
+    const { name, truth } = gone;
+    const claims = { cluster: `${gone.cluster}-anew`, truth };
+    const region = new SimulatedRegion(this.time.queue, this.plan, name, [`${name}-anew-1`], claims);
+    this.regions[this.regions.indexOf(gone)] = region;
+    const [machine] = region.machines;
+    this.start(machine!);
+    region.log.elect(machine!.process!.group);
   }
 
   /** Does something to a running node's registry as a client would. */
