@@ -52,13 +52,16 @@ export function forgetRegion(trouble: Trouble): void {
   );
   const admit = world.repairLater(() => {
     isOver = true;
-    if (isRetired()) world.count("region admitted again");
-    world.insist(
-      region,
-      "admit",
-      ({ admin }) => admin.admit(other.name),
-      () => !isRetired(),
-    );
+    // What was proposed a moment ago is committed by then.
+    world.schedule(2 * world.plan.commitMs, () => {
+      if (isRetired()) world.count("region admitted again");
+      world.insist(
+        region,
+        "admit",
+        ({ admin }) => admin.admit(other.name),
+        () => !isRetired(),
+      );
+    });
   });
   trouble.undoLater(admit);
 }
