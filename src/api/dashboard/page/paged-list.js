@@ -88,21 +88,26 @@ export function pagedList({ page, path, placeholder, show, showNothing, filters 
 
   let timer = 0;
   search.addEventListener("input", () => {
+    // What is listed is not what is searched for any more, and its next page would not be either.
+    list.setAttribute("aria-busy", "true");
     clearTimeout(timer);
     timer = window.setTimeout(begin, SEARCH_PAUSE_MS);
   });
   for (const select of [region, ...selects.map((each) => each.select)]) select.addEventListener("change", begin);
+  const isBusy = () => list.getAttribute("aria-busy") === "true";
   forth.addEventListener("click", () => {
+    if (isBusy()) return;
     before.push(cursor);
     cursor = next;
     void ask().then(() => list.scrollIntoView({ block: "nearest" }));
   });
   back.addEventListener("click", () => {
+    if (isBusy()) return;
     cursor = before.pop() ?? "";
     void ask();
   });
   const refreshing = window.setInterval(() => {
-    if (!document.hidden && list.getAttribute("aria-busy") === "false") void ask(true);
+    if (!document.hidden && !isBusy()) void ask(true);
   }, REFRESH_MS);
   const moved = () => begin();
   connection.addEventListener("moved", moved);
