@@ -28,6 +28,8 @@ import { type RunOptions, type RunProgress, runFailover } from "./run.ts";
 export interface FailoverCommand extends Omit<RunOptions, "nodes"> {
   /** Nodes of one region that run already; none of them is broken. Empty: a federation is started. */
   readonly target: readonly string[];
+  /** What to prove oneself to them with; in no report. */
+  readonly token: string | undefined;
   /** As of `atoll dev`; clients use the first. */
   readonly regions: string;
   /** Names of `CLUSTERED_PEERS`, measured after Atoll. */
@@ -115,8 +117,8 @@ type Measured = Pick<FailoverReport, "systems" | "notMeasured">;
 
 /** Atoll first; a peer that can not be measured does not fail the run. */
 async function measureAll(command: FailoverCommand, output: Output, signal: AbortSignal): Promise<Measured> {
-  const { target, regions, peers } = command;
-  const own = target.length > 0 ? targetPeer(target) : atollPeer({ regions });
+  const { target, token, regions, peers } = command;
+  const own = target.length > 0 ? targetPeer(target, token) : atollPeer({ regions });
   const systems: SystemReport[] = [];
   const notMeasured: { peer: string; why: string }[] = [];
   for (const peer of [own, ...peers.flatMap((name) => CLUSTERED_PEERS[name]?.() ?? [])]) {

@@ -10,8 +10,8 @@ import { messageOf } from "../../src/util/errors.ts";
 import { type Random, seededRandom } from "../../src/util/random.ts";
 import type { Spacing } from "../load/arrivals.ts";
 import { ClientPool, isNodeFailure } from "../load/client-pool.ts";
-import { HttpClient } from "../load/http-client.ts";
-import type { Peer, PeerCluster } from "../peers/peer.ts";
+import { type HttpAnswer, HttpClient, isAcknowledged } from "../load/http-client.ts";
+import { type Peer, type PeerCluster, PeerUnavailable } from "../peers/peer.ts";
 import { FAULTS, type FaultName } from "./faults.ts";
 import type { Round } from "./figures.ts";
 import { type Lost, missingOn } from "./verify.ts";
@@ -86,7 +86,8 @@ export async function runFailover(peer: Peer, options: RunOptions, context: RunC
   const { nodes, httpBase } = options;
   onProgress({ peer: peer.name, doing: "starting", done: 0, all: options.faults.length * options.rounds });
   const cluster = await peer.start({ nodes, httpBase, dataDir, clock, signal });
-  const http = new HttpClient({ connectionsMax: CONNECTIONS_MAX, timeoutMs: options.tryTimeoutMs });
+  const { headers = {} } = cluster;
+  const http = new HttpClient({ connectionsMax: CONNECTIONS_MAX, timeoutMs: options.tryTimeoutMs, headers });
   try {
     return await new Run(peer, cluster, http, options, context).perform();
   } finally {
@@ -104,6 +105,7 @@ class Run {
   readonly #pool: ClientPool;
   readonly #workload: Workload;
   readonly #rounds: Round[] = [];
+  readonly #warmUpAgents: number[] = [];
 
   constructor(peer: Peer, cluster: PeerCluster, http: HttpClient, options: RunOptions, context: RunContext) {
     this.#peer = peer;
@@ -153,6 +155,7 @@ class Run {
     } catch (error) {
       endedEarly = `nobody looked for lost writes: ${messageOf(error)}`;
     }
+    await this.#removeAgents();
     return {
       setting: this.#cluster.setting,
       startedMs,
@@ -177,19 +180,43 @@ class Run {
     return { notInjected, plan };
   }
 
-  /** Agents of their own, which no figure and no check knows. */
+  /**
+   * Agents of their own, which no figure and no check knows.
+   *
+   * @throws PeerUnavailable when none of them was taken, such as where clients are to prove who they are
+   */
   async #warmUp(): Promise<void> {
-    const { clock } = this.#context;
+    const { clock, signal } = this.#context;
     this.#tell("warming up", 0, 0);
     const until = clock.now() + WARM_UP_MS;
+    let last: HttpAnswer | undefined;
     const client = async (first: number) => {
-      for (let i = first; clock.now() < until; i += this.#options.clients) {
-        await this.#pool.send(i, this.#cluster.register(i));
+      for (let i = first; clock.now() < until && !signal.aborted; i += this.#options.clients) {
+        last = (await this.#pool.send(i, this.#cluster.register(i))).answer;
+        if (isAcknowledged(last)) this.#warmUpAgents.push(i);
         await this.#pool.send(i, this.#cluster.renew(i));
         await this.#pool.send(i, this.#cluster.lookup(i));
       }
     };
-    await Promise.all(Array.from({ length: this.#options.clients }, (_, i) => client(WARM_UP_AGENT + i)));
+    const first = WARM_UP_AGENT + (this.#cluster.firstAgent ?? 0);
+    await Promise.all(Array.from({ length: this.#options.clients }, (_, i) => client(first + i)));
+    if (last === undefined || this.#warmUpAgents.length > 0) return;
+    throw new PeerUnavailable(`no registration was acknowledged: ${last.failure ?? `${last.status} ${last.body}`}`);
+  }
+
+  /** Leaves nodes that go on after the run as they were. What can not be taken away ends with its lease. */
+  async #removeAgents(): Promise<void> {
+    const remove = this.#cluster.remove?.bind(this.#cluster);
+    if (remove === undefined) return;
+    this.#tell("taking the agents away", 0, 0);
+    const agents = [...this.#warmUpAgents, ...this.#workload.acknowledged.map(({ agent }) => agent)];
+    let next = 0;
+    const client = async () => {
+      for (let agent = agents[next++]; agent !== undefined; agent = agents[next++]) {
+        await this.#pool.send(agent, remove(agent));
+      }
+    };
+    await Promise.all(Array.from({ length: this.#options.clients }, client));
   }
 
   async #performRound(fault: FaultName, round: number): Promise<Round> {

@@ -59,11 +59,12 @@ export class Workload {
   readonly #loops: readonly OpenLoop[];
   readonly #unanswered = new Set<Promise<void>>();
   #issued = 0;
-  #agents = 0;
+  #nextAgent: number;
 
   constructor(options: WorkloadOptions) {
     this.#options = options;
-    const { rates, spacing, clock, random } = options;
+    const { cluster, rates, spacing, clock, random } = options;
+    this.#nextAgent = cluster.firstAgent ?? 0;
     this.#loops = OPERATIONS.filter((operation) => rates[operation] > 0).map(
       (operation) =>
         new OpenLoop({
@@ -101,7 +102,7 @@ export class Workload {
 
   async #register(intendedMs: number): Promise<void> {
     const { cluster, pool } = this.#options;
-    const agent = this.#agents++;
+    const agent = this.#nextAgent++;
     const { answer, first, doneMs } = await pool.send(this.#issued++, cluster.register(agent));
     if (isAcknowledged(answer)) this.acknowledged.push({ agent, atMs: doneMs });
     this.#record("register", intendedMs, { answer, first, doneMs });

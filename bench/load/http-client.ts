@@ -28,6 +28,8 @@ export interface HttpClientOptions {
   readonly connectionsMax: number;
   /** From the request to the last byte of its answer, milliseconds. */
   readonly timeoutMs: number;
+  /** Sent with every request, such as what a client proves itself with. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -37,9 +39,11 @@ const KEEP_ALIVE_MS = 4_000;
 export class HttpClient {
   readonly #agent: Agent;
   readonly #timeoutMs: number;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor({ connectionsMax, timeoutMs }: HttpClientOptions) {
+  constructor({ connectionsMax, timeoutMs, headers = {} }: HttpClientOptions) {
     this.#timeoutMs = timeoutMs;
+    this.#headers = headers;
     this.#agent = new Agent({
       connections: connectionsMax,
       pipelining: 1,
@@ -57,7 +61,7 @@ export class HttpClient {
       origin,
       method,
       path,
-      headers,
+      headers: { ...this.#headers, ...headers },
       body: body ?? null,
       // By default a connection is closed after each HEAD, as if every server answered it wrongly.
       reset: false,

@@ -110,9 +110,9 @@ interface View {
 }
 
 /** What a node says of its region; undefined when it does not answer. */
-async function viewOf(url: string): Promise<View | undefined> {
+async function viewOf(url: string, token: string | undefined): Promise<View | undefined> {
   try {
-    return await new ApiClient(url, { timeoutMs: VIEW_TIMEOUT_MS }).cluster();
+    return await new ApiClient(url, { timeoutMs: VIEW_TIMEOUT_MS, ...(token !== undefined && { token }) }).cluster();
   } catch {
     // A node that was broken: what the others say counts.
     return undefined;
@@ -122,8 +122,9 @@ async function viewOf(url: string): Promise<View | undefined> {
 /** The leader that a majority of `urls` follows in one term, and the highest term that was told. */
 export async function consensusOf(
   urls: readonly string[],
+  token?: string,
 ): Promise<{ leader: string | undefined; term: number | undefined }> {
-  const views = (await Promise.all(urls.map(viewOf))).filter((view) => view !== undefined);
+  const views = (await Promise.all(urls.map((url) => viewOf(url, token)))).filter((view) => view !== undefined);
   if (views.length === 0) return { leader: undefined, term: undefined };
   const term = Math.max(...views.map((view) => view.term));
   const followed = views.filter((view) => view.term === term && view.leader !== null);

@@ -57,6 +57,10 @@ export interface PeerCluster {
   readonly nodes: readonly PeerNode[];
   /** What it ran with: versions and options that a reader of the report must know. */
   readonly setting: string;
+  /** The first agent that nobody registered before, where the cluster is older than the run; else 0. */
+  readonly firstAgent?: number;
+  /** Sent with every request, such as what a client proves itself with. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Writes agent `i` so that a majority has it on disk when it is answered with 2xx. Safe to repeat. */
   register(i: number): HttpRequest;
   /** The other ways to say the same that are worth measuring, such as `heartbeat`, by name. */
@@ -67,6 +71,8 @@ export interface PeerCluster {
   lookup(i: number): HttpRequest;
   /** Asks for agent `i` itself, so that the answer shows every write that was acknowledged before. */
   read(i: number): HttpRequest;
+  /** Takes agent `i` away; absent where the whole cluster goes when it is stopped. */
+  remove?(i: number): HttpRequest;
   /** Whether the answer to `lookup(i)` or `read(i)` has agent `i`. */
   shows(answer: HttpAnswer, i: number): boolean;
   /** How old the node says its answer may be, in milliseconds; undefined when it does not say. */

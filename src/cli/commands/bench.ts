@@ -5,6 +5,7 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Output } from "../output.ts";
+import { tokenOf } from "./client-options.ts";
 
 const FAULTS = [
   "kill-leader",
@@ -81,6 +82,12 @@ function addFailover(bench: Command, output: Output): void {
     )
     .option("--regions <list>", "regions to start, and their nodes; clients use the first", REGIONS)
     .option("--target <urls>", "put load on these nodes of one region instead; nothing is broken then", urls, [])
+    .addOption(
+      new Option(
+        "--token-file <file>",
+        "holds what to prove yourself to them with, as ATOLL_TOKEN does: no report shows it",
+      ).env("ATOLL_TOKEN_FILE"),
+    )
     .option("--registrations <rate>", "per second", whole(0, 100_000), 100)
     .option("--renewals <rate>", "per second", whole(0, 100_000), 100)
     .option("--lookups <rate>", "per second", whole(0, 100_000), 100)
@@ -96,11 +103,12 @@ function addFailover(bench: Command, output: Output): void {
     .option("--out <file>", "the report as JSON; beside it lies FILE.html (default: bench/out/failover-TIME.json)")
     .option("--compare <file>", "draw an earlier report beside this one, and print ratios")
     .option("--json", "print the report as JSON", false)
-    .action(async ({ registrations, renewals, lookups, target, peer, json, ...rest }) => {
+    .action(async ({ registrations, renewals, lookups, target, tokenFile, peer, json, ...rest }) => {
+      const token = tokenOf({ ...(process.env.ATOLL_TOKEN && { token: process.env.ATOLL_TOKEN }), tokenFile });
       const { failover } = await import("../../../bench/failover/command.ts");
       const rates = { register: registrations, renew: renewals, lookup: lookups };
       await failover(
-        { ...rest, target, rates, peers: peer, isJson: json, out: rest.out, compare: rest.compare },
+        { ...rest, target, token, rates, peers: peer, isJson: json, out: rest.out, compare: rest.compare },
         output,
       );
     });

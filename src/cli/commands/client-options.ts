@@ -22,7 +22,8 @@ export function connect(options: ClientOptions, more: { readonly timeoutMs?: num
   return new ApiClient(options.url, { ...more, ...(token !== undefined && { token }) });
 }
 
-function tokenOf({ token, tokenFile }: ClientOptions): string | undefined {
+/** @throws CommandError TOKEN_UNREADABLE */
+export function tokenOf({ token, tokenFile }: Pick<ClientOptions, "token" | "tokenFile">): string | undefined {
   if (token !== undefined || tokenFile === undefined) return token;
   try {
     return readFileSync(tokenFile, "utf8").trim();
