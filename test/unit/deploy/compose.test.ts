@@ -20,6 +20,9 @@ interface Service {
   readonly volumes: string[];
   readonly ports?: string[];
   readonly stop_grace_period?: string;
+  readonly read_only?: boolean;
+  readonly cap_drop?: string[];
+  readonly security_opt?: string[];
 }
 
 interface Compose {
@@ -119,6 +122,13 @@ describe("docker-compose.multi-region.yml", () => {
   it("shares one key that the operator must set, and writes none down", () => {
     for (const [, { environment }] of registries)
       assert.match(environment.ENCRYPTION_KEY ?? "", /^\$\{ENCRYPTION_KEY:\?/);
+  });
+
+  it("lets no container write but to its volumes, or gain rights", () => {
+    for (const [, service] of services) {
+      assert.deepEqual([service.read_only, service.cap_drop], [true, ["ALL"]]);
+      assert.deepEqual(service.security_opt, ["no-new-privileges:true"]);
+    }
   });
 
   it("keeps each node's data in a named volume of its own, and publishes ports to this machine only", () => {

@@ -36,7 +36,12 @@ describe("Dockerfile", () => {
 
   it("builds in stages, and ships neither the compiler nor development packages", () => {
     assert.ok(stages.length > 1);
-    assert.ok(stages.every(([from]) => from?.rest.startsWith("node:24-bookworm-slim")));
+    const { devDependencies } = JSON.parse(read("package.json")) as { devDependencies: { node: string } };
+    const base = `node:${devDependencies.node}-bookworm-slim`;
+    assert.ok(
+      stages.every(([from]) => from?.rest.split(" ").includes(base)),
+      `what the tests run on, ${base}`,
+    );
     assert.equal(
       last.some(({ name, rest }) => name === "RUN" && rest.includes("npm")),
       false,
@@ -57,7 +62,8 @@ describe("Dockerfile", () => {
     const check = /CMD (\[.*\])$/.exec(given("HEALTHCHECK") ?? "")?.[1];
     const [program, flag, script] = JSON.parse(check ?? "[]") as string[];
     assert.deepEqual([program, flag], ["node", "-e"]);
-    assert.match(script ?? "", /\/health/);
+    assert.match(script ?? "", /ATOLL_HTTP_METRICS_PORT \|\| METRICS_PORT\}\/health/);
+    assert.match(given("ENV") ?? "", /\bMETRICS_PORT=9090\b/);
     assert.doesNotThrow(() => new Function(script ?? "throw 0"));
   });
 
