@@ -426,15 +426,11 @@ function toFound(agent: KeptAgent, capability: Offer["capability"], region: Regi
   };
 }
 
-function isListed({ id, record, health }: KeptAgent, filter: AgentFilter): boolean {
+function isListed({ record, health }: KeptAgent, filter: AgentFilter): boolean {
   if (filter.name !== undefined && record.name !== filter.name) return false;
   if (filter.namespace !== undefined && record.namespace !== filter.namespace) return false;
   if (filter.type !== undefined && record.type !== filter.type) return false;
   if (filter.health !== undefined && health !== filter.health) return false;
-  if (filter.search !== undefined) {
-    const part = filter.search.toLowerCase();
-    if (![id, record.name, record.endpoint].some((text) => text.toLowerCase().includes(part))) return false;
-  }
   if (filter.capabilities === undefined) return true;
   const wanted = filter.capabilities;
   if (filter.fuzzy !== true) return record.capabilities.some(({ name }) => wanted.includes(name));

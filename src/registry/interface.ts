@@ -35,8 +35,6 @@ export interface AgentFilter {
   readonly namespace?: string;
   readonly type?: string;
   readonly health?: Health;
-  /** A part of the id, the name or the endpoint, whatever the case of letters. */
-  readonly search?: string;
   /** Any of these; exact, or case-insensitive substring when `fuzzy`. */
   readonly capabilities?: readonly string[];
   readonly fuzzy?: boolean;

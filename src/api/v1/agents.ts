@@ -24,11 +24,12 @@ import {
 } from "../schemas.ts";
 import { wholeMs } from "../whole-ms.ts";
 import { AgentInput, RegistrationAnswer, registrationAnswer, ShownAgent, showAgent, toRecord } from "./agent-record.ts";
+import { searchAgents } from "./search-agents.ts";
 
 const params = Type.Object({ id: AgentIdText });
 const tags = ["agents"];
 
-export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
+export const agentRoutes: Face = async (app, { registry, metrics, clock, leases }) => {
   const { region } = registry;
 
   const register = {
@@ -130,14 +131,17 @@ export const agentRoutes: Face = async (app, { registry, metrics, leases }) => {
     },
   };
   app.get("/v1/agents", { schema: list, exposeHeadRoute: true }, async ({ query }) => {
-    const { consistency = "stale", limit = LIMIT_DEFAULT, cursor, capability, ...exact } = query;
+    const { consistency = "stale", limit = LIMIT_DEFAULT, cursor, capability, search, ...exact } = query;
     const filter: AgentFilter = {
       ...exact,
       ...(capability === undefined ? {} : { capabilities: oneOrMany(capability) }),
     };
     const page = { limit, ...(cursor === undefined ? {} : { after: decodeNameCursor(cursor) }) };
     await registry.read(consistency);
-    const { agents, hasMore } = registry.list(filter, page);
+    const { agents, hasMore } =
+      search === undefined
+        ? registry.list(filter, page)
+        : await searchAgents(registry, clock, filter, { ...page, part: search });
     const last = agents.at(-1);
     return {
       agents: agents.map((agent) => showAgent(region, agent)),

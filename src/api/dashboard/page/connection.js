@@ -14,7 +14,8 @@ const TIMEOUT_MS = 4_000;
 const PROBE_TIMEOUT_MS = 1_500;
 /** Longer than the pause between two heartbeats of a stream. */
 const SILENCE_MS = 25_000;
-const RETRY_MS = { first: 500, most: 5_000 };
+/** Who was refused waits for a token, and looks now and then whether it is needed still. */
+const RETRY_MS = { first: 500, most: 5_000, refused: 60_000 };
 const TOKENS_KEY = "atoll.tokens";
 
 /** @typedef {{ name: string, region: string, origin: string, roundTripMs: number }} KnownNode */
@@ -167,9 +168,9 @@ export class Connection extends EventTarget {
         if (error instanceof Refusal && error.isUnauthorized) this.#refused(error);
       }
       if (this.#stream.signal.reason === "moved" || this.origin !== origin) continue;
-      const mayAsk = this.state !== "unauthorized";
-      if (mayAsk && !(await this.#isAlive(origin)) && (await this.#leave(origin))) continue;
-      await this.#pause(Math.min(RETRY_MS.first * 2 ** failures, RETRY_MS.most));
+      const isRefused = this.state === "unauthorized";
+      if (!isRefused && !(await this.#isAlive(origin)) && (await this.#leave(origin))) continue;
+      await this.#pause(isRefused ? RETRY_MS.refused : Math.min(RETRY_MS.first * 2 ** failures, RETRY_MS.most));
     }
   }
 

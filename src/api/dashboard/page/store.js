@@ -116,6 +116,7 @@ export class Store extends EventTarget {
   }
 
   async askTrend() {
+    if (this.#connection.state === "unauthorized") return;
     const since = this.trend.at(-1)?.atMs;
     try {
       const query = since === undefined ? "" : `?since=${since}`;

@@ -52,6 +52,7 @@ export function startTokenDialog(connection) {
   });
   const open = (/** @type {string} */ why) => {
     refill(reason, why);
+    forget.hidden = !connection.hasTokens;
     if (!dialog.open) dialog.showModal();
     input.focus();
   };

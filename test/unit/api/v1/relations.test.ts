@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createTestApp } from "../../../support/api-app.ts";
+import { agentId, aRecord } from "../../registry/fixtures.ts";
 
 type TestApp = Awaited<ReturnType<typeof createTestApp>>;
 
@@ -86,7 +87,7 @@ describe("search in lists", () => {
     const test = await createTestApp();
     for (const id of ["weather-1", "weather-2", "planner"]) await register(test, id, ["c"]);
     const found = async (search: string) =>
-      (await test.send({ url: `/v1/agents?search=${encodeURIComponent(search)}` }))
+      (await test.region.clock.settled(test.send({ url: `/v1/agents?search=${encodeURIComponent(search)}` })))
         .json()
         .agents.map(({ id }: { id: string }) => id);
     assert.deepEqual(await found("WEATHER"), ["weather-1", "weather-2"]);
@@ -107,6 +108,21 @@ describe("search in lists", () => {
       [0, 1, 2, 3, 4].map((i) => `odd-${i}`),
     );
     assert.equal(second.nextCursor, undefined);
+  });
+
+  it("looks at many agents in turns of the event loop", async () => {
+    const test = await createTestApp();
+    for (let i = 0; i < 1_001; i++) await test.node.service.register(agentId(i), aRecord());
+    await test.region.clock.advance(100);
+    let turns = 0;
+    const { afterIo } = test.region.clock;
+    test.region.clock.afterIo = (run) => {
+      turns++;
+      afterIo.call(test.region.clock, run);
+    };
+    const answer = await test.region.clock.settled(test.send({ url: "/v1/agents?search=nobody" }));
+    assert.deepEqual(answer.json(), { agents: [] });
+    assert.equal(turns, 2);
   });
 
   it("finds capabilities by a part of the name", async () => {
