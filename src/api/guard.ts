@@ -6,12 +6,22 @@
 
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
 import { type Authenticator, type Caller, requireRole } from "../security/authenticator.ts";
+import type { EntityTrust, TlsConnection } from "../security/entities.ts";
+import { accessError } from "../security/errors.ts";
 import type { ChangeGuard } from "../types/token.ts";
 import { type Access, accessOf, UNLISTED } from "./access.ts";
 
 /** What decides whether a request is served. */
 export interface HttpSecurity {
   readonly authenticator: Authenticator;
+  /** Absent where TLS is not served. */
+  readonly certificates?: ClientCertificates;
+}
+
+export interface ClientCertificates {
+  readonly isStrict: boolean;
+  /** Replaced when its files are. */
+  readonly trust: EntityTrust;
 }
 
 declare module "fastify" {
@@ -57,11 +67,12 @@ export function guardRoutes(app: FastifyInstance, security: HttpSecurity | undef
 /** A GET that also has a HEAD is met twice, with the hooks that the first one got. */
 const GUARDS = new WeakSet<object>();
 
-function guardFor({ authenticator }: HttpSecurity, { who }: Access): onRequestHookHandler {
+function guardFor({ authenticator, certificates }: HttpSecurity, { who }: Access): onRequestHookHandler {
   return (request, _reply, done) => {
-    if (!authenticator.isEnforced) return done();
+    if (certificates === undefined && !authenticator.isEnforced) return done();
     try {
-      const caller = authenticator.identify(request.headers.authorization, null);
+      const entity = certificates === undefined ? null : provenEntity(certificates, request);
+      const caller = authenticator.identify(request.headers.authorization, entity);
       if (who !== "public" && who !== "probe") requireRole(caller, who);
       request.caller = caller;
     } catch (error) {
@@ -69,4 +80,12 @@ function guardFor({ authenticator }: HttpSecurity, { who }: Access): onRequestHo
     }
     done();
   };
+}
+
+/** @throws AccessError CERTIFICATE_REQUIRED: a certificate that does not do is worse than none */
+function provenEntity({ isStrict, trust }: ClientCertificates, request: FastifyRequest): string | null {
+  const { entity, fault, hasCertificate } = trust.identify(request.raw.socket as TlsConnection);
+  if (fault !== null) throw accessError({ code: "CERTIFICATE_REQUIRED", reason: fault });
+  if (isStrict && !hasCertificate) throw accessError({ code: "CERTIFICATE_REQUIRED", reason: "none was shown" });
+  return entity;
 }

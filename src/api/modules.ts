@@ -30,12 +30,23 @@ export interface FaceOptions {
   readonly mesh: MeshOptions;
   readonly proxy: ProxyOptions;
   readonly watch: WatchOptions;
+  /** HTTPS in place of HTTP. */
+  readonly tls?: TlsServerOptions;
   /** Absent: everybody may do everything. */
   readonly security?: HttpSecurity;
   /** True from the moment the node was told to stop. */
   readonly isShuttingDown: () => boolean;
   /** Absent on nodes that export no traces. */
   readonly tracing?: Tracing | undefined;
+}
+
+/** As `node:https` takes them. */
+export interface TlsServerOptions {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string[];
+  readonly requestCert: boolean;
+  readonly rejectUnauthorized: boolean;
 }
 
 export interface HttpLimits {

@@ -246,6 +246,8 @@ function problemOfAccess(detail: AccessErrorDetail): Problem {
         detail,
         `Without ${detail.token} nobody could make tokens any more. Make another operator's first`,
       );
+    case "CERTIFICATE_REQUIRED":
+      return refuse(401, detail, `Show a client certificate that this node trusts: ${detail.reason}`);
     case "ROLE_MISSING": {
       const { token, role, needed } = detail;
       return refuse(403, detail, `Token ${token} has the role ${role}, and this needs ${needed}`);

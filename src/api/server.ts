@@ -79,6 +79,7 @@ function createApp(options: ServerOptions): FastifyInstance {
   const answerMeshError = createMeshErrorHandler(options);
   const setCommonHeaders = commonHeaders(view, isShuttingDown);
   const app = Fastify({
+    ...overTls(options),
     logger: false,
     // What reaches a node that is closing is still served: a planned stop fails no request (P6).
     return503OnClosing: false,
@@ -114,6 +115,11 @@ function createApp(options: ServerOptions): FastifyInstance {
     done();
   });
   return app;
+}
+
+/** Typed as if it were HTTP: what differs is below all that is done here. */
+function overTls({ tls }: ServerOptions): object {
+  return tls === undefined ? {} : { https: tls };
 }
 
 /** Streams last as long as their readers like, and calls of agents as long as those take. */

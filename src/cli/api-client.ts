@@ -8,6 +8,7 @@
 import type { LookupExplanation, RegionTrace } from "../types/lookup.ts";
 import { messageOf } from "../util/errors.ts";
 import { CommandError } from "./errors.ts";
+import { type TlsClientOptions, tlsFetch } from "./tls-fetch.ts";
 
 export interface NodeView {
   readonly name: string;
@@ -196,19 +197,29 @@ export class Refusal extends CommandError {
   }
 }
 
+export interface ApiClientOptions {
+  readonly timeoutMs?: number;
+  readonly token?: string;
+  /** For https; what the platform trusts when absent. */
+  readonly tls?: TlsClientOptions;
+}
+
 export class ApiClient {
   readonly #base: string;
   readonly #timeoutMs: number;
   readonly #token: string | undefined;
+  readonly #fetchOnce: (url: string, init: RequestInit) => Promise<Response>;
 
   /** @throws CommandError INVALID_URL, INVALID_TOKEN */
-  constructor(url: string, options: { readonly timeoutMs?: number; readonly token?: string } = {}) {
+  constructor(url: string, options: ApiClientOptions = {}) {
     if (!URL.canParse(url) || !/^https?:/.test(url)) {
       throw new CommandError("INVALID_URL", `${url} is not a URL such as http://127.0.0.1:8000 (--url or ATOLL_URL)`);
     }
     this.#base = url.replace(/\/+$/, "");
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#token = options.token;
+    const { tls } = options;
+    this.#fetchOnce = tls === undefined || !url.startsWith("https:") ? (at, init) => fetch(at, init) : tlsFetch(tls);
     if (this.#token !== undefined && !HEADER_TEXT.test(this.#token)) {
       throw new CommandError("INVALID_TOKEN", "the token holds what no token can: is it the right file or variable?");
     }
@@ -328,7 +339,7 @@ export class ApiClient {
 
   async #fetch(method: string, path: string, body: unknown): Promise<Response> {
     try {
-      return await fetch(`${this.#base}${path}`, {
+      return await this.#fetchOnce(`${this.#base}${path}`, {
         method,
         signal: AbortSignal.timeout(this.#timeoutMs),
         headers: {

@@ -68,6 +68,7 @@ function buildProgram(output: Output): Command {
     .option("--json", "print JSON", false)
     .action(async (flags) => (await import("./commands/config.ts")).config(loadedConfig(flags), flags, output));
 
+  addKeys(program, output);
   addRecover(program, output);
   addDev(program, output);
   addBench(program, output);
@@ -98,6 +99,18 @@ const NODE_FLAGS = OPTIONS.flatMap((option) => {
 function loadedConfig(values: Record<string, string | undefined>): LoadedConfig {
   const flags = NODE_FLAGS.map(({ option, flag }) => [option.path, values[flag.attributeName()]]);
   return loadNodeConfig(values.config, Object.fromEntries(flags));
+}
+
+function addKeys(program: Command, output: Output): void {
+  program
+    .command("keys")
+    .description("make the shared key, tokens and certificates of a federation, in a folder of their own")
+    .option("--dir <dir>", "an empty folder, or a new one", "atoll-keys")
+    .option("--hosts <list>", "names and addresses that clients reach nodes by", "localhost,127.0.0.1")
+    .option("--clients <list>", "entities that get a certificate to prove themselves with", "")
+    .option("--days <days>", "how long certificates of nodes and clients are valid", wholeNumber(1, 3_650), 365)
+    .option("--json", "print JSON", false)
+    .action(async (options) => (await import("./commands/keys.ts")).keys(options, output));
 }
 
 function addRecover(program: Command, output: Output): void {
@@ -257,6 +270,9 @@ function addClientCommand(parent: Command, usage: string, description: string): 
     .addOption(new Option("--url <url>", "the node to ask").env("ATOLL_URL").default(URL_DEFAULT))
     .addOption(new Option("--token <token>", "what to prove yourself with, where nodes ask for it").env("ATOLL_TOKEN"))
     .addOption(new Option("--token-file <file>", "a file that holds it").env("ATOLL_TOKEN_FILE"))
+    .addOption(new Option("--ca <file>", "with https: whom to trust, in place of the system's").env("ATOLL_CA"))
+    .addOption(new Option("--cert <file>", "with https: a certificate to prove yourself with").env("ATOLL_CERT"))
+    .addOption(new Option("--key <file>", "with https: its key").env("ATOLL_KEY"))
     .option("--json", "print JSON", false);
 }
 

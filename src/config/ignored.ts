@@ -20,11 +20,6 @@ interface IgnoredNames {
 
 const IGNORED: readonly IgnoredNames[] = [
   {
-    names: /^MCP_MESH_(TLS_(MODE|CERT|KEY|CA)|TRUST_(BACKEND|DIR))$/,
-    reason: "HTTP is served without TLS by this version: put a TLS proxy in front",
-    isWarning: true,
-  },
-  {
     names: /^DATABASE_(TYPE|PATH|HOST|PORT|NAME|USER|PASSWORD|URL)$/,
     reason: "data is kept in ATOLL_DATA_DIR, without a database",
   },

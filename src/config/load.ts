@@ -53,7 +53,10 @@ interface Statement {
 }
 
 /** `ATOLL_*` names that are not options of a node: the file of options, and what the client commands ask a node with. */
-const OTHER_NAMES = ["ATOLL_CONFIG", "ATOLL_URL", "ATOLL_TOKEN", "ATOLL_TOKEN_FILE"];
+const OTHER_NAMES = [
+  "ATOLL_CONFIG",
+  ...["ATOLL_URL", "ATOLL_TOKEN", "ATOLL_TOKEN_FILE", "ATOLL_CA", "ATOLL_CERT", "ATOLL_KEY"],
+];
 const FILE_CHARACTERS_MAX = 1024 * 1024;
 const SHOWN_CHARACTERS_MAX = 200;
 
@@ -209,7 +212,8 @@ function deriveDefaults(settings: Map<string, Setting>, hostname: string): void 
   const network: Address = { host: reachable(valueAt("network.host")), port: valueAt("network.port") };
   if (network.port !== 0) derive("network.advertise", [network], "network.host and network.port");
   const http: Address = { host: reachable(valueAt("http.host")), port: valueAt("http.port") };
-  if (http.port !== 0) derive("http.publicUrl", `http://${formatAddress(http)}`, "http.host and http.port");
+  const scheme = valueAt<string>("http.tlsMode") === "off" ? "http" : "https";
+  if (http.port !== 0) derive("http.publicUrl", `${scheme}://${formatAddress(http)}`, "http.host and http.port");
 }
 
 /** Values are copied, so that freezing them leaves the defaults in the schema as they are. */

@@ -143,7 +143,20 @@ function checkSecurity({ http, security }: Config): BrokenRule[] {
       reason: `each token should have ${TOKEN_LENGTH.min} to ${TOKEN_LENGTH.max} characters`,
     });
   }
-  const isProtected = security.authToken !== undefined || security.tokens !== undefined || security.insecure;
+  if (http.tlsMode !== "off" && (http.tlsCert === undefined || http.tlsKey === undefined)) {
+    broken.push({
+      options: ["http.tlsMode", "http.tlsCert", "http.tlsKey"],
+      reason: "TLS needs a certificate and its key: atoll keys makes them, and names the variables",
+    });
+  }
+  if (http.tlsMode === "strict" && http.tlsCa === undefined && http.trustDir === undefined) {
+    broken.push({
+      options: ["http.tlsMode", "http.tlsCa"],
+      reason: "without an authority to trust, nobody's certificate would do: set MCP_MESH_TLS_CA or MCP_MESH_TRUST_DIR",
+    });
+  }
+  const hasTokens = security.authToken !== undefined || security.tokens !== undefined;
+  const isProtected = hasTokens || http.tlsMode === "strict" || security.insecure;
   if (!isProtected && !isLoopback(http.host)) {
     broken.push({
       options: ["http.host", "security.authToken"],

@@ -174,6 +174,40 @@ const HttpOptions = group({
       aliases: ["MCP_MESH_PROPAGATE_HEADERS"],
     }),
   ),
+  tlsMode: choice({
+    description:
+      "off serves HTTP; auto HTTPS, and takes certificates of clients; strict serves those alone who have one.",
+    default: "off",
+    values: ["off", "auto", "strict"],
+    aliases: ["MCP_MESH_TLS_MODE"],
+  }),
+  tlsCert: Type.Optional(
+    pemFile("Certificate that this node proves itself with, and its chain: a PEM file. Read again when it changes.", [
+      "MCP_MESH_TLS_CERT",
+    ]),
+  ),
+  tlsKey: Type.Optional(pemFile("The key of http.tlsCert: a PEM file.", ["MCP_MESH_TLS_KEY"])),
+  tlsCa: Type.Optional(
+    pemFile(
+      "Authorities that clients' certificates, and those of agents called by /proxy, are trusted by: a PEM file.",
+      ["MCP_MESH_TLS_CA"],
+    ),
+  ),
+  trustBackend: choice({
+    description: "How http.trustDir is kept. What other backends keep can be mounted as such a folder.",
+    default: "filestore",
+    values: ["filestore", "localca"],
+    aliases: ["MCP_MESH_TRUST_BACKEND"],
+  }),
+  trustDir: Type.Optional(
+    text({
+      description:
+        "Folder of authorities by entity: NAME.pem signs the certificates of entity NAME. Absent, the name in a certificate is the entity.",
+      maxLength: 4_096,
+      expected: "a path of 1 to 4096 characters",
+      aliases: ["MCP_MESH_TRUST_DIR"],
+    }),
+  ),
   bodyBytesMax: bytes({
     description: "Largest request body of /v1 and the older forms; /heartbeat takes up to 10 MiB.",
     default: MIB,
@@ -555,6 +589,10 @@ export const RAFT_PRESETS: Readonly<Record<Config["raft"]["preset"], Readonly<Re
   lan: {},
   wan: { "raft.heartbeatMs": 200, "raft.electionMsMin": 1_500, "raft.electionMsMax": 3_000 },
 };
+
+function pemFile(description: string, aliases: readonly string[]) {
+  return text({ description, maxLength: 4_096, expected: "a path of 1 to 4096 characters", aliases });
+}
 
 function group<Options extends Type.TProperties>(options: Options) {
   return Type.Object(options, { additionalProperties: false });

@@ -31,7 +31,7 @@ export class ConfiguredTokenSource {
     if (path === undefined) return;
     try {
       this.#file = new WatchedFiles({
-        paths: [path],
+        paths: () => [path],
         clock,
         onChange: ([text = ""]) => {
           const listed = parseTokenFile(text);

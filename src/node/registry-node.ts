@@ -9,6 +9,8 @@
  */
 
 import { join } from "node:path";
+import { Server as TlsServer } from "node:tls";
+import { agentCaller } from "../api/mesh/call-agent.ts";
 import { DEFAULT_HTTP_LIMITS, PROXY_DEFAULTS } from "../api/modules.ts";
 import { buildAdminServer, buildMetricsServer, buildServer, type ServerOptions } from "../api/server.ts";
 import { frameRenderer } from "../api/v1/watch-frames.ts";
@@ -57,6 +59,7 @@ import { EpochTransport } from "./epoch-transport.ts";
 import { ExportKeeper } from "./export-keeper.ts";
 import { NodeFederationAdmin } from "./federation-admin.ts";
 import { GroupInWaiting } from "./group-in-waiting.ts";
+import { HttpTls } from "./http-tls.ts";
 import { Introductions } from "./introductions.ts";
 import { localRegion } from "./local-region.ts";
 import { metricsSource } from "./metrics-source.ts";
@@ -115,6 +118,8 @@ export class RegistryNode {
   readonly #admin: RegionAdmin;
   readonly #peers: RegionPeers;
   readonly #tokens: ConfiguredTokenSource;
+  /** Undefined where HTTP is served in the clear. */
+  readonly #tls: HttpTls | undefined;
   readonly #readinessLog: ReadinessLog;
   #address: SummaryNode;
   readonly #http: HttpServer[] = [];
@@ -265,6 +270,7 @@ export class RegistryNode {
       includeProcess: true,
     });
     this.#tokens = new ConfiguredTokenSource(config.security, this.#clock, logger);
+    this.#tls = config.http.tlsMode === "off" ? undefined : new HttpTls(config.http, this.#clock, logger);
     this.#readinessLog = new ReadinessLog(this.#clock, logger, () => this.#readiness());
   }
 
@@ -448,6 +454,7 @@ export class RegistryNode {
     const trend = new Trend({ clock: this.#clock, read: () => trendNumbers(source, metrics) });
     const activity = new ActivityLog(this.#clock);
     this.#follow(trend, new ActivityObserver({ view, log: activity, clock: this.#clock }));
+    const tls = this.#tls;
     const { host, port, metricsPort, adminPort, publicUrl, publicUrlPrefix = "", bodyBytesMax } = config.http;
     const options: ServerOptions = {
       registry: this.#registry,
@@ -478,6 +485,7 @@ export class RegistryNode {
         timeoutMs: config.http.proxyTimeoutMs,
         propagateHeaders: config.http.propagateHeaders ?? [],
         callsMax: config.http.proxyCallsMax,
+        ...(tls !== undefined && { callAgent: agentCaller(() => tls.clientOptions()) }),
       },
       watch: {
         feed: this.#feed,
@@ -485,16 +493,19 @@ export class RegistryNode {
         random: this.#random,
         limits: { watchersMax: config.http.watchersMax },
       },
-      security: { authenticator: this.#authenticator() },
+      ...(tls !== undefined && { tls: tls.serverOptions() }),
+      security: { authenticator: this.#authenticator(), ...(tls !== undefined && { certificates: tls }) },
       isShuttingDown: () => this.#stopping.signal.aborted,
       tracing: this.#tracing,
     };
     this.#tokens.start();
+    tls?.start();
     const server = await buildServer(options);
     await this.#listen(server, port);
     this.#address = {
       ...this.#address,
-      http: publicUrl ?? `http://${formatAddress({ host, port: boundPort(server) })}`,
+      http:
+        publicUrl ?? `${tls === undefined ? "http" : "https"}://${formatAddress({ host, port: boundPort(server) })}`,
     };
     if (metricsPort !== 0) await this.#listen(await buildMetricsServer(options), metricsPort);
     if (adminPort !== 0) await this.#listen(await buildAdminServer(options), adminPort);
@@ -511,6 +522,8 @@ export class RegistryNode {
 
   async #listen(server: HttpServer, port: number): Promise<void> {
     this.#http.push(server);
+    // Not the metrics port's, which speaks HTTP.
+    if (server.server instanceof TlsServer) this.#tls?.follow(server.server);
     await server.listen({ host: this.#options.config.http.host, port });
   }
 
@@ -561,6 +574,7 @@ export class RegistryNode {
     this.#observer?.stop();
     this.#trend?.stop();
     this.#tokens.stop();
+    this.#tls?.stop();
     this.#configuredMembers?.stop();
     this.#mates?.stop();
     await this.#peers.stop();

@@ -12,7 +12,8 @@ const LOOK_MS = 2_000;
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface WatchedFilesOptions {
-  readonly paths: readonly string[];
+  /** Asked each time, because there may be more, or others, by then. */
+  readonly paths: () => readonly string[];
   readonly clock: Clock;
   /** Takes the files as they now are. What it throws goes to `onUnusable`, once for each state of the files. */
   readonly onChange: (texts: readonly string[]) => void;
@@ -55,16 +56,18 @@ export class WatchedFiles {
   }
 
   #stamp(): string {
-    return this.#options.paths
+    return this.#options
+      .paths()
       .map((path) => {
         const stats = statSync(path, { throwIfNoEntry: false });
-        return stats === undefined ? "none" : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
+        const state = stats === undefined ? "none" : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
+        return `${path} ${state}`;
       })
       .join("\n");
   }
 
   #read(): string[] {
-    return this.#options.paths.map((path) => {
+    return this.#options.paths().map((path) => {
       const { size } = statSync(path);
       if (size > FILE_BYTES_MAX) throw new Error(`${path} has ${size} bytes; at most ${FILE_BYTES_MAX} are read`);
       return readFileSync(path, "utf8");

@@ -10,6 +10,7 @@ export type AccessErrorDetail =
   | { readonly code: "TOKEN_REVOKED"; readonly token: string }
   | { readonly code: "TOKEN_EXPIRED"; readonly token: string; readonly expiredAtMs: number }
   | { readonly code: "ROLE_MISSING"; readonly token: string; readonly role: Role; readonly needed: Role }
+  | { readonly code: "CERTIFICATE_REQUIRED"; readonly reason: string }
   /** From the first token on, everybody is asked for one. */
   | { readonly code: "FIRST_TOKEN_NOT_OPERATORS" }
   | { readonly code: "LAST_OPERATOR_TOKEN"; readonly token: string };

@@ -48,6 +48,7 @@ const OWNERS: Record<string, string> = {
   "@libp2p/": "network",
   "prom-client": "metrics",
   commander: "cli",
+  "@peculiar/": "cli",
   "@opentelemetry/": "tracing",
 };
 

@@ -5,6 +5,7 @@
  */
 
 import { Type } from "typebox";
+import { rfc3339 } from "../../util/clock.ts";
 import { ignoreBodies } from "../json-body.ts";
 import type { Face } from "../modules.ts";
 import { Count, Shown } from "../schemas.ts";
@@ -26,7 +27,7 @@ const Entities = Type.Object({
   ),
 });
 
-export const adminRoutes: Face = async (app, { registry }) => {
+export const adminRoutes: Face = async (app, { registry, security }) => {
   // The real registry takes any.
   ignoreBodies(app);
   const drain = (summary: string) => ({ tags, summary, response: { 200: Drain, ...MESH_ERROR_RESPONSES } });
@@ -60,8 +61,13 @@ export const adminRoutes: Face = async (app, { registry }) => {
 
   const entities = {
     tags,
-    summary: "List the entities that are trusted to sign agents' certificates: none, as long as TLS is not served",
+    summary: "List the entities whose authorities sign agents' certificates: those of http.trustDir",
     response: { 200: Entities },
   };
-  app.get("/admin/entities", { schema: entities }, async () => ({ entities: [] }));
+  app.get("/admin/entities", { schema: entities }, async () => ({
+    entities: (security?.certificates?.trust.list() ?? []).map(({ name, subject, expiresAtMs }) => {
+      const [expires = ""] = rfc3339(expiresAtMs).split("T");
+      return { name, subject, expires };
+    }),
+  }));
 };

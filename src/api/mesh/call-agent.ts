@@ -34,10 +34,25 @@ export interface AgentAnswer {
 export type CallAgent = (request: AgentRequest, signal: AbortSignal) => Promise<AgentAnswer>;
 
 /** Over TLS for https, where the certificate must be valid for the host by the authorities that the process trusts. */
-export const callAgent: CallAgent = ({ url, method, headers, body }, signal) =>
-  new Promise((resolve, reject) => {
+export const callAgent: CallAgent = agentCaller(() => ({}));
+
+/**
+ * The same, with a certificate of the node's own and authorities of its own.
+ *
+ * @param tls - asked for each call, because certificates are replaced while the node runs
+ */
+export function agentCaller(tls: () => { cert?: string; key?: string; ca?: string[] }): CallAgent {
+  return (asked, signal) => exchange(asked, signal, asked.url.protocol === "https:" ? tls() : {});
+}
+
+function exchange(
+  { url, method, headers, body }: AgentRequest,
+  signal: AbortSignal,
+  tls: object,
+): Promise<AgentAnswer> {
+  return new Promise((resolve, reject) => {
     const send = url.protocol === "https:" ? requestHttps : requestHttp;
-    const request = send(url, { method, headers, signal, agent: false });
+    const request = send(url, { ...tls, method, headers, signal, agent: false });
     // Stays: an exchange that fails later, in its body, says so here as well.
     request.on("error", reject);
     // An agent that switches to another protocol is hung up on without an error.
@@ -48,6 +63,7 @@ export const callAgent: CallAgent = ({ url, method, headers, body }, signal) =>
     if (body === undefined) request.end();
     else body.pipe(request);
   });
+}
 
 function pairsOf(rawHeaders: readonly string[]): (readonly [string, string])[] {
   const pairs: (readonly [string, string])[] = [];

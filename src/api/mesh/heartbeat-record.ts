@@ -40,8 +40,14 @@ const MATCH_MODES: readonly string[] = ["subset", "strict"];
 /**
  * @param held - the record the agent has, if it is known: what the heartbeat does not say stays as it is
  * @param leaseMs - lifetime without a heartbeat, in milliseconds
+ * @param hasEntity - its certificate names an entity, so that it serves TLS itself (contract A2)
  */
-export function translate(heartbeat: Heartbeat, held: AgentRecord | undefined, leaseMs: number): Translation {
+export function translate(
+  heartbeat: Heartbeat,
+  held: AgentRecord | undefined,
+  leaseMs: number,
+  hasEntity = false,
+): Translation {
   const fault = held === undefined ? findBadName(heartbeat) : findOverlongName(heartbeat);
   const reason = fault ?? findBadValue(heartbeat);
   if (reason !== undefined) return { refusal: `validation failed: ${reason}` };
@@ -57,7 +63,7 @@ export function translate(heartbeat: Heartbeat, held: AgentRecord | undefined, l
     type: unless<AgentType>("mcp_agent", heartbeat.agent_type as AgentType) ?? held?.type ?? "mcp_agent",
     runtime: unless<AgentRuntime>("python", heartbeat.runtime as AgentRuntime) ?? held?.runtime ?? "python",
     version: unless("", heartbeat.version) ?? held?.version ?? "",
-    endpoint: endpointOf(heartbeat, held),
+    endpoint: endpointOf(heartbeat, held, hasEntity),
     labels: held?.labels ?? {},
     metadata: held?.metadata ?? {},
     // All of them each time, also when it is silent about tools: an agent that lost its last one sends no list.
@@ -147,14 +153,18 @@ function shorten(description: string | undefined): { description?: string; warni
 }
 
 /** An empty host, or a port that is none, is as good as left out: it does not take the address of a known agent away. */
-function endpointOf({ agent_id, http_host, http_port = 0 }: Heartbeat, held: AgentRecord | undefined): string {
+function endpointOf(
+  { agent_id, http_host, http_port = 0 }: Heartbeat,
+  held: AgentRecord | undefined,
+  hasEntity: boolean,
+): string {
   if (!http_host && http_port <= 0) return held?.endpoint ?? `stdio://${agent_id}`;
   const known = hostAndPort(held?.endpoint);
   const host = http_host || known.host;
   const port = http_port > 0 ? http_port : known.port;
   if (host === "" || port === 0) return `stdio://${agent_id}`;
   const isBareIPv6 = host.includes(":") && !host.startsWith("[");
-  return `http://${isBareIPv6 ? `[${host}]` : host}:${port}`;
+  return `${hasEntity ? "https" : "http"}://${isBareIPv6 ? `[${host}]` : host}:${port}`;
 }
 
 /** Host and port as they were written, which a parsed URL would not keep. */

@@ -59,7 +59,8 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
     const { body } = request;
     const id = asAgentId(body.agent_id);
     const answer = { agent_id: body.agent_id, timestamp: rfc3339(clock.wallTime()) };
-    const translation = translate(body, registry.get(id)?.record, leases.meshMs);
+    const hasEntity = typeof guardOf(request)?.entity === "string";
+    const translation = translate(body, registry.get(id)?.record, leases.meshMs, hasEntity);
     if ("refusal" in translation) return { status: "error" as const, message: translation.refusal, ...answer };
     const { record, warnings } = translation;
     try {

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { messageOf } from "../../util/errors.ts";
 import { ApiClient } from "../api-client.ts";
 import { CommandError } from "../errors.ts";
+import type { TlsClientOptions } from "../tls-fetch.ts";
 
 export interface ClientOptions {
   /** The node to ask. */
@@ -12,23 +13,40 @@ export interface ClientOptions {
   /** What the command proves itself with; `tokenFile` holds one, so that it is on no command line. */
   readonly token?: string;
   readonly tokenFile?: string;
+  /** PEM files: the authorities to trust, and what to prove oneself with. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 export const URL_DEFAULT = "http://127.0.0.1:8000";
 
-/** @throws CommandError INVALID_URL, TOKEN_UNREADABLE */
+/** @throws CommandError INVALID_URL, FILE_UNREADABLE */
 export function connect(options: ClientOptions, more: { readonly timeoutMs?: number } = {}): ApiClient {
   const token = tokenOf(options);
-  return new ApiClient(options.url, { ...more, ...(token !== undefined && { token }) });
+  const tls = tlsOf(options);
+  return new ApiClient(options.url, { ...more, ...(token !== undefined && { token }), ...(tls && { tls }) });
 }
 
-/** @throws CommandError TOKEN_UNREADABLE */
+function tlsOf({ ca, cert, key }: ClientOptions): TlsClientOptions | undefined {
+  if (ca === undefined && cert === undefined && key === undefined) return undefined;
+  return {
+    ...(ca !== undefined && { ca: read("--ca", ca) }),
+    ...(cert !== undefined && { cert: read("--cert", cert) }),
+    ...(key !== undefined && { key: read("--key", key) }),
+  };
+}
+
+/** @throws CommandError FILE_UNREADABLE */
 export function tokenOf({ token, tokenFile }: Pick<ClientOptions, "token" | "tokenFile">): string | undefined {
-  if (token !== undefined || tokenFile === undefined) return token;
+  return token !== undefined || tokenFile === undefined ? token : read("--token-file", tokenFile).trim();
+}
+
+function read(flag: string, file: string): string {
   try {
-    return readFileSync(tokenFile, "utf8").trim();
+    return readFileSync(file, "utf8");
   } catch (error) {
-    const message = `--token-file: ${tokenFile} can not be read: ${messageOf(error)}`;
-    throw new CommandError("TOKEN_UNREADABLE", message, { cause: error });
+    const message = `${flag}: ${file} can not be read: ${messageOf(error)}`;
+    throw new CommandError("FILE_UNREADABLE", message, { cause: error });
   }
 }

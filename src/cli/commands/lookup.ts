@@ -18,7 +18,7 @@ export interface LookupOptions extends ClientOptions {
 }
 
 export async function lookup(capability: string, options: LookupOptions, output: Output): Promise<void> {
-  const { url: _url, token: _token, tokenFile: _file, json, ...query } = options;
+  const { url: _url, token: _token, tokenFile: _file, ca: _ca, cert: _cert, key: _key, json, ...query } = options;
   const answer = await connect(options).lookup({ capability, ...query });
   if (json) return printJson(output, answer);
   output.print(formatAgents(answer));

@@ -161,6 +161,12 @@ describe("names in the environment", () => {
     ["MCP_MESH_PROPAGATE_HEADERS", "x-audit-id, x-tenant*", "http.propagateHeaders", ["x-audit-id", "x-tenant*"]],
     ["MCP_MESH_PUBLIC_URL", "http://registry:8000", "http.publicUrl", "http://registry:8000"],
     ["PEER_REGISTRIES", "registry-west.global", "network.peers", ["registry-west.global"]],
+    ["MCP_MESH_TLS_MODE", "off", "http.tlsMode", "off"],
+    ["MCP_MESH_TLS_CERT", "/tls/tls.crt", "http.tlsCert", "/tls/tls.crt"],
+    ["MCP_MESH_TLS_KEY", "/tls/tls.key", "http.tlsKey", "/tls/tls.key"],
+    ["MCP_MESH_TLS_CA", "/tls/ca.crt", "http.tlsCa", "/tls/ca.crt"],
+    ["MCP_MESH_TRUST_BACKEND", "localca", "http.trustBackend", "localca"],
+    ["MCP_MESH_TRUST_DIR", "/entities", "http.trustDir", "/entities"],
     ["AUTH_TOKEN", "dev-token", "security.authToken", "dev-token"],
     ["ENCRYPTION_KEY", KEY, "network.encryptionKey", KEY],
     ["DEFAULT_TIMEOUT_THRESHOLD", "40", "registry.meshLeaseMs", 40_000],
@@ -217,16 +223,16 @@ describe("names in the environment", () => {
     );
   });
 
-  it("that change nothing are accepted and told, with those that safety may rest on marked", () => {
+  it("that change nothing are accepted and told", () => {
     const { ignored } = load({
-      env: { DATABASE_TYPE: "sqlite", MCP_MESH_TLS_MODE: "secret", ENABLE_LEADER_ELECTION: "true" },
+      env: { DATABASE_TYPE: "sqlite", MCP_MESH_SWEEP_INTERVAL: "secret", ENABLE_LEADER_ELECTION: "true" },
     });
     assert.deepEqual(
       ignored.map(({ name, isWarning }) => [name, isWarning]),
       [
         ["DATABASE_TYPE", false],
         ["ENABLE_LEADER_ELECTION", false],
-        ["MCP_MESH_TLS_MODE", true],
+        ["MCP_MESH_SWEEP_INTERVAL", false],
       ],
     );
     assert.doesNotMatch(JSON.stringify(ignored), /"secret"/);
@@ -333,6 +339,16 @@ describe("rules that span options", () => {
       "P11: strangers are not served without a token",
       { HOST: "0.0.0.0" },
       /http\.host \(0\.0\.0\.0, environment HOST\) and security\.authToken .*AUTH_TOKEN.*HOST=127\.0\.0\.1.*ATOLL_INSECURE=on/,
+    ],
+    [
+      "TLS has a certificate and its key",
+      { MCP_MESH_TLS_MODE: "auto" },
+      /http\.tlsMode .* http\.tlsCert .* http\.tlsKey/,
+    ],
+    [
+      "P11: strict TLS trusts somebody",
+      { MCP_MESH_TLS_MODE: "strict", MCP_MESH_TLS_CERT: "a", MCP_MESH_TLS_KEY: "b" },
+      /http\.tlsMode .* http\.tlsCa /,
     ],
     ["P11: each key is long enough", { ENCRYPTION_KEY: `${KEY},short` }, /network\.encryptionKey \(\[secret\]/],
     ["each token is long enough", { AUTH_TOKEN: "long-enough,short" }, /security\.authToken \(\[secret\]/],
