@@ -29,8 +29,10 @@ export interface Round {
 export interface RoundFigures {
   /** From the fault to the first acknowledgement of a registration that was meant to be sent after it. */
   readonly firstWriteMs: number | null;
-  /** The longest time without an acknowledged registration, also over the edges of the window. */
+  /** The longest time without an acknowledged registration that began before the release, however long it went on. */
   readonly writeGapMs: number | null;
+  /** The longest that began after the release: what it costs to be mended, such as a node that starts. */
+  readonly mendingGapMs: number | null;
   readonly operations: number;
   /** Operations that were given up, after failover. */
   readonly failed: number;
@@ -84,7 +86,7 @@ export function figuresOf(
   const said = lookups.flatMap(({ saidStalenessMs }) => saidStalenessMs ?? []).filter((ms) => ms < FOREVER_MS);
   return {
     firstWriteMs: firstWriteMs(round, inWindow),
-    writeGapMs: writeGapMs(round, records),
+    ...writeGaps(round, records),
     operations: inWindow.length,
     failed: count(({ isAcknowledged }) => !isAcknowledged),
     failedFirst: count(({ isFirstAcknowledged }) => !isFirstAcknowledged),
@@ -108,24 +110,28 @@ function firstWriteMs({ injectedMs }: Round, inWindow: readonly OperationRecord[
 }
 
 /**
- * The longest time within the window in which no registration was acknowledged, whenever it was meant to be sent. The last
+ * The longest times within the window in which no registration was acknowledged, whenever it was meant to be sent. The last
  * acknowledgement before the fault begins the first gap, because the writes that hang had been sent already.
  */
-function writeGapMs({ injectedMs, endMs }: Round, records: readonly OperationRecord[]): number | null {
+function writeGaps(
+  { injectedMs, releasedMs, endMs }: Round,
+  records: readonly OperationRecord[],
+): Pick<RoundFigures, "writeGapMs" | "mendingGapMs"> {
   const done = records
     .filter(isAcknowledgedWrite)
     .map(({ doneMs }) => doneMs)
     .sort((a, b) => a - b);
-  if (done.length === 0) return null;
+  if (done.length === 0) return { writeGapMs: null, mendingGapMs: null };
   const before = done.findLast((ms) => ms <= injectedMs) ?? injectedMs;
   const within = done.filter((ms) => ms > injectedMs && ms < endMs);
-  let longest = 0;
+  const gaps = { writeGapMs: 0, mendingGapMs: 0 };
   let last = before;
   for (const ms of [...within, endMs]) {
-    longest = Math.max(longest, ms - last);
+    const which = last < releasedMs ? "writeGapMs" : "mendingGapMs";
+    gaps[which] = Math.max(gaps[which], ms - last);
     last = ms;
   }
-  return longest;
+  return gaps;
 }
 
 function isAcknowledgedWrite({ operation, isAcknowledged }: OperationRecord): boolean {

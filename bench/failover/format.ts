@@ -15,6 +15,7 @@ export interface Column {
 export const COLUMNS: readonly Column[] = [
   { title: "first write, ms", figure: "firstWriteMs", show: "median / p99 / max" },
   { title: "longest write gap, ms", figure: "writeGapMs", show: "median / p99 / max" },
+  { title: "write gap after, ms", figure: "mendingGapMs", show: "median / p99 / max" },
   { title: "writes failed", figure: "writesFailed", show: "median / max" },
   { title: "all failed", figure: "failed", show: "median / max" },
   { title: "first tries failed", figure: "failedFirst", show: "median / max" },

@@ -40,9 +40,9 @@ export interface Sent {
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MS_MAX = 2_000;
 
-/** A node that failed in itself: another one may do better. */
+/** A node that failed in itself, or was out of time (408, as etcd says it): another one may do better. */
 export function isNodeFailure({ status }: HttpAnswer): boolean {
-  return status === 0 || status >= 500;
+  return status === 0 || status === 408 || status >= 500;
 }
 
 export class ClientPool {

@@ -77,7 +77,7 @@ export interface PeerCluster {
   shows(answer: HttpAnswer, i: number): boolean;
   /** How old the node says its answer may be, in milliseconds; undefined when it does not say. */
   stalenessMs(answer: HttpAnswer): number | undefined;
-  /** Whether another node may answer otherwise: the client then tries the next one. Absent: 5xx and no answer. */
+  /** Whether another node may answer otherwise: the client then tries the next one. Absent: no answer, 408 and 5xx. */
   isRetriable?(answer: HttpAnswer): boolean;
   /** Index of the node that leads, as a majority sees it; undefined while none does, or the peer has no leaders. */
   leader(): Promise<number | undefined>;
