@@ -13,7 +13,7 @@ import { type KeptToken, ROLES, type Role } from "../types/token.ts";
 import type { Forbidden, ReplicatedGuard } from "./change-guard.ts";
 import { decode, encode } from "./codec.ts";
 import { EXPORT_ITEMS_MAX, type ExportPolicy } from "./export-policy.ts";
-import { shareTags } from "./matching/tags.ts";
+import { shareTexts } from "./matching/shared-texts.ts";
 
 export type Command =
   | {
@@ -302,7 +302,7 @@ function readRegister(fields: readonly unknown[]): Command | null {
   if (guard === null) return null;
   if (!isAgentId(id) || !isRecord(record) || !isNumber(atMs) || !isNumber(agentsMax) || !isNumber(eventsMax))
     return null;
-  return { kind: "register", id, record: shareTags(record), atMs, agentsMax, eventsMax, ...guard };
+  return { kind: "register", id, record: shareTexts(record), atMs, agentsMax, eventsMax, ...guard };
 }
 
 function readDeregister(fields: readonly unknown[]): Command | null {

@@ -45,7 +45,7 @@ import { EventLog } from "./event-log.ts";
 import { fellSilent, registered, rotated, unregistered } from "./event-records.ts";
 import { compileExport, EXPORT_ALL, type ExportPolicy } from "./export-policy.ts";
 import { findRequiredCycle } from "./matching/required-cycle.ts";
-import { shareTags } from "./matching/tags.ts";
+import { shareTexts } from "./matching/shared-texts.ts";
 
 /** Follows the state as it changes. Called while a command is applied: it must be quick and must not throw. */
 export interface StateObserver {
@@ -214,7 +214,7 @@ export class RegistryStateMachine implements StateMachine {
 function load(state: State, key: string, value: unknown): void {
   if (key.startsWith(AGENT_PREFIX)) {
     const agent = value as KeptAgent;
-    state.index.put({ ...agent, record: shareTags(agent.record) }, agent.revision);
+    state.index.put({ ...agent, record: shareTexts(agent.record) }, agent.revision);
   } else if (key.startsWith(CAPABILITY_PREFIX)) {
     state.index.touch(key.slice(CAPABILITY_PREFIX.length), value as number);
   } else if (key.startsWith(EVENT_PREFIX)) {

@@ -5,11 +5,8 @@
  * so that judging one of them costs a look at each of its tags, however many constraints there are.
  */
 
-import { LRUCache } from "lru-cache";
-import type { AgentRecord, TagConstraint } from "../../types/agent.ts";
-
-/** Tags that are kept as one text; with more in use at a time, some are kept more than once. */
-const SHARED_TAGS_MAX = 10_000;
+import type { TagConstraint } from "../../types/agent.ts";
+import { sharedText } from "./shared-texts.ts";
 
 /** What a required tag that is present adds to the score. */
 const REQUIRED_TAG_SCORE = 5;
@@ -24,26 +21,6 @@ interface Role {
   excludes: boolean;
   /** To which constraints it counts, and how much. */
   readonly grants: { readonly slot: number; readonly points: number }[];
-}
-
-const sharedTags = new LRUCache<string, string>({ max: SHARED_TAGS_MAX });
-
-/**
- * The record with tags that are the same texts as the equal tags of others. They are kept once for a fleet, and to find one
- * among constraints takes no look at its letters.
- */
-export function shareTags(record: AgentRecord): AgentRecord {
-  const capabilities = record.capabilities.map((capability) =>
-    capability.tags.length === 0 ? capability : { ...capability, tags: capability.tags.map(shareTag) },
-  );
-  return { ...record, capabilities };
-}
-
-function shareTag(tag: string): string {
-  const shared = sharedTags.get(tag);
-  if (shared !== undefined) return shared;
-  sharedTags.set(tag, tag);
-  return tag;
 }
 
 /**
@@ -104,7 +81,7 @@ function roleOf(roles: Map<string, Role>, tag: string): Role {
   let role = roles.get(tag);
   if (role === undefined) {
     role = { excludes: false, grants: [] };
-    roles.set(sharedTags.get(tag) ?? tag, role);
+    roles.set(sharedText(tag), role);
   }
   return role;
 }
