@@ -12,7 +12,7 @@ import { DependencyIndex } from "./dependency-index.ts";
 import { hostAndPortOf } from "./endpoint.ts";
 import type { AgentFilter, CapabilityCount } from "./interface.ts";
 import { compareOffers, type Offer } from "./matching/resolve.ts";
-import { parseVersion } from "./matching/version-constraint.ts";
+import { type ParsedVersion, parseVersion } from "./matching/version-constraint.ts";
 import { SchemaIndex } from "./schema-index.ts";
 import { insertSorted, lowerBound, removeSorted } from "./sorted-array.ts";
 
@@ -269,14 +269,17 @@ export class AgentIndex {
   }
 }
 
-/** One capability: who offers it, and the counts that follow from that. */
+/**
+ * One capability: who offers it, and the counts that follow from that.
+ *
+ * Most capabilities have few offers, which are counted when somebody asks. Counts are kept up to date only where counting
+ * would take long: they take more memory than the offers themselves.
+ */
 class CapabilityEntry {
   readonly name: string;
   readonly offers: Offer[] = [];
-  readonly #offersOfAgent = new Map<AgentId, number>();
-  readonly #versions = new CountedTexts();
-  readonly #tags = new CountedTexts();
-  #healthy = 0;
+  #tally: Tally | null = null;
+  #size = 0;
   #revision = 0;
   #count: CapabilityCount | null = null;
 
@@ -287,12 +290,9 @@ class CapabilityEntry {
   /** An offer with the same version, agent and function as another one is left out: nobody could tell them apart. */
   add(offer: Offer): void {
     if (!insertSorted(this.offers, offer, compareOffers)) return;
-    const { agent, capability } = offer;
-    const others = this.#offersOfAgent.get(agent.id) ?? 0;
-    this.#offersOfAgent.set(agent.id, others + 1);
-    if (others === 0 && agent.health === "healthy") this.#healthy++;
-    this.#versions.add(capability.version);
-    for (const tag of capability.tags) this.#tags.add(tag);
+    this.#size += sizeOf(offer);
+    if (this.#tally !== null) this.#tally.add(offer);
+    else if (this.offers.length > COUNTED_OFFERS_MAX) this.#tally = new Tally(this.offers);
   }
 
   /** Takes back what `add` did for an offer of the same agent, version and function. */
@@ -301,13 +301,10 @@ class CapabilityEntry {
     const held = this.offers[at];
     if (held === undefined || compareOffers(held, offer) !== 0) return;
     this.offers.splice(at, 1);
-    const { agent, capability } = held;
-    const others = this.#offersOfAgent.get(agent.id)! - 1;
-    if (others === 0) this.#offersOfAgent.delete(agent.id);
-    else this.#offersOfAgent.set(agent.id, others);
-    if (others === 0 && agent.health === "healthy") this.#healthy--;
-    this.#versions.remove(capability.version);
-    for (const tag of capability.tags) this.#tags.remove(tag);
+    this.#size -= sizeOf(held);
+    this.#tally?.remove(held);
+    // Not at the bound itself, where one agent that comes and goes would have all counted each time.
+    if (this.offers.length < COUNTED_OFFERS_MAX / 2) this.#tally = null;
   }
 
   get revision(): number {
@@ -315,7 +312,7 @@ class CapabilityEntry {
   }
 
   get size(): number {
-    return this.#versions.total + this.#tags.total;
+    return this.#size;
   }
 
   touch(revision: number): void {
@@ -324,15 +321,50 @@ class CapabilityEntry {
   }
 
   count(): CapabilityCount {
-    this.#count ??= {
-      name: this.name,
-      healthy: this.#healthy,
-      total: this.#offersOfAgent.size,
-      versions: this.#versions.sorted(),
-      tags: this.#tags.sorted(),
-      revision: this.#revision,
-    };
+    this.#count ??= this.#tally?.count(this.name, this.#revision) ?? countOf(this.name, this.offers, this.#revision);
     return this.#count;
+  }
+}
+
+/** Offers beyond this are counted as they come and go. */
+const COUNTED_OFFERS_MAX = 32;
+
+function sizeOf({ capability }: Offer): number {
+  return 1 + capability.tags.length;
+}
+
+/** The counts of many offers, kept up to date. */
+class Tally {
+  readonly #offersOfAgent = new Map<AgentId, number>();
+  readonly #versions = new CountedTexts();
+  readonly #tags = new CountedTexts();
+  #healthy = 0;
+
+  constructor(offers: readonly Offer[]) {
+    for (const offer of offers) this.add(offer);
+  }
+
+  add({ agent, capability }: Offer): void {
+    const others = this.#offersOfAgent.get(agent.id) ?? 0;
+    this.#offersOfAgent.set(agent.id, others + 1);
+    if (others === 0 && agent.health === "healthy") this.#healthy++;
+    this.#versions.add(capability.version);
+    for (const tag of capability.tags) this.#tags.add(tag);
+  }
+
+  remove({ agent, capability }: Offer): void {
+    const others = this.#offersOfAgent.get(agent.id)! - 1;
+    if (others === 0) this.#offersOfAgent.delete(agent.id);
+    else this.#offersOfAgent.set(agent.id, others);
+    if (others === 0 && agent.health === "healthy") this.#healthy--;
+    this.#versions.remove(capability.version);
+    for (const tag of capability.tags) this.#tags.remove(tag);
+  }
+
+  count(name: string, revision: number): CapabilityCount {
+    const versions = this.#versions.sorted();
+    const tags = this.#tags.sorted();
+    return { name, healthy: this.#healthy, total: this.#offersOfAgent.size, versions, tags, revision };
   }
 }
 
@@ -353,15 +385,8 @@ function countOf(name: string, offers: readonly Offer[], revision: number): Capa
 class CountedTexts {
   readonly #counts = new Map<string, number>();
   #sorted: readonly string[] | null = null;
-  #total = 0;
-
-  /** How many were added and not removed. */
-  get total(): number {
-    return this.#total;
-  }
 
   add(text: string): void {
-    this.#total++;
     const count = this.#counts.get(text) ?? 0;
     this.#counts.set(text, count + 1);
     if (count === 0 && this.#sorted !== null)
@@ -369,7 +394,6 @@ class CountedTexts {
   }
 
   remove(text: string): void {
-    this.#total--;
     const count = this.#counts.get(text) ?? 0;
     if (count > 1) {
       this.#counts.set(text, count - 1);
@@ -390,12 +414,26 @@ function offersOf(agent: KeptAgent, region: RegionId): Offer[] {
 
 /** One capability as the index holds it. */
 export function offerOf(agent: KeptAgent, capability: Capability, region: RegionId): Offer {
-  return {
-    agent,
-    capability,
-    version: parseVersion(capability.version),
-    found: toFound(agent, capability, region),
-  };
+  return new KeptOffer(agent, capability, region);
+}
+
+/** What is answered for it is put together when it is asked for: kept, it would take more memory than the capability. */
+class KeptOffer implements Offer {
+  readonly agent: KeptAgent;
+  readonly capability: Capability;
+  readonly version: ParsedVersion;
+  readonly #region: RegionId;
+
+  constructor(agent: KeptAgent, capability: Capability, region: RegionId) {
+    this.agent = agent;
+    this.capability = capability;
+    this.version = parseVersion(capability.version);
+    this.#region = region;
+  }
+
+  get found(): FoundAgent {
+    return toFound(this.agent, this.capability, this.#region);
+  }
 }
 
 function toFound(agent: KeptAgent, capability: Offer["capability"], region: RegionId): FoundAgent {

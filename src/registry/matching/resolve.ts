@@ -8,22 +8,28 @@
 
 import type { Capability, Dependency, FoundAgent, StoredAgent, TagConstraint } from "../../types/agent.ts";
 import type { RegionQuery, SortKey } from "../../types/lookup.ts";
+import { compareText } from "../../util/compare.ts";
 import { compareNames } from "./compare.ts";
 import { compileTags } from "./tags.ts";
 import { compareVersions, compileConstraint, type ParsedVersion, parseVersion } from "./version-constraint.ts";
 
-/** One capability of one agent, with all that can be known before somebody asks. */
+/** One capability of one agent. */
 export interface Offer {
   readonly agent: StoredAgent;
   readonly capability: Capability;
   readonly version: ParsedVersion;
-  /** What a lookup answers for it, with score 0. */
+  /** What a lookup answers for it, with score 0; of the index, it is made anew each time. */
   readonly found: FoundAgent;
 }
 
-/** Ascending in the order of `compareFound` among agents of equal score. */
+/** Ascending in the order of `compareFound` among agents of one region and equal score. */
 export function compareOffers(a: Offer, b: Offer): number {
-  return compareVersions(b.version, a.version) || compareNames(a.found, b.found);
+  return (
+    compareVersions(b.version, a.version) ||
+    compareText(a.agent.id, b.agent.id) ||
+    compareText(a.capability.functionName, b.capability.functionName) ||
+    compareText(a.capability.version, b.capability.version)
+  );
 }
 
 /** The stages that take more than the offer itself to judge; without one, it lets every offer pass. */
@@ -139,8 +145,8 @@ function costlyStagesOf({ health }: Need, { isVisible, isAvailable, fits }: Matc
 /** Tells whether an offer with that score stands at `after` or before it. */
 function placeTest(after: SortKey, zoneFirst: ZoneFirst | undefined): (offer: Offer, score: number) => boolean {
   const version = parseVersion(after.version);
-  const compareZones = ({ found }: Offer) =>
-    zoneFirst === undefined ? 0 : Number(zoneFirst.isAfterInZone) - Number(found.zone === zoneFirst.zone);
+  const compareZones = ({ agent }: Offer) =>
+    zoneFirst === undefined ? 0 : Number(zoneFirst.isAfterInZone) - Number(agent.record.zone === zoneFirst.zone);
   return (offer, score) => {
     if (score !== after.score) return score > after.score;
     return (compareVersions(version, offer.version) || compareZones(offer) || compareNames(offer.found, after)) <= 0;
@@ -151,8 +157,8 @@ function placeTest(after: SortKey, zoneFirst: ZoneFirst | undefined): (offer: Of
 function* inZoneFirst(offers: readonly Offer[], zone: string): Iterable<Offer> {
   for (let start = 0; start < offers.length; ) {
     const end = endOfVersion(offers, start);
-    for (let i = start; i < end; i++) if (offers[i]!.found.zone === zone) yield offers[i]!;
-    for (let i = start; i < end; i++) if (offers[i]!.found.zone !== zone) yield offers[i]!;
+    for (let i = start; i < end; i++) if (offers[i]!.agent.record.zone === zone) yield offers[i]!;
+    for (let i = start; i < end; i++) if (offers[i]!.agent.record.zone !== zone) yield offers[i]!;
     start = end;
   }
 }
