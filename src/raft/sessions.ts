@@ -46,8 +46,12 @@ interface Session {
 const packr = new Packr({ useRecords: false });
 
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  if (envelope.kind === "open") return packr.pack([envelope.nonce]);
-  return packr.pack([envelope.session, envelope.sequence, envelope.answeredBelow, envelope.command]);
+  const fields =
+    envelope.kind === "open"
+      ? [envelope.nonce]
+      : [envelope.session, envelope.sequence, envelope.answeredBelow, envelope.command];
+  // A copy: what is packed is a part of a larger buffer, all of which would stay for as long as the log keeps the entry.
+  return new Uint8Array(packr.pack(fields));
 }
 
 export function decodeEnvelope(data: Uint8Array): Envelope {
