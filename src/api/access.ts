@@ -10,7 +10,7 @@ import type { Role } from "../types/token.ts";
 export interface Access {
   readonly who: "probe" | "public" | Role;
   /** Renewals have a budget of their own: what else an agent does must not cost it its lease. */
-  readonly isRenewal?: true;
+  readonly isRenewal?: boolean;
 }
 
 const PROBE: Access = { who: "probe" };

@@ -8,7 +8,9 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fast
 import { type Authenticator, type Caller, requireRole } from "../security/authenticator.ts";
 import type { EntityTrust, TlsConnection } from "../security/entities.ts";
 import { accessError } from "../security/errors.ts";
+import type { RequestLimits } from "../security/request-limits.ts";
 import type { ChangeGuard } from "../types/token.ts";
+import type { AddressList } from "../util/address-list.ts";
 import { type Access, accessOf, UNLISTED } from "./access.ts";
 
 /** What decides whether a request is served. */
@@ -16,6 +18,11 @@ export interface HttpSecurity {
   readonly authenticator: Authenticator;
   /** Absent where TLS is not served. */
   readonly certificates?: ClientCertificates;
+  readonly limits?: RequestLimits;
+  /** Networks that are served; all when absent. */
+  readonly networks?: AddressList;
+  /** Who asks in the clear is not served. */
+  readonly requiresTls?: boolean;
 }
 
 export interface ClientCertificates {
@@ -67,19 +74,43 @@ export function guardRoutes(app: FastifyInstance, security: HttpSecurity | undef
 /** A GET that also has a HEAD is met twice, with the hooks that the first one got. */
 const GUARDS = new WeakSet<object>();
 
-function guardFor({ authenticator, certificates }: HttpSecurity, { who }: Access): onRequestHookHandler {
+function guardFor(security: HttpSecurity, { who, isRenewal = false }: Access): onRequestHookHandler {
+  const { authenticator, certificates, limits } = security;
+  const needed = who === "public" || who === "probe" ? null : who;
   return (request, _reply, done) => {
-    if (certificates === undefined && !authenticator.isEnforced) return done();
     try {
-      const entity = certificates === undefined ? null : provenEntity(certificates, request);
-      const caller = authenticator.identify(request.headers.authorization, entity);
-      if (who !== "public" && who !== "probe") requireRole(caller, who);
-      request.caller = caller;
+      refuseElsewhere(security, request);
+      if (certificates !== undefined || authenticator.isEnforced) {
+        request.caller = identify(security, request);
+        limits?.admit(request.caller, request.ip, isRenewal);
+        if (needed !== null) requireRole(request.caller, needed);
+      } else {
+        limits?.admit(null, request.ip, isRenewal);
+      }
     } catch (error) {
       return done(error as Error);
     }
     done();
   };
+}
+
+/** @throws AccessError ADDRESS_NOT_ALLOWED, TLS_REQUIRED */
+function refuseElsewhere({ networks, requiresTls = false }: HttpSecurity, request: FastifyRequest): void {
+  if (networks !== undefined && !networks.has(request.ip)) {
+    throw accessError({ code: "ADDRESS_NOT_ALLOWED", address: request.ip });
+  }
+  if (requiresTls && request.protocol !== "https") throw accessError({ code: "TLS_REQUIRED" });
+}
+
+/** @throws AccessError as the parts do; RATE_LIMITED when that address was refused too often */
+function identify({ authenticator, certificates, limits }: HttpSecurity, request: FastifyRequest): Caller {
+  try {
+    const entity = certificates === undefined ? null : provenEntity(certificates, request);
+    return authenticator.identify(request.headers.authorization, entity);
+  } catch (error) {
+    limits?.noteRefusal(request.ip);
+    throw error;
+  }
 }
 
 /** @throws AccessError CERTIFICATE_REQUIRED: a certificate that does not do is worse than none */

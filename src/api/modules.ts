@@ -32,6 +32,8 @@ export interface FaceOptions {
   readonly watch: WatchOptions;
   /** HTTPS in place of HTTP. */
   readonly tls?: TlsServerOptions;
+  /** Networks of proxies that are believed who asked them, and how (`x-forwarded-for`, `x-forwarded-proto`). */
+  readonly trustedProxies?: readonly string[];
   /** Absent: everybody may do everything. */
   readonly security?: HttpSecurity;
   /** True from the moment the node was told to stop. */

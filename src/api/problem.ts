@@ -107,6 +107,14 @@ function problemOfRegistry(detail: RegistryErrorDetail): Problem {
         detail,
         `This region keeps ${detail.tokens} tokens, as many as it may. Revoke some that nobody uses`,
       );
+    case "NAMESPACE_NOT_SERVED": {
+      const { namespace, served } = detail;
+      return refuse(
+        403,
+        detail,
+        `This node serves ${served.join(", ")}, and not namespace ${namespace}. Ask a node that does`,
+      );
+    }
     case "NAMESPACE_NOT_ALLOWED": {
       const { token, agentId, namespace } = detail;
       const message = `Token ${token} does not reach namespace ${namespace}, which ${agentId} is in. Use one that does`;
@@ -248,6 +256,12 @@ function problemOfAccess(detail: AccessErrorDetail): Problem {
       );
     case "CERTIFICATE_REQUIRED":
       return refuse(401, detail, `Show a client certificate that this node trusts: ${detail.reason}`);
+    case "TLS_REQUIRED":
+      return refuse(403, detail, "This node serves nobody in the clear. Use https");
+    case "ADDRESS_NOT_ALLOWED":
+      return refuse(403, detail, `This node does not serve the network of ${detail.address}. Ask a node that does`);
+    case "RATE_LIMITED":
+      return retry(429, detail, `${detail.of} asks more than ${detail.perSecond} times in a second. Ask less often`);
     case "ROLE_MISSING": {
       const { token, role, needed } = detail;
       return refuse(403, detail, `Token ${token} has the role ${role}, and this needs ${needed}`);

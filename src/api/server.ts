@@ -80,6 +80,7 @@ function createApp(options: ServerOptions): FastifyInstance {
   const setCommonHeaders = commonHeaders(view, isShuttingDown);
   const app = Fastify({
     ...overTls(options),
+    ...(options.trustedProxies !== undefined && { trustProxy: [...options.trustedProxies] }),
     logger: false,
     // What reaches a node that is closing is still served: a planned stop fails no request (P6).
     return503OnClosing: false,

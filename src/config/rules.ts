@@ -1,6 +1,7 @@
 /** Rules that span options. Each message names the options, their values and the reason. */
 
 import { isIP } from "node:net";
+import { AddressList } from "../util/address-list.ts";
 import { formatAddress } from "./format-value.ts";
 import type { Config } from "./schema.ts";
 import { splitSecrets } from "./secrets.ts";
@@ -142,6 +143,14 @@ function checkSecurity({ http, security }: Config): BrokenRule[] {
       options: ["security.authToken"],
       reason: `each token should have ${TOKEN_LENGTH.min} to ${TOKEN_LENGTH.max} characters`,
     });
+  }
+  for (const option of ["networkWhitelist", "trustedProxies"] as const) {
+    try {
+      new AddressList(security[option] ?? []);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      broken.push({ options: [`security.${option}`], reason: error.message });
+    }
   }
   if (http.tlsMode !== "off" && (http.tlsCert === undefined || http.tlsKey === undefined)) {
     broken.push({

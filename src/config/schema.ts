@@ -500,6 +500,9 @@ const FederationOptions = group({
   ),
 });
 
+const NETWORK_PATTERN = "^[0-9A-Fa-f:.]+(/\\d{1,3})?$";
+const NETWORK_EXPECTED = "a list of IP addresses and networks such as 10.0.0.0/8, separated by commas";
+
 const SecurityOptions = group({
   authToken: Type.Optional(
     text({
@@ -525,6 +528,49 @@ const SecurityOptions = group({
     default: "none",
     values: ["none", "reader", "agent"],
   }),
+  requestsPerSecond: integer({
+    description:
+      "What one token, or one address without one, may ask in a second; ten times as much at once after silence. 0 means no limit.",
+    default: 2_000,
+    minimum: 0,
+    maximum: 1_000_000,
+  }),
+  renewalsPerSecond: integer({
+    description: "The same for renewals of leases, which have a budget of their own.",
+    default: 10_000,
+    minimum: 0,
+    maximum: 1_000_000,
+  }),
+  networkWhitelist: Type.Optional(
+    list({
+      description: "Networks that are served, such as 10.0.0.0/8. Absent means all.",
+      maxItems: 256,
+      pattern: NETWORK_PATTERN,
+      expected: NETWORK_EXPECTED,
+      aliases: ["NETWORK_WHITELIST"],
+    }),
+  ),
+  requireTls: toggle({
+    description: "Serve nobody in the clear: behind a proxy of security.trustedProxies, nobody who came to it so.",
+    default: false,
+    aliases: ["REQUIRE_TLS"],
+  }),
+  trustedProxies: Type.Optional(
+    list({
+      description: "Networks of proxies that are believed who asked them: x-forwarded-for, x-forwarded-proto.",
+      maxItems: 64,
+      pattern: NETWORK_PATTERN,
+      expected: NETWORK_EXPECTED,
+    }),
+  ),
+  servedNamespaces: Type.Optional(
+    list({
+      description: "Namespaces whose agents this node takes, renews and finds by name of namespace. Absent means all.",
+      maxItems: 256,
+      pattern: "^[^\\s,]{1,63}$",
+      expected: "a list of namespaces, separated by commas, at most 256",
+    }),
+  ),
   insecure: toggle({
     description: "Serve more than this machine without tokens: only where nobody else reaches http.host.",
     default: false,

@@ -24,12 +24,12 @@ import { asNodeId, type FederationId, type NodeId } from "../types/ids.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
+import { TokenBuckets } from "../util/token-buckets.ts";
 import type { SummaryChannel, Unsubscribe } from "./interface.ts";
 import { type Admission, admittedRegistrar, type GossipFactory, overlay } from "./libp2p-host.ts";
 import type { LogLimiter } from "./log-limiter.ts";
 import type { NetworkMetrics } from "./metrics.ts";
 import { SUMMARY_BYTES_MAX, summaryTopic } from "./protocols.ts";
-import { TokenBuckets } from "./token-buckets.ts";
 
 export interface GossipChannelParts {
   readonly federation: FederationId;

@@ -35,6 +35,7 @@ import { LeaseKeeper, RENEWALS_METHOD } from "../registry/lease-keeper.ts";
 import { RegistryService } from "../registry/registry-service.ts";
 import { RegistryStateMachine } from "../registry/registry-state-machine.ts";
 import { Authenticator } from "../security/authenticator.ts";
+import { RequestLimits } from "../security/request-limits.ts";
 import type { KeyValueStore, NodeFacts } from "../storage/interface.ts";
 import { LevelStore } from "../storage/level-store.ts";
 import { NodeFactsStore } from "../storage/node-facts.ts";
@@ -45,6 +46,7 @@ import { originOf } from "../types/cluster-id.ts";
 import { asFederationId, asNodeName, asRegionId, type NodeName } from "../types/ids.ts";
 import type { Member } from "../types/membership.ts";
 import type { SummaryNode } from "../types/summary.ts";
+import { AddressList } from "../util/address-list.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -238,6 +240,7 @@ export class RegistryNode {
         handBackMs: config.registry.handBackMs,
         export: config.federation.export ?? EXPORT_ALL,
         ...(config.node.zone !== undefined && { zone: config.node.zone }),
+        ...(config.security.servedNamespaces !== undefined && { served: config.security.servedNamespaces }),
       },
       logger,
     });
@@ -454,6 +457,7 @@ export class RegistryNode {
     const trend = new Trend({ clock: this.#clock, read: () => trendNumbers(source, metrics) });
     const activity = new ActivityLog(this.#clock);
     this.#follow(trend, new ActivityObserver({ view, log: activity, clock: this.#clock }));
+    const { trustedProxies, networkWhitelist } = config.security;
     const tls = this.#tls;
     const { host, port, metricsPort, adminPort, publicUrl, publicUrlPrefix = "", bodyBytesMax } = config.http;
     const options: ServerOptions = {
@@ -494,7 +498,14 @@ export class RegistryNode {
         limits: { watchersMax: config.http.watchersMax },
       },
       ...(tls !== undefined && { tls: tls.serverOptions() }),
-      security: { authenticator: this.#authenticator(), ...(tls !== undefined && { certificates: tls }) },
+      ...(trustedProxies !== undefined && { trustedProxies }),
+      security: {
+        authenticator: this.#authenticator(),
+        limits: new RequestLimits({ clock: this.#clock, ...config.security }),
+        requiresTls: config.security.requireTls,
+        ...(tls !== undefined && { certificates: tls }),
+        ...(networkWhitelist !== undefined && { networks: new AddressList(networkWhitelist) }),
+      },
       isShuttingDown: () => this.#stopping.signal.aborted,
       tracing: this.#tracing,
     };

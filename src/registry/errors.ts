@@ -23,6 +23,8 @@ export type RegistryErrorDetail =
   | { readonly code: "UNKNOWN_REGION"; readonly region: RegionId }
   | { readonly code: "TOKEN_NOT_FOUND"; readonly token: string }
   | { readonly code: "TOO_MANY_TOKENS"; readonly tokens: number; readonly tokensMax: number }
+  /** This node is there for other namespaces; others of the region may serve it. */
+  | { readonly code: "NAMESPACE_NOT_SERVED"; readonly namespace: string; readonly served: readonly string[] }
   /** The caller's token does not reach that namespace, or the one the agent is in now. */
   | {
       readonly code: "NAMESPACE_NOT_ALLOWED";

@@ -98,6 +98,8 @@ export interface ServiceOptions {
   readonly handBackMs: number;
   /** Which namespaces other regions see, until the region has a policy. */
   readonly export: ExportPolicy;
+  /** Namespaces that this node is there for; all when absent. */
+  readonly served?: readonly string[];
   /** The part of the region that this node is in: where an asker is taken to be that names none. */
   readonly zone?: string;
 }
@@ -165,6 +167,7 @@ export class RegistryService implements Registry {
 
   async register(id: AgentId, record: AgentRecord, guard?: ChangeGuard): Promise<RegisterOutcome> {
     this.#refuseWhenStopping();
+    this.#refuseWhenNotServed(record.namespace);
     this.#refuseWhenForbidden(guard, record.namespace, id);
     if (this.#heldEqual(id, record) !== undefined) {
       // A node that lags still holds what was deregistered or replaced elsewhere: acknowledging that would lose this write.
@@ -210,6 +213,7 @@ export class RegistryService implements Registry {
       await this.#barrier();
       if (this.#stateMachine.index.get(id) === undefined) return false;
     }
+    this.#refuseWhenNotServed(this.#stateMachine.index.get(id)?.record.namespace);
     this.#refuseWhenForbidden(guard, undefined, id);
     const atMs = this.#clock.wallTime();
     const { eventsMax } = this.#options;
@@ -303,6 +307,7 @@ export class RegistryService implements Registry {
   }
 
   list(filter: AgentFilter, page: { limit: number; after?: string }): { agents: ListedAgent[]; hasMore: boolean } {
+    this.#refuseWhenNotServed(filter.namespace);
     const { agents, hasMore } = this.#stateMachine.index.list(filter, page);
     return { agents: agents.map((agent) => this.#toListed(agent)), hasMore };
   }
@@ -318,6 +323,7 @@ export class RegistryService implements Registry {
 
   async lookup(query: LookupQuery): Promise<LookupAnswer> {
     this.#refuseWhenUnfounded();
+    this.#refuseWhenNotServed(query.namespace);
     const only = query.region;
     const asksHome = only === undefined || only === this.region;
     if (!asksHome && !this.#remote.knows(only)) {
@@ -625,6 +631,7 @@ export class RegistryService implements Registry {
     if (!this.#hasLivePath()) throw this.#noLeader(0);
     const agent = this.#stateMachine.index.get(id);
     if (agent?.health !== "healthy" || (incarnation !== null && incarnation !== agent.incarnation)) return undefined;
+    this.#refuseWhenNotServed(agent.record.namespace);
     const forbidden = findForbidden(guard, undefined, agent);
     if (forbidden !== null) throw forbiddenChange(forbidden, id, guard);
     this.#keeper.renew(agent.incarnation);
@@ -675,6 +682,12 @@ export class RegistryService implements Registry {
     if (this.#group.status().membership.voters.length > 0) return;
     const detail = { code: "NO_LEADER", region: this.region, waitedMs: 0 } as const;
     throw new RegistryError("the region is not founded yet", detail);
+  }
+
+  #refuseWhenNotServed(namespace: string | undefined): void {
+    const { served } = this.#options;
+    if (served === undefined || namespace === undefined || served.includes(namespace)) return;
+    throw new RegistryError(`not ${namespace}`, { code: "NAMESPACE_NOT_SERVED", namespace, served });
   }
 
   /** Said before anything is read or proposed, as far as this node knows; the log has the last word. */

@@ -11,6 +11,10 @@ export type AccessErrorDetail =
   | { readonly code: "TOKEN_EXPIRED"; readonly token: string; readonly expiredAtMs: number }
   | { readonly code: "ROLE_MISSING"; readonly token: string; readonly role: Role; readonly needed: Role }
   | { readonly code: "CERTIFICATE_REQUIRED"; readonly reason: string }
+  | { readonly code: "TLS_REQUIRED" }
+  | { readonly code: "ADDRESS_NOT_ALLOWED"; readonly address: string }
+  /** `of` is the token's id or the address whose budget is spent. */
+  | { readonly code: "RATE_LIMITED"; readonly of: string; readonly perSecond: number }
   /** From the first token on, everybody is asked for one. */
   | { readonly code: "FIRST_TOKEN_NOT_OPERATORS" }
   | { readonly code: "LAST_OPERATOR_TOKEN"; readonly token: string };

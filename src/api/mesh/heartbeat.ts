@@ -117,6 +117,8 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
   });
 };
 
+const FORBIDDING: readonly string[] = ["NAMESPACE_NOT_ALLOWED", "NAMESPACE_NOT_SERVED", "ENTITY_MISMATCH"];
+
 /** What a HEAD is answered with; "gone" only when that is certain, since it makes an agent register anew (P12). */
 async function fastHeartbeat(
   registry: Registry,
@@ -129,7 +131,7 @@ async function fastHeartbeat(
   } catch (thrown) {
     if (!(thrown instanceof RegistryError)) throw thrown;
     const { code } = thrown.detail;
-    if (code === "NAMESPACE_NOT_ALLOWED" || code === "ENTITY_MISMATCH") return 403;
+    if (FORBIDDING.includes(code)) return 403;
     return code === "UNKNOWN_AGENT" || code === "LEASE_LOST" ? 410 : 503;
   }
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { LogLimiter } from "../../../src/network/log-limiter.ts";
-import { TokenBuckets } from "../../../src/network/token-buckets.ts";
 import { asNodeId } from "../../../src/types/ids.ts";
+import { TokenBuckets } from "../../../src/util/token-buckets.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 describe("TokenBuckets", () => {
