@@ -250,6 +250,8 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     }
     const now = this.#parts.clock.now();
     this.#lastTickAt = now;
+    // What a leader knows stays known when it leads no more.
+    if (this.#isCurrent()) this.#freshness.at = Math.max(this.#freshness.at, now - sinceQuorumMs(this.#state, now));
     const ownLagMs = lateMs > this.#options.heartbeatMs / 2 ? lateMs : 0;
     this.#dispatch({ type: "tick", now, ownLagMs });
   }
@@ -646,10 +648,13 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   #stalenessMs(): number {
     const state = this.#state;
     const now = this.#parts.clock.now();
-    const isUpToDate = state.role === "leader" && this.#appliedIndex >= state.termStartIndex;
-    if (!isUpToDate) return now - this.#freshness.at;
-    // A leader's own state is current as long as a quorum answers it; measured, not assumed.
-    return sinceQuorumMs(state, now);
+    // Measured, not assumed.
+    return this.#isCurrent() ? sinceQuorumMs(state, now) : now - this.#freshness.at;
+  }
+
+  /** A leader's own state is current as long as a quorum answers it, once it has applied what was there when it began. */
+  #isCurrent(): boolean {
+    return this.#state.role === "leader" && this.#appliedIndex >= this.#state.termStartIndex;
   }
 
   #sinceLeaderMs(): number {

@@ -598,6 +598,18 @@ describe("raft/raft-group: strangers and status", () => {
     assert.ok(companion.group.status().stalenessMs >= 200, `${companion.group.status().stalenessMs} ms`);
   });
 
+  it("P5: a leader that lost its region is as fresh as the last answer of a quorum, also when it leads no more", async () => {
+    const cluster = await RaftCluster.start(3);
+    const leader = await cluster.untilLed();
+    await cluster.settled(propose(leader, "a"));
+    await cluster.clock.advance(10_000);
+    cluster.network.isolate(leader.id);
+    await cluster.clock.advance(2_000);
+    const { role, stalenessMs } = leader.group.status();
+    assert.notEqual(role, "leader");
+    assert.ok(stalenessMs >= 1_900 && stalenessMs <= 2_200, `${stalenessMs} ms`);
+  });
+
   it("a stall of this process alone causes no election (R59)", async () => {
     const cluster = await RaftCluster.start(3);
     const { group } = await cluster.untilLed();
