@@ -28,8 +28,9 @@ export function localLookup(i: number): HttpRequest {
   return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}&scope=region` };
 }
 
-export function lookupIn(region: string, i: number): HttpRequest {
-  return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}&region=${region}` };
+/** In every region that may have what is asked for. */
+export function lookupEverywhere(i: number): HttpRequest {
+  return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}` };
 }
 
 function bodyOf(i: number, capabilities: readonly object[]): object {

@@ -70,7 +70,7 @@ export async function comparison(command: ComparisonCommand, output: Output): Pr
       phases,
     };
     output.print(command.isJson ? formatJson(report) : formatComparison(report));
-    writeReport(files, report, comparisonHtml(report));
+    writeReport(files, report, () => comparisonHtml(report));
     output.note(`Kept in ${files.json} and ${files.html}`);
     judge(report, errors, signal);
   } finally {
