@@ -36,10 +36,14 @@ export function checkWritable({ json, html }: ReportFiles): void {
   }
 }
 
-/** @throws CommandError REPORT_NOT_WRITTEN; no half of a file is left */
-export function writeReport({ json, html }: ReportFiles, report: object, page: string): void {
+/**
+ * The figures first: they are there even if they can not be drawn.
+ *
+ * @throws CommandError REPORT_NOT_WRITTEN; no half of a file is left
+ */
+export function writeReport({ json, html }: ReportFiles, report: object, draw: () => string): void {
   writeWhole(json, `${formatJson(report)}\n`);
-  writeWhole(html, page);
+  writeWhole(html, draw());
 }
 
 export function formatJson(report: object): string {

@@ -82,7 +82,7 @@ export async function failover(command: FailoverCommand, output: Output): Promis
         if (same !== undefined) output.print(formatRatios(same, old, `${compared.name}: ${old.peer}`));
       }
     }
-    writeReport(files, report, failoverHtml(report, compared));
+    writeReport(files, report, () => failoverHtml(report, compared));
     output.note(`Kept in ${files.json} and ${files.html}`);
     judge(report, signal);
   } finally {

@@ -249,7 +249,9 @@ class Run {
     const { clock, signal } = this.#context;
     this.#tell("looking for lost writes", all, all);
     await this.#cluster.untilReady(READY_TIMEOUT_MS, signal);
-    return missingOn(this.#cluster, this.#workload.acknowledged, { http: this.#http, clock, signal });
+    const onProgress = (asked: number, of: number) =>
+      this.#tell(`looking for lost writes: ${asked} of ${of}`, all, all);
+    return missingOn(this.#cluster, this.#workload.acknowledged, { http: this.#http, clock, signal, onProgress });
   }
 
   #sleep(ms: number): Promise<void> {

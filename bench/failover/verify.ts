@@ -15,17 +15,20 @@ export interface VerifyContext {
   readonly http: Sender;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly onProgress: (asked: number, all: number) => void;
 }
 
 const CLIENTS = 32;
 const TRIES = 5;
 const RETRY_MS = 200;
+/** Answers from one word of progress to the next. */
+const PROGRESS_EACH = 2_000;
 
 /** @throws the signal's reason */
 export async function missingOn(
   cluster: PeerCluster,
   acknowledged: readonly AcknowledgedAgent[],
-  { http, clock, signal }: VerifyContext,
+  { http, clock, signal, onProgress }: VerifyContext,
 ): Promise<Lost> {
   const missing = new Set<AcknowledgedAgent>();
   const questions = acknowledged.flatMap((known) => cluster.nodes.map(({ url }) => ({ known, url })));
@@ -43,6 +46,7 @@ export async function missingOn(
   const client = async () => {
     for (let question = questions[next++]; question !== undefined; question = questions[next++]) {
       signal.throwIfAborted();
+      if (next % PROGRESS_EACH === 0) onProgress(next, questions.length);
       if (!(await isThere(question.known.agent, question.url))) missing.add(question.known);
     }
   };

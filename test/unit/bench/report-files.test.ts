@@ -12,9 +12,18 @@ describe("report files", () => {
   it("are a file for programs and one for people beside it", () => {
     const files = reportFiles("failover", join(folder, "one.json"), "");
     assert.deepEqual(files, { json: join(folder, "one.json"), html: join(folder, "one.html") });
-    writeReport(files, { ms: 1.23456 }, "<p>");
+    writeReport(files, { ms: 1.23456 }, () => "<p>");
     assert.deepEqual(JSON.parse(readFileSync(files.json, "utf8")), { ms: 1.235 });
     assert.equal(readFileSync(files.html, "utf8"), "<p>");
+  });
+
+  it("keep the figures when they can not be drawn", () => {
+    const files = reportFiles("failover", join(folder, "figures.json"), "");
+    const draw = () => {
+      throw new Error("no canvas");
+    };
+    assert.throws(() => writeReport(files, { ms: 1 }, draw), /no canvas/);
+    assert.deepEqual(JSON.parse(readFileSync(files.json, "utf8")), { ms: 1 });
   });
 
   it("have a name of their own for each bench and time", () => {
@@ -34,6 +43,6 @@ describe("report files", () => {
   it("say so when the disk is full", { skip: process.platform !== "linux" && "there is no /dev/full" }, () => {
     const full = { json: "/dev/full", html: join(folder, "three.html") };
     checkWritable(full);
-    assert.throws(() => writeReport(full, {}, ""), /can not be written to \/dev\/full: .*ENOSPC.*--out/);
+    assert.throws(() => writeReport(full, {}, () => ""), /can not be written to \/dev\/full: .*ENOSPC.*--out/);
   });
 });

@@ -166,7 +166,7 @@ describe("report", () => {
   it("is read again by --compare, which refuses what is no such report", () => {
     const files = reportFiles("failover", join(folder, "one.json"), "");
     assert.equal(files.html, join(folder, "one.html"));
-    writeReport(files, reportOf(RUN), failoverHtml(reportOf(RUN)));
+    writeReport(files, reportOf(RUN), () => failoverHtml(reportOf(RUN)));
     assert.equal(formatJson(readReport(files.json)), formatJson(reportOf(RUN)));
     const other = join(folder, "other.json");
     writeFileSync(other, JSON.stringify({ schema: "atoll-bench-failover/0" }));

@@ -99,7 +99,8 @@ describe("lost writes", () => {
   async function look(answer: (origin: string, path: string) => HttpAnswer) {
     const clock = new VirtualClock();
     const http: Sender = { send: async (origin, { path }) => answer(origin, path) };
-    const looking = missingOn(OPERATIONS, acknowledged, { http, clock, signal: new AbortController().signal });
+    const { signal } = new AbortController();
+    const looking = missingOn(OPERATIONS, acknowledged, { http, clock, signal, onProgress: () => {} });
     await clock.advance(10_000);
     const { checked, missing } = await looking;
     return { checked, missing: missing.map(({ agent }) => agent) };
