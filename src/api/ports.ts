@@ -73,11 +73,12 @@ export interface RegionStatus {
 export interface Activity {
   /** Tells the entries of this process from those of the one before. */
   readonly run: string;
-  /** Sequence number of the oldest entry that is held; of the next one when none is. */
-  readonly first: number;
-  /** Of the newest; 0 before there is one. */
+  /** Sequence number of the newest entry; 0 before there is one. */
   readonly last: number;
-  at(sequence: number): ActivityEntry | undefined;
+  /** Of the newest one that is no longer held; older ones may be. */
+  readonly lostUpTo: number;
+  /** The first one after `sequence` that is held. */
+  after(sequence: number): ActivityEntry | undefined;
   /** Calls back whenever there are more. */
   listen(listener: () => void): () => void;
 }

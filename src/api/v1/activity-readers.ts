@@ -57,7 +57,7 @@ export class ActivityReaders {
       throw new ApiError({ code: "OVERLOADED", watchersMax: ACTIVITY_READERS_MAX });
     }
     const { activity, clock, random } = this.#options;
-    const reader = new Reader(activity, clock, placeAfter(activity, lastEventId));
+    const reader = new Reader(activity, clock, placeOf(activity, lastEventId));
     reader.stream.once("close", () => this.#all.delete(reader));
     this.#all.add(reader);
     reader.say(retryAdvice(jitter(random, RETRY_MS, 0.5)));
@@ -84,14 +84,19 @@ class Reader {
   readonly stream: Readable;
   readonly #activity: Activity;
   readonly #clock: Clock;
-  #next: number;
+  /** Sequence number of what it was told last. */
+  #told: number;
+  /** What was lost up to here it does not miss, or was told that it does. */
+  #lossTold: number;
   /** Since when the connection takes nothing; null while it does. */
   #blockedAtMs: number | null = null;
 
-  constructor(activity: Activity, clock: Clock, next: number) {
+  /** @param told - after which to go on; null to begin with what is held */
+  constructor(activity: Activity, clock: Clock, told: number | null) {
     this.#activity = activity;
     this.#clock = clock;
-    this.#next = next;
+    this.#told = told ?? 0;
+    this.#lossTold = told === null ? activity.lostUpTo : 0;
     this.stream = new Readable({
       highWaterMark: BUFFER_BYTES_MAX,
       read: () => {
@@ -104,15 +109,16 @@ class Reader {
 
   /** Tells what there is, as much as the connection takes. */
   serve(): void {
-    while (this.#blockedAtMs === null && this.#next <= this.#activity.last) {
-      const entry = this.#activity.at(this.#next);
-      if (entry === undefined) {
-        this.#next = this.#activity.first;
+    while (this.#blockedAtMs === null) {
+      const entry = this.#activity.after(this.#told);
+      if (entry === undefined) return;
+      const { lostUpTo } = this.#activity;
+      if (lostUpTo > Math.max(this.#told, this.#lossTold)) {
+        this.#lossTold = lostUpTo;
         this.say('event: resync\ndata: {"reason":"slow"}\n\n');
-      } else {
-        this.#next++;
-        this.say(frame(this.#activity, entry));
       }
+      this.#told = entry.sequence;
+      this.say(frame(this.#activity, entry));
     }
   }
 
@@ -121,7 +127,7 @@ class Reader {
   }
 
   beat(): void {
-    if (this.#blockedAtMs === null) this.say(heartbeat(idOf(this.#activity, this.#next - 1)));
+    if (this.#blockedAtMs === null) this.say(heartbeat(idOf(this.#activity, this.#told)));
     else if (this.#clock.now() - this.#blockedAtMs >= STALL_MS) this.stream.destroy();
   }
 }
@@ -134,8 +140,9 @@ function idOf({ run }: Activity, sequence: number): string {
   return `${run}:${sequence}`;
 }
 
-function placeAfter({ run, first, last }: Activity, lastEventId: string): number {
+/** What a reader saw last; null when it begins anew. */
+function placeOf({ run, last }: Activity, lastEventId: string): number | null {
   const [givenBy, sequence = ""] = lastEventId.split(":", 2);
-  if (givenBy !== run || !/^\d{1,15}$/.test(sequence)) return first;
-  return Math.min(Math.max(Number(sequence) + 1, first), last + 1);
+  if (givenBy !== run || !/^\d{1,15}$/.test(sequence)) return null;
+  return Math.min(Number(sequence), last);
 }

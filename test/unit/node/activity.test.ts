@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { ActivityEvent, ClusterStatus, NodeStatus, RegionStatus } from "../../../src/api/ports.ts";
+import type { ActivityEntry, ActivityEvent, ClusterStatus, NodeStatus, RegionStatus } from "../../../src/api/ports.ts";
 import { ActivityLog } from "../../../src/node/activity-log.ts";
 import { ActivityObserver } from "../../../src/node/activity-observer.ts";
 import type { KeptAgent } from "../../../src/registry/agent-index.ts";
@@ -25,9 +25,9 @@ async function observed() {
   const observer = new ActivityObserver({ view, log, clock });
   observer.start();
   const told = (): ActivityEvent[] => {
-    const events = [];
-    for (let sequence = log.first; sequence <= log.last; sequence++) events.push(log.at(sequence)!.event);
-    return events.slice(1);
+    return held(log)
+      .map(({ event }) => event)
+      .slice(1);
   };
   return { view, state, clock, log, observer, told };
 }
@@ -43,12 +43,18 @@ function setAbroad({ state }: Observed, node: Partial<NodeStatus>, region: Parti
   state.regions = [state.regions[0]!, { ...state.regions[1]!, ...region }];
 }
 
+function held(log: ActivityLog): ActivityEntry[] {
+  const entries = [];
+  for (let entry = log.after(0); entry !== undefined; entry = log.after(entry.sequence)) entries.push(entry);
+  return entries;
+}
+
 const groupStatus = {} as Parameters<ActivityObserver["follow"]>[0];
 
 describe("a node's activity", () => {
   it("begins with its start, and says nothing while nothing happens", async () => {
     const { log, clock, told } = await observed();
-    assert.deepEqual(log.at(1)!.event, { kind: "started", region: "us-east", node: "us-east-1" });
+    assert.deepEqual(log.after(0)!.event, { kind: "started", region: "us-east", node: "us-east-1" });
     await clock.advance(10 * LOOK_MS);
     assert.deepEqual(told(), []);
   });
@@ -151,10 +157,22 @@ describe("a node's activity", () => {
     assert.deepEqual(rest, []);
   });
 
-  it("holds no more than its bound, and says where it begins", () => {
-    const log = new ActivityLog(new VirtualClock(), 4);
-    for (let i = 0; i < 10; i++) log.add([{ kind: "started", region: "us-east", node: `n${i}` }]);
-    assert.deepEqual([log.first, log.last, log.at(6), log.at(11)], [7, 10, undefined, undefined]);
-    assert.equal((log.at(7)!.event as { node: string }).node, "n6");
+  it("holds no more than its bounds, and lets no crowd of agents push out a leader", () => {
+    const log = new ActivityLog(new VirtualClock(), { agentEntriesMax: 3, otherEntriesMax: 2 });
+    for (let term = 1; term <= 4; term++) {
+      log.add([{ kind: "leader", region: "us-east", leader: null, term }]);
+      for (let i = 0; i < 10; i++) log.add([{ kind: "agents", change: "registered", count: i, ids: [] }]);
+    }
+    assert.deepEqual(
+      held(log).map(({ sequence, event }) => [sequence, event.kind]),
+      [
+        [23, "leader"],
+        [34, "leader"],
+        [42, "agents"],
+        [43, "agents"],
+        [44, "agents"],
+      ],
+    );
+    assert.deepEqual([log.last, log.lostUpTo], [44, 41]);
   });
 });

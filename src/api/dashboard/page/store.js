@@ -160,7 +160,7 @@ export class Store extends EventTarget {
   /** @param {Told} told */
   #take(told) {
     if (told.kind === "ready" || told.kind === "resync") return this.#say();
-    this.events = [...this.events, told].slice(-EVENTS_MAX);
+    this.events = withinBounds([...this.events, told]);
     this.#anticipate(told);
     this.dispatchEvent(new CustomEvent("told", { detail: told }));
     this.#say();
@@ -192,6 +192,17 @@ export class Store extends EventTarget {
   #say() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/**
+ * Agents are many: they give way first.
+ *
+ * @param {Told[]} events
+ */
+function withinBounds(events) {
+  if (events.length <= EVENTS_MAX) return events;
+  const oldest = events.findIndex(({ kind }) => kind === "agents");
+  return events.toSpliced(Math.max(0, oldest), 1);
 }
 
 /** @param {Told} told */

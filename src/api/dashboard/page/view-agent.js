@@ -147,6 +147,7 @@ function offers({ capabilities }) {
     el(
       "span",
       { class: "chips" },
+      tags.length === 0 && "—",
       tags.map((tag) => el("span", { class: "chip" }, name(tag, 32))),
     ),
     wholeText(description || "—", TEXT_SHOWN),
@@ -210,6 +211,14 @@ function more({ labels, metadata }) {
 
 // -------------------------------------------------------------------- health
 
+const EVENT_WORDS = /** @type {Record<string, string>} */ ({
+  register: "registered, or came back",
+  unregister: "left",
+  unhealthy: "fell silent",
+  rotate: "was told to ask anew",
+  dependency_resolved: "found what it needs",
+  dependency_unresolved: "lost what it needs",
+});
 const TURNS = /** @type {Record<string, "healthy" | "unhealthy">} */ ({
   register: "healthy",
   unhealthy: "unhealthy",
@@ -264,7 +273,12 @@ function healthTrend(agent, { events }) {
           el(
             "li",
             { class: type === "register" || type === "dependency_resolved" ? "good" : "warn" },
-            el("span", {}, type.replaceAll("_", " "), functionName !== undefined && [" for ", name(functionName, 60)]),
+            el(
+              "span",
+              {},
+              EVENT_WORDS[type] ?? name(type),
+              functionName !== undefined && [" for ", name(functionName, 60)],
+            ),
             el("time", { datetime: isoTime(atMs) }, timeOf(atMs, nowMs)),
           ),
         ),

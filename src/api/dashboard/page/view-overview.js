@@ -6,11 +6,12 @@ import { eventList } from "./event-list.js";
 import { agentsEverywhere, federationMap, roleText } from "./federation-map.js";
 import { count, counted, duration, rate } from "./format.js";
 
-/** @import { TrendSample } from "./answers.d.ts" */
+/** @import { Told, TrendSample } from "./answers.d.ts" */
 /** @import { Page, View } from "./main.js" */
 /** @import { Picture } from "./store.js" */
 
-const EVENTS_SHOWN = 8;
+/** Agents come and go all the time, and must not hide the rest. */
+const EVENTS_SHOWN = { ofAgents: 3, others: 6 };
 
 /**
  * @param {Page} page
@@ -70,12 +71,23 @@ export function overview({ store }) {
       if (picture === null) return;
       refill(tiles, tilesOf(picture));
       drawMap();
-      refill(events, eventList(store.events.slice(-EVENTS_SHOWN).reverse(), Date.now()));
+      refill(events, eventList(latest(store.events), Date.now()));
       refill(trends, trendsOf(store.trend, store.trendIntervalMs));
       refill(nodes, nodeTable(picture, store.abroad));
     },
     leave: () => resized.disconnect(),
   };
+}
+
+/**
+ * @param {readonly Told[]} events - oldest first
+ * @returns {Told[]} newest first
+ */
+function latest(events) {
+  const ofAgents = events.filter(({ kind }) => kind === "agents").slice(-EVENTS_SHOWN.ofAgents);
+  const others = events.filter(({ kind }) => kind !== "agents").slice(-EVENTS_SHOWN.others);
+  const chosen = new Set([...ofAgents, ...others]);
+  return events.filter((told) => chosen.has(told)).reverse();
 }
 
 /** @param {Picture} picture */

@@ -80,6 +80,19 @@ describe("GET /v1/activity", () => {
     assert.ok(story.length < 1_000);
   });
 
+  it("tells a reader that comes late no loss, though agents pushed out agents between what is held", async () => {
+    const { activity, open } = await aNode();
+    activity.add([LEADER]);
+    for (let i = 0; i < 1_000; i++) activity.add([{ kind: "agents", change: "registered", count: i, ids: [] }]);
+    activity.add([{ ...LEADER, leader: "us-east-3", term: 5 }]);
+    const { reader } = await open();
+    const story = storyOf(reader).filter((line) => line !== "agents");
+    assert.deepEqual(story, ["leader us-east-2", "leader us-east-3", "ready"]);
+    const [first] = reader.events;
+    const again = await open(first!.lastEventId);
+    assert.equal(storyOf(again.reader)[0], "resync slow");
+  });
+
   it("beats, so that a reader knows that the node lives", async () => {
     const { open, region } = await aNode();
     const { reader } = await open();
