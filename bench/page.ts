@@ -64,6 +64,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; } 
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 thead th { white-space: normal; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; } .bad { color: var(--bad); }
+td.text { text-align: left; white-space: normal; min-width: 30em; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 580px), 1fr)); gap: 1rem; }
 figure { margin: 0 0 1.5rem; } figcaption { font-weight: 600; } .u-legend { font-size: 12px; } .u-legend .u-value { min-width: 5em; }
 `;

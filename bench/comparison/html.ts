@@ -38,8 +38,12 @@ ${table(PHASE_HEAD, told.map(summaryOf), (i) => told[i]!.some(({ failed }) => fa
   return page({ title: `${bench} at ${commit}`, body, data: { TURNS: turns }, script: SCRIPT });
 }
 
+/** What is longer is broken into lines. */
+const TEXT_LENGTH = 60;
+
 function table(head: readonly string[], rows: readonly (readonly string[])[], isBad: (row: number) => boolean): string {
-  const cells = (row: readonly string[]) => row.map((cell) => `<td>${escaped(cell)}</td>`).join("");
+  const cells = (row: readonly string[]) =>
+    row.map((cell) => `<td${cell.length > TEXT_LENGTH ? ' class="text"' : ""}>${escaped(cell)}</td>`).join("");
   const lines = rows.map((row, i) => `<tr${isBad(i) ? ' class="bad"' : ""}>${cells(row)}</tr>`);
   return `<div class="wide"><table><thead><tr>${head.map((title) => `<th>${escaped(title)}</th>`).join("")}</tr></thead>
 <tbody>${lines.join("\n")}</tbody></table></div>`;

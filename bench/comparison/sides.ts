@@ -14,6 +14,7 @@ export interface Side {
 }
 
 export interface ComparisonOptions {
+  /** What both are asked for. */
   readonly phase: string;
   readonly clients?: number;
   /** What a ratio is of. */
@@ -31,8 +32,9 @@ export async function compare(
   session: Session,
   ours: Side,
   theirs: Side,
-  { phase, clients = session.options.clients, of = ({ perSecond }) => perSecond }: ComparisonOptions,
+  { phase: asked, clients = session.options.clients, of = ({ perSecond }) => perSecond }: ComparisonOptions,
 ): Promise<Measured> {
+  const phase = `${asked} (${ours.subject} and ${theirs.subject})`;
   const turnOf = ({ subject, parties, next }: Side) => {
     let issued = 0;
     return async (options: { readonly isWarmUp: boolean }) => {
@@ -43,7 +45,7 @@ export async function compare(
       return told;
     };
   };
-  session.context.note(`${phase}: ${ours.subject} and ${theirs.subject} ...`);
+  session.context.note(`${phase} ...`);
   const [a, b] = [turnOf(ours), turnOf(theirs)];
   await a({ isWarmUp: true });
   await b({ isWarmUp: true });
