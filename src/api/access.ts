@@ -52,6 +52,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/regions/:region/retire": OPERATOR,
   "POST /v1/regions/:region/admit": OPERATOR,
   "GET /v1/tokens": OPERATOR,
+  "GET /v1/audit": OPERATOR,
   "POST /v1/tokens": OPERATOR,
   "DELETE /v1/tokens/:id": OPERATOR,
   "GET /v1/cluster/peers": READER,

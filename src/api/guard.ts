@@ -5,6 +5,7 @@
  */
 
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";
+import type { AuditTrail } from "../security/audit.ts";
 import { type Authenticator, type Caller, requireRole } from "../security/authenticator.ts";
 import type { EntityTrust, TlsConnection } from "../security/entities.ts";
 import { accessError } from "../security/errors.ts";
@@ -12,6 +13,7 @@ import type { RequestLimits } from "../security/request-limits.ts";
 import type { ChangeGuard } from "../types/token.ts";
 import type { AddressList } from "../util/address-list.ts";
 import { type Access, accessOf, UNLISTED } from "./access.ts";
+import { auditRequests } from "./audit.ts";
 
 /** What decides whether a request is served. */
 export interface HttpSecurity {
@@ -21,6 +23,8 @@ export interface HttpSecurity {
   readonly limits?: RequestLimits;
   /** Networks that are served; all when absent. */
   readonly networks?: AddressList;
+  /** Absent: nobody keeps who changed what. */
+  readonly audit?: AuditTrail;
   /** Who asks in the clear is not served. */
   readonly requiresTls?: boolean;
 }
@@ -56,6 +60,8 @@ export function guardRoutes(app: FastifyInstance, security: HttpSecurity | undef
   const met = new Map<string, Access | undefined>();
   app.decorate("accessOfRoutes", met);
   app.decorateRequest("caller", null);
+  app.decorateRequest("change", null);
+  if (security?.audit !== undefined) auditRequests(app, security.audit);
   app.addHook("onRoute", (route) => {
     if (route.config?.isNoRoute === true) return;
     const methods = [route.method].flat();
@@ -65,7 +71,7 @@ export function guardRoutes(app: FastifyInstance, security: HttpSecurity | undef
     const access = listed[0] ?? UNLISTED;
     if (security === undefined || access.who === "probe") return;
     const others = [route.onRequest ?? []].flat().filter((hook) => !GUARDS.has(hook));
-    const guard = guardFor(security, access);
+    const guard = guardFor(security, access, methods.every(isChanging));
     GUARDS.add(guard);
     route.onRequest = [guard, ...others];
   });
@@ -74,7 +80,15 @@ export function guardRoutes(app: FastifyInstance, security: HttpSecurity | undef
 /** A GET that also has a HEAD is met twice, with the hooks that the first one got. */
 const GUARDS = new WeakSet<object>();
 
-function guardFor(security: HttpSecurity, { who, isRenewal = false }: Access): onRequestHookHandler {
+const isChanging = (method: string) => method !== "GET" && method !== "HEAD";
+
+function guardFor(
+  security: HttpSecurity,
+  { who, isRenewal = false }: Access,
+  isOfChanges: boolean,
+): onRequestHookHandler {
+  // What operators change is kept whatever comes of it; of agents only what their routes say.
+  const isAudited = isOfChanges && who === "operator";
   const { authenticator, certificates, limits } = security;
   const needed = who === "public" || who === "probe" ? null : who;
   return (request, _reply, done) => {
@@ -87,6 +101,7 @@ function guardFor(security: HttpSecurity, { who, isRenewal = false }: Access): o
       } else {
         limits?.admit(null, request.ip, isRenewal);
       }
+      if (isAudited) request.change = "";
     } catch (error) {
       return done(error as Error);
     }

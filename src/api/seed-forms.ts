@@ -10,6 +10,7 @@ import type { AgentRecord } from "../types/agent.ts";
 import { asAgentId } from "../types/ids.ts";
 import { rfc3339 } from "../util/clock.ts";
 import { compareText } from "../util/compare.ts";
+import { noteChange } from "./audit.ts";
 import { guardOf } from "./guard.ts";
 import { readJsonBodies } from "./json-body.ts";
 import { listAll } from "./list-all.ts";
@@ -93,6 +94,7 @@ const registrationForms: Face = async (app, { registry, metrics, leases }) => {
       const { body } = request;
       const outcome = await registry.register(asAgentId(body.id), toRecord(body, leases.seedMs), guardOf(request));
       metrics.registry.registration("seed", outcome.change);
+      if (outcome.change !== "unchanged") noteChange(request, `${body.id} ${outcome.change}`);
       return { status: "success" as const, ...registrationAnswer(registry.region, outcome) };
     });
   }

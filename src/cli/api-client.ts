@@ -114,6 +114,23 @@ export interface TokenView {
   readonly revokedAtMs: number | null;
 }
 
+export interface AuditView {
+  readonly node: string;
+  readonly entries: readonly {
+    readonly sequence: number;
+    readonly at: string;
+    readonly caller: string;
+    readonly address: string;
+    readonly method: string;
+    readonly path: string;
+    readonly status: number;
+    readonly code?: string;
+    readonly what?: string;
+    readonly revision: number;
+    readonly suppressed?: number;
+  }[];
+}
+
 export interface NewTokenFields {
   readonly role: string;
   readonly namespaces?: readonly string[];
@@ -286,6 +303,10 @@ export class ApiClient {
 
   async removePeer(name: string): Promise<readonly PeerView[]> {
     return (await this.#send<{ peers: PeerView[] }>("DELETE", `/v1/cluster/peers/${encodeURIComponent(name)}`)).peers;
+  }
+
+  audit(query: Query = {}): Promise<AuditView> {
+    return this.#get("/v1/audit", query);
   }
 
   async tokens(): Promise<readonly TokenView[]> {

@@ -76,6 +76,7 @@ function buildProgram(output: Output): Command {
   addMembers(program, output);
   addPeers(program, output);
   addTokens(program, output);
+  addAudit(program, output);
   return program;
 }
 
@@ -252,6 +253,14 @@ function addTokens(program: Command, output: Output): void {
   addClientCommand(tokens, "revoke <id>", "serve a token no more, on any node").action(async (id, options) =>
     (await load()).revokeToken(id, options, output),
   );
+}
+
+function addAudit(program: Command, output: Output): void {
+  addClientCommand(program, "audit", "show who changed what through a node, newest first")
+    .option("--refusals", "who was refused, in place of it", false)
+    .option("--limit <count>", "most entries to show", wholeNumber(1, 1_000), 50)
+    .option("--before <number>", "only entries before this one", wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .action(async (options) => (await import("./commands/audit.ts")).audit(options, output));
 }
 
 /** Milliseconds. */

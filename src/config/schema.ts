@@ -571,6 +571,13 @@ const SecurityOptions = group({
       expected: "a list of namespaces, separated by commas, at most 256",
     }),
   ),
+  auditBytesMax: bytes({
+    description:
+      "Size of a file of the audit trail, of which the newest 10 of changes and 2 of refusals are kept. 0 keeps no trail.",
+    default: 10 * MIB,
+    minimum: 0,
+    maximum: 1_024 * MIB,
+  }),
   insecure: toggle({
     description: "Serve more than this machine without tokens: only where nobody else reaches http.host.",
     default: false,

@@ -53,6 +53,7 @@ import type { Logger } from "../util/logger.ts";
 import { type Random, systemRandom } from "../util/random.ts";
 import { ActivityLog } from "./activity-log.ts";
 import { ActivityObserver } from "./activity-observer.ts";
+import { AuditFiles } from "./audit-files.ts";
 import { NodeClusterView } from "./cluster-view.ts";
 import { ConfiguredMembers } from "./configured-members.ts";
 import { ConfiguredTokenSource } from "./configured-tokens.ts";
@@ -120,6 +121,8 @@ export class RegistryNode {
   readonly #admin: RegionAdmin;
   readonly #peers: RegionPeers;
   readonly #tokens: ConfiguredTokenSource;
+  /** Undefined where no trail is kept. */
+  readonly #audit: AuditFiles | undefined;
   /** Undefined where HTTP is served in the clear. */
   readonly #tls: HttpTls | undefined;
   readonly #readinessLog: ReadinessLog;
@@ -273,6 +276,9 @@ export class RegistryNode {
       includeProcess: true,
     });
     this.#tokens = new ConfiguredTokenSource(config.security, this.#clock, logger);
+    const { auditBytesMax: bytesMax } = config.security;
+    const auditDir = join(config.node.dataDir, "audit");
+    this.#audit = bytesMax === 0 ? undefined : new AuditFiles({ dir: auditDir, bytesMax, clock: this.#clock, logger });
     this.#tls = config.http.tlsMode === "off" ? undefined : new HttpTls(config.http, this.#clock, logger);
     this.#readinessLog = new ReadinessLog(this.#clock, logger, () => this.#readiness());
   }
@@ -503,6 +509,7 @@ export class RegistryNode {
         authenticator: this.#authenticator(),
         limits: new RequestLimits({ clock: this.#clock, ...config.security }),
         requiresTls: config.security.requireTls,
+        ...(this.#audit !== undefined && { audit: this.#audit }),
         ...(tls !== undefined && { certificates: tls }),
         ...(networkWhitelist !== undefined && { networks: new AddressList(networkWhitelist) }),
       },
@@ -586,6 +593,7 @@ export class RegistryNode {
     this.#trend?.stop();
     this.#tokens.stop();
     this.#tls?.stop();
+    await this.#audit?.flush();
     this.#configuredMembers?.stop();
     this.#mates?.stop();
     await this.#peers.stop();

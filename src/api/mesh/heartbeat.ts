@@ -6,6 +6,7 @@ import type { Registry } from "../../registry/interface.ts";
 import { asAgentId } from "../../types/ids.ts";
 import type { ChangeGuard } from "../../types/token.ts";
 import { rfc3339 } from "../../util/clock.ts";
+import { noteChange } from "../audit.ts";
 import { guardOf } from "../guard.ts";
 import { ignoreBodies } from "../json-body.ts";
 import type { Face } from "../modules.ts";
@@ -66,6 +67,7 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
     try {
       const { agent, change } = await registry.register(id, record, guardOf(request));
       metrics.registry.registration("mesh", change);
+      if (change !== "unchanged") noteChange(request, `${id} ${change}`);
       const resolutions = await registry.inform(agent);
       return {
         status: "success" as const,
@@ -111,7 +113,10 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
       const { id } = request.params;
       if (id === "") return reply.callNotFound();
       const wasThere = isPossibleAgentId(id) && (await registry.deregister(asAgentId(id), "keep", guardOf(request)));
-      if (wasThere) metrics.registry.deregistration("mesh");
+      if (wasThere) {
+        metrics.registry.deregistration("mesh");
+        noteChange(request, "deregistered");
+      }
       return reply.code(204).send();
     });
   });

@@ -4,6 +4,7 @@ import { Type } from "typebox";
 import { RegistryError } from "../../registry/errors.ts";
 import type { AgentFilter, ListedAgent, Registry } from "../../registry/interface.ts";
 import { type AgentId, asAgentId } from "../../types/ids.ts";
+import { noteChange } from "../audit.ts";
 import { decodeNameCursor, encodeNameCursor } from "../cursor.ts";
 import { guardOf } from "../guard.ts";
 import type { Face } from "../modules.ts";
@@ -44,6 +45,7 @@ export const agentRoutes: Face = async (app, { registry, metrics, clock, leases 
     const id = asAgentId(params.id);
     const outcome = await registry.register(id, toRecord(id, body, leases.nativeMs), guardOf(request));
     metrics.registry.registration("v1", outcome.change);
+    if (outcome.change !== "unchanged") noteChange(request, outcome.change);
     return reply.code(outcome.change === "created" ? 201 : 200).send(registrationAnswer(region, outcome));
   });
 
@@ -70,6 +72,7 @@ export const agentRoutes: Face = async (app, { registry, metrics, clock, leases 
     const wasThere = await registry.deregister(id, "purge", guardOf(request));
     if (!wasThere) throw new RegistryError(id, { code: "UNKNOWN_AGENT", agentId: id });
     metrics.registry.deregistration("v1");
+    noteChange(request, "deregistered");
     return reply.code(204).send(undefined);
   });
 

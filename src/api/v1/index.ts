@@ -4,6 +4,7 @@ import type { Face } from "../modules.ts";
 import { refuseOtherMethods } from "../refuse-other-methods.ts";
 import { activityRoute } from "./activity.ts";
 import { agentRoutes } from "./agents.ts";
+import { auditRoutes } from "./audit.ts";
 import { capabilityRoutes } from "./capabilities.ts";
 import { clusterRoutes } from "./cluster.ts";
 import { lookupRoutes } from "./lookup.ts";
@@ -25,6 +26,7 @@ export const nativeFace: Face = async (app, options) => {
   await app.register(regionChangeRoutes, options);
   await app.register(peerRoutes, options);
   await app.register(tokenRoutes, options);
+  await app.register(auditRoutes, options);
   await app.register(watchRoutes, options);
   await app.register(relationRoute, options);
   await app.register(activityRoute, options);

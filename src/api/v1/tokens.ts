@@ -76,7 +76,8 @@ export const tokenRoutes: Face = async (app, { registry, security, clock }) => {
     ),
     response: { 201: NewToken, ...ERROR_RESPONSES },
   };
-  app.post("/v1/tokens", { schema: create }, async ({ body, caller }, reply) => {
+  app.post("/v1/tokens", { schema: create }, async (request, reply) => {
+    const { body, caller } = request;
     const { role, namespaces = null, description = "", expiresInMs } = body;
     if (namespaces !== null && role !== "agent")
       throw invalidField("namespaces", "limits tokens of the role agent only");
@@ -89,6 +90,7 @@ export const tokenRoutes: Face = async (app, { registry, security, clock }) => {
     const expiresAtMs = expiresInMs === undefined ? null : clock.wallTime() + expiresInMs;
     const createdBy = caller?.name ?? "anonymous";
     const kept = await registry.createToken({ id, sha256, role, namespaces, description, expiresAtMs, createdBy });
+    request.change = `token ${id} ${role}`;
     return reply.code(201).send({ ...show(kept), token });
   });
 
