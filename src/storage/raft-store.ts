@@ -62,7 +62,7 @@ import {
   unsealEntry,
   unsealRoot,
 } from "./records.ts";
-import { ChunkReader, packChunks, type SealedRecord } from "./snapshot-chunks.ts";
+import { ChunkReader, packChunks, type SealedRecord, type SnapshotIdentity } from "./snapshot-chunks.ts";
 
 /**
  * Compacted entries are deleted with later batches, at most this many beside as many as the batch appends: a batch stays
@@ -109,6 +109,44 @@ export class RaftStore implements RaftStorage {
       applied: { index: 0, term: 0 },
       membership,
       state: EMPTY_STATE,
+    });
+  }
+
+  /**
+   * Makes a log that begins behind entry `at`, with a state that shows all up to there. Not atomic: on a store that is put in its
+   * place only afterwards.
+   *
+   * @param records - in any order, each key once
+   */
+  async foundWith(
+    { cluster, membership, at }: StateOrigin,
+    records: AsyncIterable<readonly StateRecord[]>,
+  ): Promise<void> {
+    const existing = await this.#readRoot();
+    invariant(existing === null, "a region is founded once");
+    const seedOf = stateSeed(cluster);
+    let state = EMPTY_STATE;
+    for await (const page of records) {
+      const puts = page.map(([key, value]): WriteOperation => {
+        const sealed = seal(value, seedOf(key));
+        state = plus(state, checksumOf(sealed));
+        return { type: "put", key: stateKey(0, key), value: sealed };
+      });
+      if (puts.length > 0) await this.#persist(puts);
+    }
+    const { index, term } = at;
+    const origin = logOrigin(cluster, index, term);
+    await this.#commit([], {
+      cluster,
+      term,
+      votedFor: null,
+      commit: index,
+      start: origin,
+      last: origin,
+      generation: 0,
+      applied: { index, term },
+      membership,
+      state,
     });
   }
 
@@ -361,16 +399,39 @@ export class RaftStore implements RaftStorage {
   }
 
   openSnapshot(): SnapshotView {
+    return this.#openView((identity, pages, { state }) => packChunks(identity, pages, () => state));
+  }
+
+  /**
+   * A snapshot of a part of the state.
+   *
+   * @param isTaken - by key; what is left out is read and proved all the same, so that nothing is missing without an error
+   */
+  openSelection(isTaken: (key: string) => boolean): SnapshotView & { readonly stateRecords: number } {
+    return this.#openView((identity, pages, { state }) => {
+      const selection = new Selection(isTaken, state);
+      return packChunks(identity, selection.from(pages), () => selection.taken);
+    });
+  }
+
+  #openView(
+    pack: (
+      identity: SnapshotIdentity,
+      pages: AsyncIterable<readonly SealedRecord[]>,
+      root: Root,
+    ) => AsyncIterable<Uint8Array>,
+  ): SnapshotView & { readonly stateRecords: number } {
     this.#current();
     const view = this.#store.snapshot();
     const root = rootOf(view);
-    const { cluster, applied, membership } = root;
+    const { cluster, applied, membership, state } = root;
     const identity = { cluster, lastIndex: applied.index, lastTerm: applied.term };
     return {
       lastIndex: applied.index,
       lastTerm: applied.term,
       membership,
-      chunks: () => packChunks(identity, sealedRecords(view, root), root.state),
+      stateRecords: state.records,
+      chunks: () => pack(identity, sealedRecords(view, root), root),
       close: () => view.close(),
     };
   }
@@ -442,6 +503,47 @@ export class RaftStore implements RaftStorage {
     await this.#clear(logRange(this.#deletedBefore, index));
     await this.#clear(stateRange(before.generation));
     this.#deletedBefore = index + 1;
+  }
+}
+
+/** Where the log of a region begins that is founded with a state. */
+export interface StateOrigin {
+  readonly cluster: ClusterId;
+  readonly membership: Membership;
+  readonly at: { readonly index: number; readonly term: number };
+}
+
+/** Takes some of the records that pass, and proves that all passed. */
+class Selection {
+  readonly #isTaken: (key: string) => boolean;
+  readonly #expected: StateProof;
+  #taken = EMPTY_STATE;
+
+  constructor(isTaken: (key: string) => boolean, expected: StateProof) {
+    this.#isTaken = isTaken;
+    this.#expected = expected;
+  }
+
+  /** The proof of those that were taken. */
+  get taken(): StateProof {
+    return this.#taken;
+  }
+
+  /** @throws StorageError CORRUPT at the end, when not all came that were written */
+  async *from(pages: AsyncIterable<readonly SealedRecord[]>): AsyncGenerator<readonly SealedRecord[], void, undefined> {
+    let found = EMPTY_STATE;
+    for await (const page of pages) {
+      const taken: SealedRecord[] = [];
+      for (const record of page) {
+        const checksum = checksumOf(record[1]);
+        found = plus(found, checksum);
+        if (!this.#isTaken(record[0])) continue;
+        this.#taken = plus(this.#taken, checksum);
+        taken.push(record);
+      }
+      yield taken;
+    }
+    checkState(found, this.#expected);
   }
 }
 

@@ -14,7 +14,6 @@ import {
   EMPTY_STATE,
   isIntact,
   plus,
-  type Root,
   type StateProof,
   seal,
   stateSeed,
@@ -38,11 +37,15 @@ function chunkSeed({ cluster, lastIndex, lastTerm }: SnapshotIdentity): number {
   return crc32(`snapshot/${cluster}/${lastIndex}/${lastTerm}`);
 }
 
-/** Packs records, in order of key, into chunks; the last chunk carries the proof of them all. */
+/**
+ * Packs records, in order of key, into chunks; the last chunk carries the proof of them all.
+ *
+ * @param proofOf - asked once all records have been packed
+ */
 export async function* packChunks(
   identity: SnapshotIdentity,
   pages: AsyncIterable<readonly SealedRecord[]>,
-  proof: Root["state"],
+  proofOf: () => StateProof,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const seed = chunkSeed(identity);
   let sequence = 0;
@@ -61,6 +64,7 @@ export async function* packChunks(
     }
   }
   if (records.length > 0) yield seal([sequence++, records], seed);
+  const proof = proofOf();
   yield seal([sequence, null, proof.records, proof.sum], seed);
 }
 

@@ -12,7 +12,7 @@ async function chunkWith(valueBytes: number): Promise<Uint8Array> {
   async function* pages() {
     yield [record];
   }
-  for await (const chunk of packChunks(IDENTITY, pages(), plus(EMPTY_STATE, checksumOf(record[1])))) return chunk;
+  for await (const chunk of packChunks(IDENTITY, pages(), () => plus(EMPTY_STATE, checksumOf(record[1])))) return chunk;
   return assert.fail("no chunk");
 }
 
