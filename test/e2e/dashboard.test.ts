@@ -55,7 +55,7 @@ const focusedId = () => page.evaluate<string>("document.activeElement?.id");
 describe("the dashboard", { skip: NO_BROWSER }, () => {
   before(async () => {
     browser = await launchBrowser();
-    federation = await FederationProcess.start({ regions: "us-east:3,us-west:3", httpBase: 23_020 });
+    federation = await FederationProcess.start({ regions: "us-east:3,us-west:3", httpBase: 20_800 });
     const [east] = federation.nodesOf("us-east");
     const [west] = federation.nodesOf("us-west");
     await register(east!.http, "weather");
@@ -246,13 +246,20 @@ describe("the dashboard", { skip: NO_BROWSER }, () => {
     }
   });
 
-  it("says what the node says of itself when it can not serve", async () => {
+  it("says what the node says of itself when it can not serve, or not all", async () => {
     const [node] = federation.nodesOf("us-east");
-    await page.route("**/ready", (route) =>
-      route.fulfill({ status: 503, json: { status: "degraded", reasons: ["the disk is full: <b>free some</b>"] } }),
-    );
+    let answer: { status: number; json: object } = {
+      status: 503,
+      json: { status: "not ready", reasons: ["no leader of <b>the region</b> is known"] },
+    };
+    await page.route("**/ready", (route) => route.fulfill(answer));
     await page.goto(node!.http);
-    await page.getByText("This node is degraded: the disk is full: <b>free some</b>").waitFor();
+    await page.getByText("This node is not ready: no leader of <b>the region</b> is known").waitFor();
+    const degraded = [{ code: "DISK_FULL", message: "the disk is full: writes are refused" }];
+    answer = { status: 200, json: { status: "degraded", reasons: [], degraded } };
+    await page.getByText("This node is degraded: the disk is full: writes are refused").waitFor();
+    answer = { status: 200, json: { status: "ready", reasons: [], degraded: [] } };
+    await page.locator(".banner").waitFor({ state: "detached" });
   });
 
   it("asks for a token where one is needed, and sends it to that region's nodes alone", async () => {

@@ -46,6 +46,8 @@ export interface NodeAnswer {
 export interface ReadyAnswer {
   readonly status: string;
   readonly reasons: readonly string[];
+  /** What the node does without while it serves the rest; absent from older nodes. */
+  readonly degraded?: readonly { readonly code: string; readonly message: string }[];
 }
 
 export interface TrendSample {

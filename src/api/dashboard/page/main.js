@@ -151,10 +151,11 @@ function banners() {
     });
   }
   if (picture !== null && picture.ready.status !== "ready" && connection.state === "live") {
+    const { status, reasons, degraded = [] } = picture.ready;
     said.push({
-      gravity: "bad",
-      title: `This node is ${picture.ready.status}:`,
-      text: picture.ready.reasons.join("; "),
+      gravity: status === "degraded" ? "warn" : "bad",
+      title: `This node is ${visible(status)}:`,
+      text: [...reasons, ...degraded.map(({ message }) => message)].join("; "),
     });
   }
   if (picture?.cluster.leader === null && connection.state === "live") {
