@@ -1,6 +1,7 @@
 /** What a request itself can be wrong with, before the registry is asked. Codes are part of the API (docs/http-api.md). */
 
 import { AtollError } from "../util/errors.ts";
+import type { LoadClass } from "./load-guard.ts";
 
 export type ApiErrorDetail =
   | { readonly code: "INVALID_JSON"; readonly field: "body"; readonly reason: string }
@@ -9,6 +10,8 @@ export type ApiErrorDetail =
   | { readonly code: "UNSUPPORTED_MEDIA_TYPE"; readonly field: "content-type"; readonly reason: string }
   | { readonly code: "NOT_FOUND"; readonly path: string }
   | { readonly code: "OVERLOADED"; readonly watchersMax: number }
+  /** The node has more to do than it can, and requests of this class wait least (P12). */
+  | { readonly code: "OVERLOADED"; readonly shed: LoadClass }
   | { readonly code: "METHOD_NOT_ALLOWED"; readonly method: string; readonly allow: string };
 
 export class ApiError extends AtollError<ApiErrorDetail> {

@@ -10,6 +10,7 @@ import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import type { HttpSecurity } from "./guard.ts";
+import type { LoadGuard } from "./load-guard.ts";
 import { type CallAgent, callAgent } from "./mesh/call-agent.ts";
 import type { Activity, ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
 import type { WatchLimits } from "./v1/watchers.ts";
@@ -37,6 +38,8 @@ export interface FaceOptions {
   /** Absent: everybody may do everything. */
   readonly security?: HttpSecurity;
   /** True from the moment the node was told to stop. */
+  /** Absent: everything is served, however much it is. */
+  readonly load?: LoadGuard;
   readonly isShuttingDown: () => boolean;
   /** Absent on nodes that export no traces. */
   readonly tracing?: Tracing | undefined;

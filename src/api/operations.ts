@@ -9,9 +9,14 @@ import { Shown } from "./schemas.ts";
 
 const tags = ["operations"];
 
+type Status = "ready" | "degraded" | "not ready";
+
+const Degraded = Type.Object({ code: Type.String(), message: Type.String() });
+
 const Readiness = Type.Object({
-  status: Type.Unsafe<"ready" | "not ready">({ type: "string", enum: ["ready", "not ready"] }),
+  status: Type.Unsafe<Status>({ type: "string", enum: ["ready", "degraded", "not ready"] }),
   reasons: Shown<readonly string[]>(Type.Array(Type.String())),
+  degraded: Shown<readonly { readonly code: string; readonly message: string }[]>(Type.Array(Degraded)),
 });
 
 export const operations: Face = async (app, { view, metrics, isShuttingDown }) => {
@@ -34,10 +39,11 @@ export function addReadyRoute(
     response: { 200: Readiness, 503: Readiness },
   };
   app.get("/ready", { schema, exposeHeadRoute: true }, async (_request, reply) => {
-    const { ready, reasons } = isShuttingDown()
-      ? { ready: false, reasons: ["this node is stopping"] }
+    const { ready, reasons, degraded } = isShuttingDown()
+      ? { ready: false, reasons: ["this node is stopping"], degraded: [] }
       : view.readiness();
-    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", reasons });
+    const status = ready ? (degraded.length === 0 ? "ready" : "degraded") : "not ready";
+    return reply.code(ready ? 200 : 503).send({ status, reasons, degraded });
   });
 }
 

@@ -16,7 +16,12 @@ export interface ClusterView {
   regions(): RegionStatus[];
   cluster(): ClusterStatus;
   /** Whether this node can serve what it is asked; `reasons` say what is missing, and are empty when it can. */
-  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  readiness(): {
+    readonly ready: boolean;
+    readonly reasons: readonly string[];
+    /** What the node does without while it serves the rest, such as room on its disk (docs/overload.md). */
+    readonly degraded: readonly { readonly code: string; readonly message: string }[];
+  };
   /** HTTP addresses of nodes in other regions, nearest first: where an agent can go while this region has no leader. */
   federationHint(): readonly string[];
 }

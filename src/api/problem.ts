@@ -35,6 +35,8 @@ export interface ProblemContext {
 
 /** Long enough for an election, short enough for a client that waits. */
 const RETRY_AFTER_MS = 1_000;
+/** Of a node that has too much to do: each return costs it something. */
+const SHED_RETRY_AFTER_MS = 4_000;
 
 export function problemOf(thrown: unknown, context: ProblemContext): Problem {
   if (thrown instanceof ApiError) return problemOfRequest(thrown.detail);
@@ -61,6 +63,7 @@ function problemOfRequest(detail: ApiErrorDetail): Problem {
     case "NOT_FOUND":
       return { status: 404, code, message: `There is nothing at ${detail.path}; see /docs for what there is` };
     case "OVERLOADED": {
+      if ("shed" in detail) return problemOfLoad(detail);
       const message = `This node serves all the ${detail.watchersMax} watchers that it may. Watch another node, or retry later`;
       return { ...retry(503, detail, message), canGoElsewhere: true };
     }
@@ -69,6 +72,11 @@ function problemOfRequest(detail: ApiErrorDetail): Problem {
       return { status: 405, code, message };
     }
   }
+}
+
+function problemOfLoad(detail: Extract<ApiErrorDetail, { shed: unknown }>): Problem {
+  const message = `This node has more to do than it can, and refuses some requests; this was a ${detail.shed}. Retry, or use another node`;
+  return { ...retry(503, detail, message), retryAfterMs: SHED_RETRY_AFTER_MS, canGoElsewhere: true };
 }
 
 function problemOfRegistry(detail: RegistryErrorDetail): Problem {
@@ -81,6 +89,10 @@ function problemOfRegistry(detail: RegistryErrorDetail): Problem {
       return later(detail, "This region has more to do than it can; nothing was written. Retry later");
     case "STOPPING":
       return later(detail, "This node is stopping; nothing was written. Use another node");
+    case "MEMORY_LOW":
+      return later(detail, "This node has too little memory for more agents; nothing was written. Use another node");
+    case "DISK_LOW":
+      return later(detail, "This node's disk is nearly full; nothing was written. Use another node");
     case "TOO_STALE":
       return later(detail, "This node can not prove that its data is as fresh as asked. Retry, or ask for less");
     case "UNKNOWN_AGENT":

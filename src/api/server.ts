@@ -21,6 +21,7 @@ import type { FaceOptions } from "./modules.ts";
 import { createNotFoundHandler, isNativePath, undecodablePath } from "./not-found.ts";
 import { addMetricsRoute, addReadyRoute, operations } from "./operations.ts";
 import { seedForms } from "./seed-forms.ts";
+import { shedLoad } from "./shed-load.ts";
 import { traceRequests } from "./tracing.ts";
 import { nativeFace } from "./v1/index.ts";
 import { createValidatorCompiler } from "./validation.ts";
@@ -99,6 +100,7 @@ function createApp(options: ServerOptions): FastifyInstance {
   });
   // First of all, since preflights carry no token.
   app.addHook("onRequest", admitPagesOfNodes(view));
+  if (options.load !== undefined) shedLoad(app, options.load);
   guardRoutes(app, options.security);
   app.setValidatorCompiler(createValidatorCompiler());
   app.setErrorHandler(answerNativeError);

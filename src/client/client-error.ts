@@ -66,6 +66,8 @@ const KINDS: Readonly<Record<string, FailureKind | undefined>> = {
   STOPPING: "elsewhere",
   NO_LEADER: "later",
   OVERLOADED: "later",
+  MEMORY_LOW: "later",
+  DISK_LOW: "later",
   OUTCOME_UNKNOWN: "later",
   TOO_STALE: "later",
   TOO_MANY_AGENTS: "full",

@@ -71,6 +71,13 @@ const NodeOptions = group({
     maxLength: 4_096,
     expected: "a path of 1 to 4096 characters",
   }),
+  diskReserve: bytes({
+    description:
+      "Kept free where the data lies; at most a tenth of that disk. A node whose disk has less takes no registrations.",
+    default: 256 * MIB,
+    minimum: MIB,
+    maximum: 1024 * 1024 * MIB,
+  }),
   members: members({
     description: "The nodes that found this region, the same list on each of them. Empty means a region of one node.",
     maxItems: 15,
@@ -146,6 +153,12 @@ const HttpOptions = group({
     default: 512,
     minimum: 1,
     maximum: 65_536,
+  }),
+  lagMsMax: duration({
+    description: "Later than this the event loop may not be; beyond, requests are refused, watches first, renewals never.",
+    default: 100,
+    minimum: 10,
+    maximum: MINUTE,
   }),
   watchersMax: integer({
     description: "Most clients that watch this node at one time. Beyond, they are answered 503.",

@@ -11,6 +11,7 @@ import type { Clock } from "../util/clock.ts";
 import { exposeFederation } from "./federation-metrics.ts";
 import { createHttpMetrics, type HttpMetrics } from "./http-metrics.ts";
 import { lazyGauge } from "./lazy.ts";
+import { exposeLoad } from "./load-metrics.ts";
 import { exposeNetwork } from "./network-metrics.ts";
 import { exposeNode } from "./node-metrics.ts";
 import { createRaftMetrics, type RaftMetrics } from "./raft-metrics.ts";
@@ -54,6 +55,7 @@ export function createMetrics({ source, clock, node, includeProcess }: MetricsOp
   const watch = createWatchMetrics(register);
   const raft = createRaftMetrics(register, () => source.raft());
   exposeNode(register, source);
+  exposeLoad(register, source);
   exposeFederation(register, () => source.federation());
   exposeNetwork(register, () => source.network());
   if (includeProcess) collectDefaultMetrics({ register });

@@ -20,6 +20,18 @@ export interface NodeNumbers {
   /** What `/ready` answers. */
   readonly isReady: boolean;
 }
+  /** Codes of what it does without, as `/ready` answers. */
+  readonly degraded: readonly string[];
+}
+
+/** What this node has to do, and what it refuses because it is too much. */
+export interface LoadNumbers {
+  /** 0: nothing is refused; 3: all but renewals. */
+  readonly pressure: number;
+  readonly shedTotal: ReadonlyMap<string, number>;
+  readonly underWay: ReadonlyMap<string, number>;
+  /** What lives of the heap, as a share of its limit. */
+  readonly heapShare: number;
 
 /** The file system that the data folder lies in. */
 export interface DiskNumbers {

@@ -1,6 +1,6 @@
 /** Reads the numbers of all parts for the metrics, at each scrape. */
 
-import { statfs } from "node:fs/promises";
+import type { LoadGuard } from "../api/load-guard.ts";
 import type { Federation } from "../federation/federation.ts";
 import type { MetricsSource } from "../metrics/source.ts";
 import type { PeerDirectory } from "../network/interface.ts";
@@ -11,6 +11,8 @@ import type { RegistryService } from "../registry/registry-service.ts";
 import type { NodeId, RegionId } from "../types/ids.ts";
 import type { Member } from "../types/membership.ts";
 import type { Counters } from "./counters.ts";
+import type { DiskGuard } from "./disk-guard.ts";
+import type { HeapGuard } from "./heap-guard.ts";
 import type { Readiness } from "./readiness.ts";
 
 export interface MetricsSourceParts {
@@ -19,8 +21,9 @@ export interface MetricsSourceParts {
   readonly raft: () => Pick<RaftGroup, "progress" | "backlog"> | undefined;
   readonly keeper: Pick<LeaseKeeper, "isBrakeEngaged">;
   readonly readiness: () => Readiness;
-  /** Where the data lies. */
-  readonly dataDir: string;
+  readonly load: Pick<LoadGuard, "pressure" | "shedTotal" | "underWay">;
+  readonly heap: Pick<HeapGuard, "share">;
+  readonly disk: Pick<DiskGuard, "disk">;
   readonly registry: RegistryService;
   readonly region: RegionId;
   readonly counters: Counters;
@@ -31,16 +34,15 @@ export interface MetricsSourceParts {
 export function metricsSource(parts: MetricsSourceParts): MetricsSource {
   const { group, registry, region, counters, keeper } = parts;
   return {
-    node: () => ({ isReady: parts.readiness().ready }),
-    async disk() {
-      try {
-        const { bsize, bavail, blocks } = await statfs(parts.dataDir);
-        return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
-      } catch {
-        // A gap says so: there is no number to show, and nothing of the node depends on it.
-        return null;
-      }
+    node() {
+      const { ready, degraded } = parts.readiness();
+      return { isReady: ready, degraded: degraded.map(({ code }) => code) };
     },
+    load() {
+      const { pressure, shedTotal, underWay } = parts.load;
+      return { pressure, shedTotal, underWay, heapShare: parts.heap.share };
+    },
+    disk: () => parts.disk.disk,
     raft() {
       const status = group.status();
       const { voters, learners } = status.membership;

@@ -9,6 +9,7 @@ import type { NodeId } from "../types/ids.ts";
 import type { Member } from "../types/membership.ts";
 import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
+import type { Condition } from "./conditions.ts";
 
 export interface ReadinessParts {
   readonly self: NodeId;
@@ -17,6 +18,8 @@ export interface ReadinessParts {
   /** What keeps this node out of its region; null once it belongs to it. */
   readonly waitsFor: () => string | null;
   readonly isShuttingDown: () => boolean;
+  /** What it does without, while it serves the rest. */
+  readonly conditions: () => readonly Condition[];
   /** A leader heard of within this long is a live one. */
   readonly livePathMs: number;
 }
@@ -24,13 +27,14 @@ export interface ReadinessParts {
 export interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly string[];
+  readonly degraded: readonly Condition[];
 }
 
 export function readinessOf(parts: ReadinessParts): Readiness {
   const reasons = parts.isShuttingDown() ? ["this node is shutting down"] : [];
   const reason = parts.waitsFor() ?? whatIsMissing(parts);
   if (reason !== null) reasons.push(reason);
-  return { ready: reasons.length === 0, reasons };
+  return { ready: reasons.length === 0, reasons, degraded: parts.conditions() };
 }
 
 function whatIsMissing({ self, status, isLinked, livePathMs }: ReadinessParts): string | null {

@@ -63,6 +63,7 @@ import { ExportKeeper } from "./export-keeper.ts";
 import { NodeFederationAdmin } from "./federation-admin.ts";
 import { GroupInWaiting } from "./group-in-waiting.ts";
 import { HttpTls } from "./http-tls.ts";
+import { Guards } from "./guards.ts";
 import { Introductions } from "./introductions.ts";
 import { localRegion } from "./local-region.ts";
 import { metricsSource } from "./metrics-source.ts";
@@ -126,6 +127,7 @@ export class RegistryNode {
   /** Undefined where HTTP is served in the clear. */
   readonly #tls: HttpTls | undefined;
   readonly #readinessLog: ReadinessLog;
+  readonly #guards: Guards;
   #address: SummaryNode;
   readonly #http: HttpServer[] = [];
   #network: Network | undefined;
@@ -205,6 +207,17 @@ export class RegistryNode {
     this.#stateMachine.observe(this.#feed);
     const parts = { group, stateMachine: this.#stateMachine, clock: this.#clock };
     this.#keeper = new LeaseKeeper({
+    this.#guards = new Guards({
+      dataDir: config.node.dataDir,
+      diskReserveBytes: config.node.diskReserve,
+      lagMsMax: config.http.lagMsMax,
+      slowMs: config.raft.electionMsMin,
+      writingMs: () => this.#group?.writingMs ?? 0,
+      isLeader: () => group.status().role === "leader",
+      handOver: async () => (await this.#group?.transferLeadership()) ?? false,
+      clock: this.#clock,
+      logger,
+    });
       ...parts,
       broadcast: { send: (method, payload) => this.#members?.send(method, payload) },
       logger,
@@ -233,6 +246,7 @@ export class RegistryNode {
       random: this.#random,
       limits: {
         recordBytesMax: config.registry.recordBytesMax,
+      refusesRegistration: (isNew) => this.#guards.conditions.refusesRegistration(isNew),
         capabilitiesMax: config.registry.capabilitiesMax,
         agentsMax: config.registry.agentsMax,
       },
@@ -297,6 +311,7 @@ export class RegistryNode {
     this.#founding = readFounding({ ...this.#region(), facts: this.#facts, self: this.#self }) ?? undefined;
     await this.#serveHttp();
     const network = await this.#connect();
+    await this.#guards.start();
     this.#network = network;
     const { directory, requests } = network;
     const common = { directory, requests, facts: this.#facts, clock: this.#clock, logger, onFatal };
@@ -361,6 +376,7 @@ export class RegistryNode {
         metrics: this.#metrics.raft,
         tracing: this.#tracing,
       },
+        isDiskFull: () => this.#guards.conditions.isDiskFull,
       raftOptions(config),
     );
     this.#group = group;
@@ -518,6 +534,7 @@ export class RegistryNode {
     };
     this.#tokens.start();
     tls?.start();
+      load: this.#guards.load,
     const server = await buildServer(options);
     await this.#listen(server, port);
     this.#address = {
@@ -593,6 +610,7 @@ export class RegistryNode {
     this.#trend?.stop();
     this.#tokens.stop();
     this.#tls?.stop();
+    this.#guards.stop();
     await this.#audit?.flush();
     this.#configuredMembers?.stop();
     this.#mates?.stop();
@@ -621,6 +639,7 @@ export class RegistryNode {
   }
 
   #authenticator(): Authenticator {
+      conditions: () => this.#guards.conditions.current(),
     const { anonymousRole } = this.#options.config.security;
     return new Authenticator({
       configured: () => this.#tokens.current(),
@@ -658,7 +677,7 @@ export class RegistryNode {
       registry: this.#registry,
       keeper: this.#keeper,
       readiness: () => this.#readiness(),
-      dataDir: this.#options.config.node.dataDir,
+      ...this.#guards,
       region: this.#region().region,
       counters: this.#counters,
       directory: () => this.#network?.directory,

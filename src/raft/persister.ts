@@ -37,6 +37,7 @@ export class Persister {
   #applied: { index: number; membership: Membership } | undefined;
   #durableApplied: number;
   #writing: Promise<void> | null = null;
+  #writeBeganAt: number | null = null;
   #cancelFlush: CancelTimer | null = null;
   #isStopped = false;
 
@@ -48,6 +49,11 @@ export class Persister {
   /** The state on disk shows all commands up to this index. */
   get durableApplied(): number {
     return this.#durableApplied;
+  }
+
+  /** How long the write under way has taken so far, in milliseconds; 0 when none is. */
+  get writingMs(): number {
+    return this.#writeBeganAt === null ? 0 : this.#parts.clock.now() - this.#writeBeganAt;
   }
 
   /** Takes over what a `Ready` wants persisted, and the promises that wait for it. */
@@ -143,17 +149,19 @@ export class Persister {
     this.#promises = [];
     const last = batch.entries?.at(-1);
     const { storage, clock, metrics } = this.#parts;
-    const beganAt = clock.now();
+    this.#writeBeganAt = clock.now();
     this.#writing = storage.write(batch).then(
       () => {
-        metrics.written(clock.now() - beganAt);
+        metrics.written(this.writingMs);
         this.#writing = null;
+        this.#writeBeganAt = null;
         if (batch.state !== undefined) this.#durableApplied = batch.state.appliedIndex;
         this.#parts.onWritten({ promises, last });
         this.kick();
       },
       (error) => {
         this.#writing = null;
+        this.#writeBeganAt = null;
         this.#isStopped = true;
         this.#parts.onFailed(error);
       },

@@ -99,6 +99,8 @@ export interface RaftGroupParts {
   readonly onFatal: (error: unknown) => void;
   /** This member left the group for good, and takes no part in it any more. Called once. */
   readonly onRemoved: () => void;
+  /** The log must not grow here: commands are neither proposed nor taken, as if their messages were lost. */
+  readonly isDiskFull?: () => boolean;
   readonly metrics?: RaftMetrics;
   /** Absent on nodes that export no traces. */
   readonly tracing?: Tracing | undefined;
@@ -383,9 +385,19 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
 
   /** Proposals of another member, which believes that we lead. */
   #onForwarded(from: NodeId, commands: readonly Uint8Array[], traces: Traces | undefined): void {
+    if (this.#isDiskFull && growsLog(message)) return;
     const state = this.#state;
     const isOverloaded = state.uncommittedBytes > this.#options.waitingBytesMax;
     if (acceptsProposals(state) && !isOverloaded && this.#held === null) {
+  get #isDiskFull(): boolean {
+    return this.#parts.isDiskFull?.() ?? false;
+  }
+
+  /** Whether commands must wait before this leader takes more. */
+  get #isOverloaded(): boolean {
+    return this.#state.uncommittedBytes > this.#options.waitingBytesMax || this.#isDiskFull;
+  }
+
       return this.#append(commands, traces);
     }
     const reason = acceptsProposals(state) ? "overloaded" : "not-leader";
@@ -400,7 +412,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     if (this.#held !== null) return "no-leader";
     if (state.role === "leader") {
       if (state.transfer !== null) return "no-leader";
-      if (state.uncommittedBytes > this.#options.waitingBytesMax) return "overloaded";
+      if (this.#isOverloaded) return "overloaded";
       this.#append(commands, traces);
       return "submitted";
     }
@@ -574,6 +586,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     } catch (error) {
       if (error instanceof StorageError && error.detail.code === "WRITE_FAILED") this.#fail(error);
       throw error;
+    if (this.#isDiskFull) throw new Error("there is no room for a snapshot");
     }
   }
 

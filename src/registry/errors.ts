@@ -10,6 +10,8 @@ export type RegistryErrorDetail =
   | { readonly code: "OUTCOME_UNKNOWN"; readonly region: RegionId; readonly waitedMs: number }
   | { readonly code: "OVERLOADED"; readonly region: RegionId }
   | { readonly code: "STOPPING"; readonly region: RegionId }
+  /** This node has no room for a registration: nothing was written. Another node may have. */
+  | { readonly code: "MEMORY_LOW" | "DISK_LOW"; readonly region: RegionId }
   /** Known to be absent, never said in doubt (F18). */
   | { readonly code: "UNKNOWN_AGENT"; readonly agentId: AgentId }
   /** The lease ended or another one began: register again (F21). */

@@ -122,6 +122,8 @@ export interface RegistryServiceParts {
   readonly limits?: Partial<RecordLimits>;
   readonly timeouts?: Partial<ServiceTimeouts>;
   readonly options?: Partial<ServiceOptions>;
+  /** What keeps this node from taking a registration; null when nothing does. @param isNew - of an agent it does not hold */
+  readonly refusesRegistration?: (isNew: boolean) => "MEMORY_LOW" | "DISK_LOW" | null;
   readonly logger: Logger;
 }
 
@@ -136,6 +138,7 @@ export class RegistryService implements Registry {
   readonly #limits: RecordLimits;
   readonly #timeouts: ServiceTimeouts;
   readonly #options: ServiceOptions;
+  readonly #refusesRegistration: (isNew: boolean) => "MEMORY_LOW" | "DISK_LOW" | null;
   readonly #logger: Logger;
   readonly #resolver: Resolver;
   #exported: { readonly isExported: ExportTest } | undefined;
@@ -152,6 +155,7 @@ export class RegistryService implements Registry {
     this.#limits = { ...LIMIT_DEFAULTS, ...parts.limits };
     this.#timeouts = { ...TIMEOUT_DEFAULTS, ...parts.timeouts };
     this.#options = { ...SERVICE_DEFAULTS, ...parts.options };
+    this.#refusesRegistration = parts.refusesRegistration ?? (() => null);
     this.#logger = parts.logger;
     this.#resolver = new Resolver({ ...parts, ...this.#options });
     const forget = () => {
@@ -179,6 +183,7 @@ export class RegistryService implements Registry {
       }
     }
     checkAgent(id, record, this.#limits);
+    this.#refuseWithoutRoom(id);
     const atMs = this.#clock.wallTime();
     const { agentsMax } = this.#limits;
     const { eventsMax } = this.#options;
@@ -700,6 +705,11 @@ export class RegistryService implements Registry {
     if (this.#isStopping) {
       throw new RegistryError("this node is shutting down", { code: "STOPPING", region: this.region });
     }
+  }
+
+  #refuseWithoutRoom(id: AgentId): void {
+    const code = this.#refusesRegistration(this.#stateMachine.index.get(id) === undefined);
+    if (code !== null) throw new RegistryError("no room for a registration", { code, region: this.region });
   }
 
   async #propose<Result extends CommandResult>(command: Command): Promise<{ index: number; result: Result }> {

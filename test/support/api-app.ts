@@ -27,6 +27,7 @@ export const CLUSTER = "c0ffee";
 export class FakeClusterView implements ClusterView {
   reasons: string[] = [];
   readonly #node: TestNode;
+  degraded: { code: string; message: string }[] = [];
 
   constructor(node: TestNode) {
     this.#node = node;
@@ -107,7 +108,7 @@ export class FakeClusterView implements ClusterView {
   }
 
   readiness() {
-    return { ready: this.reasons.length === 0, reasons: this.reasons };
+    return { ready: this.reasons.length === 0, reasons: this.reasons, degraded: this.degraded };
   }
 
   federationHint() {
@@ -208,8 +209,9 @@ export function watchedFeed(
 
 export function metricsSource(node: TestNode): MetricsSource {
   return {
-    node: () => ({ isReady: true }),
-    disk: async () => ({ freeBytes: 3_000, sizeBytes: 9_000 }),
+    node: () => ({ isReady: true, degraded: ["DISK_LOW"] }),
+    load: () => ({ pressure: 1.5, shedTotal: new Map([["watch", 4]]), underWay: new Map([["lookup", 2]]), heapShare: 0.25 }),
+    disk: () => ({ freeBytes: 3_000, sizeBytes: 9_000 }),
     raft() {
       const { role, term, leader, commitIndex, appliedIndex, lastIndex, stalenessMs, sinceLeaderMs } =
         node.group.status();

@@ -8,10 +8,23 @@ describe("GET /ready", () => {
   it("answers 200 while the node can serve, and 503 with the reasons while it can not", async () => {
     const { send, view } = await createTestApp();
     const ready = await send({ url: "/ready" });
-    assert.deepEqual([ready.statusCode, ready.json()], [200, { status: "ready", reasons: [] }]);
+    assert.deepEqual([ready.statusCode, ready.json()], [200, { status: "ready", reasons: [], degraded: [] }]);
     view.reasons = ["no leader of the region is known"];
     const answer = await send({ url: "/ready" });
-    assert.deepEqual([answer.statusCode, answer.json()], [503, { status: "not ready", reasons: view.reasons }]);
+    assert.deepEqual(
+      [answer.statusCode, answer.json()],
+      [503, { status: "not ready", reasons: view.reasons, degraded: [] }],
+    );
+  });
+
+  it("P12: answers 200 while the node does without something, and says what", async () => {
+    const { send, view } = await createTestApp();
+    view.degraded = [{ code: "DISK_LOW", message: "make room" }];
+    const answer = await send({ url: "/ready" });
+    assert.deepEqual(
+      [answer.statusCode, answer.json()],
+      [200, { status: "degraded", reasons: [], degraded: view.degraded }],
+    );
   });
 
   it("answers 503 from the moment the node was told to stop, while /health goes on", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
+import type { Condition } from "../../../src/node/conditions.ts";
 import { ReadinessLog, type ReadinessParts, readinessOf } from "../../../src/node/readiness.ts";
 import type { GroupStatus } from "../../../src/raft/index.ts";
 import { asNodeId, asNodeName, type NodeId } from "../../../src/types/ids.ts";
@@ -14,6 +15,7 @@ let changes: Partial<GroupStatus>;
 let linked: Set<NodeId>;
 let waitsFor: string | null;
 let isShuttingDown: boolean;
+let conditions: Condition[];
 let parts: ReadinessParts;
 beforeEach(() => {
   groups = new FakeGroups(["a", "b", "c"].map(memberOf), asNodeId("b"));
@@ -21,6 +23,7 @@ beforeEach(() => {
   linked = new Set(["b", "c"].map(asNodeId));
   waitsFor = null;
   isShuttingDown = false;
+  conditions = [];
   const group = groups.group(asNodeId("a"));
   parts = {
     self: group.self,
@@ -28,6 +31,7 @@ beforeEach(() => {
     isLinked: (id) => linked.has(id),
     waitsFor: () => waitsFor,
     isShuttingDown: () => isShuttingDown,
+    conditions: () => conditions,
     livePathMs: 600,
   };
 });
@@ -36,9 +40,15 @@ const reasons = () => readinessOf(parts).reasons;
 
 describe("readiness", () => {
   it("is given while a leader is heard, and not while the node is stopped", () => {
-    assert.deepEqual(readinessOf(parts), { ready: true, reasons: [] });
+    assert.deepEqual(readinessOf(parts), { ready: true, reasons: [], degraded: [] });
     isShuttingDown = true;
-    assert.deepEqual(readinessOf(parts), { ready: false, reasons: ["this node is shutting down"] });
+    assert.deepEqual(reasons(), ["this node is shutting down"]);
+    assert.equal(readinessOf(parts).ready, false);
+  });
+
+  it("is given to a node that does without something, and says what", () => {
+    conditions = [{ code: "DISK_LOW", message: "make room" }];
+    assert.deepEqual(readinessOf(parts), { ready: true, reasons: [], degraded: conditions });
   });
 
   it("is not given before the node has its place in the region, and says what it waits for", () => {

@@ -1,0 +1,170 @@
+/**
+ * Who is served when not all can be (P12): renewals first, then writes, then lookups, then watches.
+ *
+ * What tells is how late the event loop is, since all that a node does waits there. As long as it is late while many ask, the
+ * pressure rises, and with it the share of requests that are refused: of watches first, and of each class only once all of
+ * the one below are. When it is punctual again the pressure falls, more slowly than it rose, so that the load settles at what
+ * the node can bear and does not swing. A turn of the loop that is long already is not made longer: what comes late in it is
+ * refused as the turn's length alone demands. Renewals are never refused for being late, only beyond a bound that holds for
+ * each class: how many may be under way.
+ *
+ * A process that stands still while nobody asks is not overloaded by those who do: refusing them would help nobody.
+ *
+ * Elsewhere: what class a route is of (`load-class.ts`), the refusal (`shed-load.ts`), memory (`node/heap-guard.ts`).
+ */
+
+import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
+import { increment } from "../util/counts.ts";
+
+export type LoadClass = "renewal" | "write" | "lookup" | "watch";
+
+/** Pressure up to 1 is that of watches, up to 2 that of lookups, up to 3 that of writes. */
+const SHED_ORDER: readonly LoadClass[] = ["watch", "lookup", "write"];
+export const PRESSURE_MAX = SHED_ORDER.length;
+
+export interface LoadLimits {
+  /** The event loop may be as late as this, in milliseconds. */
+  readonly lagMsMax: number;
+  /** Most requests of a class that are under way. Watches have bounds of their own (`v1/watchers.ts`). */
+  readonly underWayMax: Readonly<Record<Exclude<LoadClass, "watch">, number>>;
+}
+
+export const LOAD_LIMITS: LoadLimits = {
+  lagMsMax: 100,
+  underWayMax: { renewal: 16_384, write: 4_096, lookup: 4_096 },
+};
+
+const SAMPLE_MS = 50;
+/** Fewer requests than this since the last sample are not what the loop is late with. */
+const BUSY_REQUESTS = 16;
+/** What a sample adds that is as late as may be; one that is later adds more, up to `RISE_FACTOR_MAX` times as much. */
+const RISE = 0.05;
+const RISE_FACTOR_MAX = 4;
+/** What a punctual sample takes away: from all to nothing in six seconds. */
+const FALL = 0.025;
+/** Below this share of what may be, the loop is punctual; in between the pressure stays. */
+const PUNCTUAL_SHARE = 0.5;
+/** The node says that it sheds load until it did not for so long. */
+const QUIET_MS = 5_000;
+
+export interface LoadGuardOptions {
+  readonly clock: Clock;
+  readonly limits?: Partial<LoadLimits>;
+  /** The least pressure, 0 to `PRESSURE_MAX`, for something other than time that runs short. */
+  readonly floor?: () => number;
+}
+
+/** The right to be served: `end` is called when the request is over, however it ended. */
+export interface Admission {
+  end(): void;
+}
+
+export class LoadGuard {
+  readonly #clock: Clock;
+  readonly #limits: LoadLimits;
+  readonly #floor: () => number;
+  readonly #underWay = new Map<LoadClass, number>();
+  readonly #shed = new Map<LoadClass, number>();
+  /** What of each class is owed a refusal, in requests: so that a share is refused evenly, and not by chance. */
+  readonly #owed = new Map<LoadClass, number>();
+  readonly #admissions: ReadonlyMap<LoadClass, Admission>;
+  #cancel: CancelTimer = () => {};
+  #sampledAt = 0;
+  #requests = 0;
+  #lagMs = 0;
+  #pressure = 0;
+  #pressedAt = Number.NEGATIVE_INFINITY;
+
+  constructor({ clock, limits, floor = () => 0 }: LoadGuardOptions) {
+    this.#clock = clock;
+    this.#limits = { ...LOAD_LIMITS, ...limits };
+    this.#floor = floor;
+    const classes: readonly LoadClass[] = ["renewal", ...SHED_ORDER];
+    // One for all of a class: a request costs no allocation.
+    this.#admissions = new Map(classes.map((name) => [name, { end: () => this.#end(name) }]));
+  }
+
+  start(): void {
+    this.#sampledAt = this.#clock.now();
+    this.#cancel = repeat(this.#clock, SAMPLE_MS, () => this.#sample());
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  /** Whether a request of this class is served now; null when it is refused, and counted as such. */
+  admit(name: LoadClass): Admission | null {
+    this.#requests += 1;
+    const underWay = this.#underWay.get(name) ?? 0;
+    if (underWay >= this.#underWayMax(name) || this.#isToShed(name)) {
+      increment(this.#shed, name);
+      this.#pressedAt = this.#clock.now();
+      return null;
+    }
+    this.#underWay.set(name, underWay + 1);
+    return this.#admissions.get(name)!;
+  }
+
+  /** From 0, nothing is shed, to `PRESSURE_MAX`, renewals alone are served. */
+  get pressure(): number {
+    return Math.min(Math.max(this.#pressure, this.#pressureOfTurn(), this.#floor()), PRESSURE_MAX);
+  }
+
+  /** How late the event loop was when it was looked at last. */
+  get lagMs(): number {
+    return this.#lagMs;
+  }
+
+  /** Whether requests are being refused, or were a moment ago. */
+  get isShedding(): boolean {
+    return this.#clock.now() - this.#pressedAt < QUIET_MS;
+  }
+
+  /** Requests refused since the start, by class. */
+  get shedTotal(): ReadonlyMap<string, number> {
+    return this.#shed;
+  }
+
+  /** Requests that are being served, by class. */
+  get underWay(): ReadonlyMap<string, number> {
+    return this.#underWay;
+  }
+
+  /** Of the turn that goes on: 1 when it is as late as two turns may be, and so on. */
+  #pressureOfTurn(): number {
+    return this.#requests < BUSY_REQUESTS ? 0 : this.#lateMs() / this.#limits.lagMsMax - 1;
+  }
+
+  #lateMs(): number {
+    return Math.max(0, this.#clock.now() - this.#sampledAt - SAMPLE_MS);
+  }
+
+  #underWayMax(name: LoadClass): number {
+    return name === "watch" ? Number.POSITIVE_INFINITY : this.#limits.underWayMax[name];
+  }
+
+  #isToShed(name: LoadClass): boolean {
+    const rank = SHED_ORDER.indexOf(name);
+    const share = rank === -1 ? 0 : Math.min(Math.max(this.pressure - rank, 0), 1);
+    if (share === 0) return false;
+    const owed = (this.#owed.get(name) ?? 0) + share;
+    this.#owed.set(name, owed >= 1 ? owed - 1 : owed);
+    return owed >= 1;
+  }
+
+  #end(name: LoadClass): void {
+    this.#underWay.set(name, this.#underWay.get(name)! - 1);
+  }
+
+  #sample(): void {
+    this.#lagMs = this.#lateMs();
+    this.#sampledAt = this.#clock.now();
+    const lateness = this.#lagMs / this.#limits.lagMsMax;
+    const isBusy = this.#requests >= BUSY_REQUESTS;
+    this.#requests = 0;
+    if (lateness > 1 && isBusy) this.#pressure += RISE * Math.min(lateness, RISE_FACTOR_MAX);
+    else if (lateness < PUNCTUAL_SHARE || !isBusy) this.#pressure -= FALL;
+    this.#pressure = Math.min(Math.max(this.#pressure, 0), PRESSURE_MAX);
+  }
+}

@@ -1,0 +1,37 @@
+/** What is asked of a node, what of it is refused, and what the node does without (docs/overload.md). */
+
+import type { Registry } from "prom-client";
+import { byKey, just, lazyCounter, lazyGauge } from "./lazy.ts";
+import type { MetricsSource } from "./source.ts";
+
+const CONDITIONS = ["OVERLOADED", "MEMORY_LOW", "DISK_LOW", "DISK_FULL", "DISK_SLOW"] as const;
+
+export function exposeLoad(register: Registry, source: Pick<MetricsSource, "node" | "load">): void {
+  const pressure =
+    "Which requests are refused: above 0 watches, above 1 lookups too, above 2 writes too, never renewals.";
+  lazyGauge(register, { name: "atoll_load_pressure", help: pressure }, () => just(source.load().pressure));
+  lazyCounter<"class">(
+    register,
+    { name: "atoll_load_shed_total", help: "Requests refused as too many, by class.", labelNames: ["class"] },
+    () => byKey("class", source.load().shedTotal),
+  );
+  lazyGauge<"class">(
+    register,
+    { name: "atoll_load_under_way", help: "Requests being served, by class.", labelNames: ["class"] },
+    () => byKey("class", source.load().underWay),
+  );
+  const heap = "What lives of the heap, as a share of where the process would end.";
+  lazyGauge(register, { name: "atoll_node_heap_ratio", help: heap }, () => just(source.load().heapShare));
+  lazyGauge<"condition">(
+    register,
+    {
+      name: "atoll_node_degraded",
+      help: "1 while this node does without something, as /ready says.",
+      labelNames: ["condition"],
+    },
+    () => {
+      const { degraded } = source.node();
+      return CONDITIONS.map((condition) => [{ condition }, degraded.includes(condition) ? 1 : 0]);
+    },
+  );
+}

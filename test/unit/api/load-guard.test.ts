@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type LoadClass, LoadGuard, type LoadGuardOptions, PRESSURE_MAX } from "../../../src/api/load-guard.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const CLASSES: readonly LoadClass[] = ["renewal", "write", "lookup", "watch"];
+
+interface Tally {
+  asked: number;
+  served: number;
+}
+
+/** An event loop of virtual time: what arrived during one turn is answered in the next, and costs processor time. */
+class Loop {
+  readonly clock = new VirtualClock();
+  readonly guard: LoadGuard;
+  longestTurnMs = 0;
+  #tallies = new Map<LoadClass, Tally>();
+  #arrivals = new Map<LoadClass, number>();
+
+  constructor(options: Omit<LoadGuardOptions, "clock"> = {}) {
+    this.guard = new LoadGuard({ clock: this.clock, ...options });
+    this.guard.start();
+  }
+
+  /** @param perSecond - requests of each class; one that is served takes `SERVED_MS`, one that is refused `REFUSED_MS` */
+  async run(ms: number, perSecond: Partial<Record<LoadClass, number>>): Promise<Record<LoadClass, Tally>> {
+    this.#tallies = new Map(CLASSES.map((name) => [name, { asked: 0, served: 0 }]));
+    this.longestTurnMs = 0;
+    const endMs = this.clock.now() + ms;
+    let turnMs = 1;
+    while (this.clock.now() < endMs) {
+      const beganMs = this.clock.now();
+      for (const name of CLASSES) this.#answer(name, ((perSecond[name] ?? 0) * turnMs) / 1_000);
+      if (this.clock.now() === beganMs) this.clock.stall(1);
+      turnMs = this.clock.now() - beganMs;
+      this.longestTurnMs = Math.max(this.longestTurnMs, turnMs);
+      await this.clock.advance(0);
+    }
+    return Object.fromEntries(this.#tallies) as Record<LoadClass, Tally>;
+  }
+
+  #answer(name: LoadClass, arrived: number): void {
+    const due = (this.#arrivals.get(name) ?? 0) + arrived;
+    const tally = this.#tallies.get(name)!;
+    for (let i = 0; i < Math.floor(due); i++) {
+      tally.asked++;
+      const admission = this.guard.admit(name);
+      admission?.end();
+      if (admission !== null) tally.served++;
+      this.clock.stall(admission === null ? REFUSED_MS : SERVED_MS);
+    }
+    this.#arrivals.set(name, due % 1);
+  }
+}
+
+const SERVED_MS = 0.2;
+const REFUSED_MS = 0.03;
+/** What a loop with these costs can just serve: 5,000 requests in a second. */
+const SUSTAINABLE = { renewal: 1_000, write: 1_000, lookup: 2_500, watch: 500 };
+
+function times(factor: number): Record<LoadClass, number> {
+  const { renewal, write, lookup, watch } = SUSTAINABLE;
+  return { renewal, write: write * factor, lookup: lookup * factor, watch: watch * factor };
+}
+
+const share = ({ asked, served }: Tally) => served / asked;
+
+describe("the load guard", () => {
+  it("serves everything while the loop is punctual", async () => {
+    const loop = new Loop();
+    const tallies = await loop.run(20_000, times(0.7));
+    assert.deepEqual(
+      CLASSES.map((name) => share(tallies[name])),
+      [1, 1, 1, 1],
+    );
+    assert.deepEqual([loop.guard.pressure, loop.guard.isShedding], [0, false]);
+  });
+
+  it("P12: at four times the sustainable load renewals are all served, then writes, then lookups, and turns stay short", async () => {
+    const loop = new Loop();
+    await loop.run(10_000, times(4));
+    const { renewal, write, lookup, watch } = await loop.run(60_000, times(4));
+    assert.equal(share(renewal), 1);
+    assert.ok(share(write) > share(lookup) && share(lookup) >= share(watch), JSON.stringify({ write, lookup, watch }));
+    assert.ok(share(watch) < 0.05, JSON.stringify(watch));
+    assert.ok(loop.longestTurnMs < 400, `${loop.longestTurnMs}`);
+    assert.equal(loop.guard.isShedding, true);
+  });
+
+  it("P12: serves everything again seconds after the load is over", async () => {
+    const loop = new Loop();
+    await loop.run(60_000, times(4));
+    await loop.run(8_000, times(0.7));
+    const after = await loop.run(10_000, times(0.7));
+    assert.deepEqual(
+      CLASSES.map((name) => share(after[name])),
+      [1, 1, 1, 1],
+    );
+    assert.deepEqual([loop.guard.pressure, loop.guard.isShedding], [0, false]);
+  });
+
+  it("settles: from one second to the next it serves about as many", async () => {
+    const loop = new Loop();
+    await loop.run(20_000, times(4));
+    const served: number[] = [];
+    for (let second = 0; second < 30; second++) {
+      const tallies = await loop.run(1_000, times(4));
+      served.push(CLASSES.reduce((sum, name) => sum + tallies[name].served, 0));
+    }
+    assert.ok(Math.min(...served) > 0.5 * Math.max(...served), `${served}`);
+  });
+
+  it("refuses nobody for a standstill that nobody's requests make", async () => {
+    const loop = new Loop();
+    for (let i = 0; i < 100; i++) {
+      loop.clock.stall(1_000);
+      await loop.clock.advance(0);
+      assert.ok(loop.guard.admit("watch") !== null);
+    }
+  });
+
+  it("bounds how many of a class are under way, renewals too", () => {
+    const { guard } = new Loop({ limits: { underWayMax: { renewal: 2, write: 1, lookup: 1 } } });
+    const first = guard.admit("renewal");
+    assert.ok(first !== null && guard.admit("renewal") !== null);
+    assert.equal(guard.admit("renewal"), null);
+    assert.ok(guard.admit("write") !== null, "each class has its own");
+    first.end();
+    assert.ok(guard.admit("renewal") !== null);
+    assert.deepEqual([...guard.shedTotal], [["renewal", 1]]);
+  });
+
+  it("refuses what a floor says, and never more than everything but renewals", () => {
+    let floor = 1;
+    const { guard } = new Loop({ floor: () => floor });
+    assert.deepEqual(
+      CLASSES.filter((name) => guard.admit(name) === null),
+      ["watch"],
+    );
+    floor = 2;
+    assert.deepEqual(
+      CLASSES.filter((name) => guard.admit(name) === null),
+      ["lookup", "watch"],
+    );
+    floor = 100;
+    assert.equal(guard.pressure, PRESSURE_MAX);
+    assert.ok(guard.admit("renewal") !== null);
+  });
+});
