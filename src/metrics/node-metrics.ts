@@ -8,8 +8,8 @@ export function exposeNode(register: Registry, source: Pick<MetricsSource, "node
   const ready = { name: "atoll_node_ready", help: "1 while this node can serve, as /ready says." };
   lazyGauge(register, ready, () => just(source.node().isReady ? 1 : 0));
   const ofDisk = (name: string, help: string, value: (disk: DiskNumbers) => number) =>
-    lazyGauge(register, { name, help }, async (): Promise<Reading<never>[]> => {
-      const disk = await source.disk();
+    lazyGauge(register, { name, help }, (): Reading<never>[] => {
+      const disk = source.disk();
       return disk === null ? [] : just(value(disk));
     });
   ofDisk(

@@ -8,18 +8,18 @@
 
 export interface MetricsSource {
   node(): NodeNumbers;
+  load(): LoadNumbers;
   raft(): RaftNumbers;
   registry(): RegistryNumbers;
   network(): NetworkNumbers;
   federation(): FederationNumbers;
   /** Null where the file system does not say. */
-  disk(): Promise<DiskNumbers | null>;
+  disk(): DiskNumbers | null;
 }
 
 export interface NodeNumbers {
   /** What `/ready` answers. */
   readonly isReady: boolean;
-}
   /** Codes of what it does without, as `/ready` answers. */
   readonly degraded: readonly string[];
 }
@@ -32,6 +32,7 @@ export interface LoadNumbers {
   readonly underWay: ReadonlyMap<string, number>;
   /** What lives of the heap, as a share of its limit. */
   readonly heapShare: number;
+}
 
 /** The file system that the data folder lies in. */
 export interface DiskNumbers {

@@ -326,6 +326,11 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     return { waitingBytes: this.#proposer.waitingBytes, uncommittedBytes: this.#state.uncommittedBytes };
   }
 
+  /** How long the disk has been at the write that is under way, in milliseconds; 0 when none is. */
+  get writingMs(): number {
+    return this.#persister.writingMs;
+  }
+
   status(): GroupStatus {
     const { role, term, leader, log, membership } = this.#state;
     return {
@@ -380,15 +385,10 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     if (message.type === "proposeRefused") {
       return this.#proposer.refused(message.proposals, message.reason === "overloaded");
     }
+    if (this.#isDiskFull && growsLog(message)) return;
     this.#dispatch({ type: "message", now: this.#parts.clock.now(), message });
   }
 
-  /** Proposals of another member, which believes that we lead. */
-  #onForwarded(from: NodeId, commands: readonly Uint8Array[], traces: Traces | undefined): void {
-    if (this.#isDiskFull && growsLog(message)) return;
-    const state = this.#state;
-    const isOverloaded = state.uncommittedBytes > this.#options.waitingBytesMax;
-    if (acceptsProposals(state) && !isOverloaded && this.#held === null) {
   get #isDiskFull(): boolean {
     return this.#parts.isDiskFull?.() ?? false;
   }
@@ -398,6 +398,11 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     return this.#state.uncommittedBytes > this.#options.waitingBytesMax || this.#isDiskFull;
   }
 
+  /** Proposals of another member, which believes that we lead. */
+  #onForwarded(from: NodeId, commands: readonly Uint8Array[], traces: Traces | undefined): void {
+    const state = this.#state;
+    const isOverloaded = this.#isOverloaded;
+    if (acceptsProposals(state) && !isOverloaded && this.#held === null) {
       return this.#append(commands, traces);
     }
     const reason = acceptsProposals(state) ? "overloaded" : "not-leader";
@@ -581,12 +586,12 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
 
   /** @throws Error when it is refused, came damaged, or found no room; a disk that refuses a write ends the group (R8) */
   async #receiveSnapshot(from: NodeId, header: SnapshotHeader, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    if (this.#isDiskFull) throw new Error("there is no room for a snapshot");
     try {
       await this.#snapshots.receive(from, header, chunks, this.#state, (commit) => this.#installSnapshot(commit));
     } catch (error) {
       if (error instanceof StorageError && error.detail.code === "WRITE_FAILED") this.#fail(error);
       throw error;
-    if (this.#isDiskFull) throw new Error("there is no room for a snapshot");
     }
   }
 
@@ -729,4 +734,9 @@ function refused(reason: MembershipRefusal): MembershipError {
 
 function notLeader(waitedMs: number): RaftError {
   return new RaftError("this node does not lead its region", { code: "NO_LEADER", waitedMs });
+}
+
+/** Whether a message would put commands into the log. A new leader's first entry is small, and nothing is committed without it. */
+function growsLog(message: RaftMessage): boolean {
+  return message.type === "append" && message.entries.some(({ kind }) => kind === "command");
 }
