@@ -210,17 +210,18 @@ export class Resolver {
     const { stateMachine } = this.#parts;
     if (informedRevision < stateMachine.rotatedRevision) return true;
     if (this.#toolsChangedAt(agent) > informedRevision) return true;
-    const needs = needsOf(agent);
-    if (needs.length === 0) return false;
+    if (!hasNeeds(agent)) return false;
     const told = this.#told.get(agent.incarnation);
-    if (told === undefined || told.revision < informedRevision)
-      return this.#mayHaveNews(agent, needs, informedRevision);
-    return this.#differs(agent, needs, told);
+    if (told === undefined || told.revision < informedRevision) {
+      return this.#mayHaveNews(agent, needsOf(agent), informedRevision);
+    }
+    // Nearly every heartbeat ends here, so what it needs is looked at in the record as it is.
+    return !this.#isAsTold(agent, told) && this.#differs(agent, needsOf(agent), told);
   }
 
   /** Whether anything about those who offer what the agent needs, in this region, is newer than a revision. */
   hasOtherOffers(agent: StoredAgent, sinceRevision: number): boolean {
-    return this.#changedAt(needsOf(agent)) > sinceRevision;
+    return this.#needsChangedAt(agent) > sinceRevision;
   }
 
   /** Another node told the agent: what exactly is not known here, only up to when. */
@@ -232,9 +233,12 @@ export class Resolver {
     });
   }
 
+  /** Nothing changed that may change what it was told. */
+  #isAsTold(agent: StoredAgent, { revision, remoteChanges, isHeldBack }: Told): boolean {
+    return !isHeldBack && this.#parts.remote.changes() === remoteChanges && this.#needsChangedAt(agent) <= revision;
+  }
+
   #differs(agent: StoredAgent, needs: readonly Need[], told: Told): boolean {
-    const isSame = this.#changedAt(needs) <= told.revision && this.#parts.remote.changes() === told.remoteChanges;
-    if (isSame && !told.isHeldBack) return false;
     if (!this.#canCompareAtOnce(needs)) return true;
     const choices = needs.map((need, slot) => this.#choose(agent, need, told.keys[slot]));
     if (choices.some(({ isCertain }) => !isCertain)) return true;
@@ -333,6 +337,17 @@ export class Resolver {
     return needs.reduce((latest, { dependency }) => Math.max(latest, index.changedAt(dependency.capability)), 0);
   }
 
+  #needsChangedAt({ record }: StoredAgent): number {
+    const { index } = this.#parts.stateMachine;
+    let latest = 0;
+    for (const { dependencies, llmProvider } of record.capabilities) {
+      for (const { capability } of dependencies) latest = Math.max(latest, index.changedAt(capability));
+      const dependency = llmProvider && llmDependencyOf(llmProvider);
+      if (dependency) latest = Math.max(latest, index.changedAt(dependency.capability));
+    }
+    return latest;
+  }
+
   /** Filters can admit any tool, so anything that came or went may have changed what they find. */
   #toolsChangedAt({ record }: StoredAgent): number {
     const hasFilter = record.capabilities.some(({ llmFilter }) => llmFilter !== undefined);
@@ -396,6 +411,12 @@ function llmDependencyOf(llmProvider: JsonObject): Dependency | null {
     llmDependencies.set(llmProvider, dependency);
   }
   return dependency;
+}
+
+function hasNeeds({ record }: StoredAgent): boolean {
+  return record.capabilities.some(
+    ({ dependencies, llmProvider }) => dependencies.length > 0 || Boolean(llmProvider && llmDependencyOf(llmProvider)),
+  );
 }
 
 /** Everything that is chosen one provider for, in the order of declaration. */
