@@ -1,0 +1,42 @@
+/** `atoll bench throughput` as an operator runs it, without anybody to compare with: real processes, and both files of the report. */
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { it } from "node:test";
+import type { ComparisonReport } from "../../bench/comparison/report.ts";
+import { checkPortsAreFree } from "../../src/cli/dev/free-ports.ts";
+import { parseRegions, planNodes } from "../../src/cli/dev/options.ts";
+import { runCommand } from "../support/run-command.ts";
+
+const HTTP_BASE = 21_320;
+const SHORT = ["--only", "heartbeats", "--pairs", "1", "--seconds", "1", "--clients", "8"];
+
+it("atoll bench throughput measures Atoll beside bare fastify, and says what was not asked for", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "atoll-e2e-"));
+  const out = join(folder, "report.json");
+  try {
+    const { code, printed, noted } = await runCommand(
+      ...["bench", "throughput", ...SHORT, "--http-base", `${HTTP_BASE}`, "--out", out],
+    );
+    assert.equal(code, 0, noted);
+    assert.match(printed, /not asked for: --peer/);
+    const report: ComparisonReport = JSON.parse(await readFile(out, "utf8"));
+    assert.equal(report.isPartial, false);
+    const [peer, floor] = report.rows;
+    assert.ok(peer !== undefined && "notMeasured" in peer.measured);
+    assert.ok(floor !== undefined && "value" in floor.measured && floor.measured.value > 0);
+    assert.deepEqual([...new Set(report.phases.map(({ subject }) => subject))], ["atoll", "bare fastify"]);
+    for (const { costs, failed, requests } of report.phases) {
+      assert.equal(failed, 0);
+      assert.ok(requests > 0);
+      assert.equal(costs.length, 2, "the generator and the server");
+    }
+    assert.match(await readFile(out.replace(".json", ".html"), "utf8"), /bare fastify/);
+    const regions = parseRegions("a:3");
+    await checkPortsAreFree(planNodes({ regions, httpBase: HTTP_BASE, dataDir: folder }));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
