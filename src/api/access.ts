@@ -43,6 +43,7 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "GET /v1/nodes": READER,
   "GET /v1/cluster": READER,
   "GET /v1/cluster/members": READER,
+  "GET /v1/cluster/backup": OPERATOR,
   "POST /v1/cluster/members": OPERATOR,
   "DELETE /v1/cluster/members/:member": OPERATOR,
   "POST /v1/cluster/members/:member/promote": OPERATOR,

@@ -1,4 +1,4 @@
-/** Why a change of the region's members, of its leader, or of what it says to other regions was not made. */
+/** Why a change of the region's members, of its leader, or of what it says to other regions was not made, or no backup begun. */
 
 import { AtollError } from "../util/errors.ts";
 
@@ -23,6 +23,10 @@ export type ClusterErrorDetail =
   /** Somebody else replaced it at the same time. */
   | { readonly code: "REGION_KEY_CHANGED" }
   /** It has said farewell; it is this node's own; nothing of that name is forgotten. */
-  | { readonly code: "REGION_RETIRED" | "REGION_IS_OWN" | "REGION_NOT_RETIRED"; readonly region: string };
+  | { readonly code: "REGION_RETIRED" | "REGION_IS_OWN" | "REGION_NOT_RETIRED"; readonly region: string }
+  /** This node sends as many as it may. */
+  | { readonly code: "TOO_MANY_BACKUPS"; readonly backupsMax: number }
+  /** What was acknowledged is not on this node's own disk yet. */
+  | { readonly code: "BACKUP_LAGS"; readonly waitedMs: number };
 
 export class ClusterError extends AtollError<ClusterErrorDetail> {}

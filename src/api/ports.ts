@@ -3,6 +3,7 @@
  * and the federation; nothing here waits, and nothing here fails.
  */
 
+import type { Readable } from "node:stream";
 import type { View } from "../registry/interface.ts";
 
 /** The cluster as one node sees it. Every number is this node's own observation. */
@@ -138,6 +139,25 @@ export interface ClusterStatus {
   readonly agents: { readonly healthy: number; readonly unhealthy: number };
   /** `federation.export` as the region goes by it, and as this node is configured: the same, when all is well. */
   readonly export: { readonly policy: readonly string[]; readonly configured: readonly string[] };
+}
+
+/** Backups of the region's state, read from this node's own disk. */
+export interface BackupSource {
+  /**
+   * Opens a view of the state that shows at least what this node has applied now, and streams it. Whoever reads sets the
+   * pace; one who reads nothing for a while, or a node that stops, ends the stream with an error.
+   *
+   * @throws ClusterError TOO_MANY_BACKUPS, BACKUP_LAGS
+   */
+  open(): Promise<Backup>;
+  /** Ends all that are under way. */
+  close(): void;
+}
+
+export interface Backup {
+  /** Log index up to which every command is in it, and none after. */
+  readonly revision: number;
+  readonly content: Readable;
 }
 
 /** Who belongs to this node's region, and changes of it: asked of the leader, whichever node is asked. */

@@ -148,6 +148,8 @@ function problemOfCluster(detail: ClusterErrorDetail): Problem {
     case "NO_LEADER":
     case "OUTCOME_UNKNOWN":
     case "NOT_TRANSFERRED":
+    case "TOO_MANY_BACKUPS":
+    case "BACKUP_LAGS":
       return retry(503, detail, message);
     case "CHANGE_PENDING":
     case "NOT_CAUGHT_UP":
@@ -212,6 +214,10 @@ function adviseOnMembers(detail: ClusterErrorDetail): string {
       return `No region named ${detail.region} was retired here. One that said farewell itself does not come back`;
     case "REGION_KEY_CHANGED":
       return "Somebody else replaced the region's key just now; nothing was done. Repeat it if it is to be replaced again";
+    case "TOO_MANY_BACKUPS":
+      return `This node sends ${detail.backupsMax} backups already. Ask another node, or retry when one is done`;
+    case "BACKUP_LAGS":
+      return "What was acknowledged is not on this node's own disk yet. Ask another node, or retry";
   }
 }
 

@@ -127,8 +127,10 @@ function overTls({ tls }: ServerOptions): object {
 
 /** Streams last as long as their readers like, and calls of agents as long as those take. */
 function isOwnWork(route: string, reply: FastifyReply): boolean {
-  return !route.startsWith("/proxy/") && !String(reply.getHeader("content-type")).startsWith("text/event-stream");
+  return !route.startsWith("/proxy/") && !STREAMED.test(String(reply.getHeader("content-type")));
 }
+
+const STREAMED = /^(text\/event-stream|application\/octet-stream)\b/;
 
 /** `/docs` serves what its package holds; nothing is fetched from elsewhere. */
 async function describeApi(app: FastifyInstance, { view }: ServerOptions): Promise<void> {

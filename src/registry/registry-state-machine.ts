@@ -73,6 +73,9 @@ const FAREWELL_KEY = "region/farewell";
 const TOKEN_PREFIX = "token/";
 const DRAINING_KEY = "region/draining";
 
+/** Records that are a region's only as long as it is the same cluster: one that is founded anew has its own, or none. */
+export const RECORDS_OF_CLUSTER: readonly string[] = [REGION_KEY, SUCCESSIONS_KEY, FAREWELL_KEY];
+
 /** Events of one command are counted within its log index: what orders them needs no counter of its own. */
 const EVENTS_PER_COMMAND = 2 ** 20;
 const SEQUENCE_DIGITS = 16;

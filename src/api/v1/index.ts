@@ -5,6 +5,7 @@ import { refuseOtherMethods } from "../refuse-other-methods.ts";
 import { activityRoute } from "./activity.ts";
 import { agentRoutes } from "./agents.ts";
 import { auditRoutes } from "./audit.ts";
+import { backupRoute } from "./backup.ts";
 import { capabilityRoutes } from "./capabilities.ts";
 import { clusterRoutes } from "./cluster.ts";
 import { lookupRoutes } from "./lookup.ts";
@@ -22,6 +23,7 @@ export const nativeFace: Face = async (app, options) => {
   await app.register(lookupRoutes, options);
   await app.register(capabilityRoutes, options);
   await app.register(clusterRoutes, options);
+  await app.register(backupRoute, options);
   await app.register(memberRoutes, options);
   await app.register(regionChangeRoutes, options);
   await app.register(peerRoutes, options);
