@@ -12,7 +12,7 @@ import type { Random } from "../util/random.ts";
 import type { HttpSecurity } from "./guard.ts";
 import type { LoadGuard } from "./load-guard.ts";
 import { type CallAgent, callAgent } from "./mesh/call-agent.ts";
-import type { Activity, BackupSource, ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
+import type { Activity, ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
 import type { WatchLimits } from "./v1/watchers.ts";
 
 export interface FaceOptions {
@@ -21,7 +21,6 @@ export interface FaceOptions {
   readonly admin: ClusterAdmin;
   readonly peers: PeerAdmin;
   readonly federation: FederationAdmin;
-  readonly backups: BackupSource;
   readonly metrics: Metrics;
   readonly trend: Trend;
   readonly activity: Activity;
@@ -38,9 +37,9 @@ export interface FaceOptions {
   readonly trustedProxies?: readonly string[];
   /** Absent: everybody may do everything. */
   readonly security?: HttpSecurity;
-  /** True from the moment the node was told to stop. */
   /** Absent: everything is served, however much it is. */
   readonly load?: LoadGuard;
+  /** True from the moment the node was told to stop. */
   readonly isShuttingDown: () => boolean;
   /** Absent on nodes that export no traces. */
   readonly tracing?: Tracing | undefined;

@@ -22,7 +22,7 @@ import { loadHash64 } from "../federation/hash64.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import type { MetricsSource } from "../metrics/source.ts";
 import { Trend } from "../metrics/trend.ts";
-import { nodeIdOf } from "../network/libp2p-host.ts";
+import { generateNodeKey, nodeIdOf } from "../network/libp2p-host.ts";
 import { worldNames } from "../network/names.ts";
 import { createNetwork, type Network } from "../network/network.ts";
 import { Admission } from "../raft/admission.ts";
@@ -54,7 +54,6 @@ import { type Random, systemRandom } from "../util/random.ts";
 import { ActivityLog } from "./activity-log.ts";
 import { ActivityObserver } from "./activity-observer.ts";
 import { AuditFiles } from "./audit-files.ts";
-import { Backups } from "./backups.ts";
 import { NodeClusterView } from "./cluster-view.ts";
 import { ConfiguredMembers } from "./configured-members.ts";
 import { ConfiguredTokenSource } from "./configured-tokens.ts";
@@ -63,12 +62,11 @@ import { EpochTransport } from "./epoch-transport.ts";
 import { ExportKeeper } from "./export-keeper.ts";
 import { NodeFederationAdmin } from "./federation-admin.ts";
 import { GroupInWaiting } from "./group-in-waiting.ts";
-import { HttpTls } from "./http-tls.ts";
 import { Guards } from "./guards.ts";
+import { HttpTls } from "./http-tls.ts";
 import { Introductions } from "./introductions.ts";
 import { localRegion } from "./local-region.ts";
 import { metricsSource } from "./metrics-source.ts";
-import { nodeKey } from "./node-key.ts";
 import { type Readiness, ReadinessLog, readinessOf } from "./readiness.ts";
 import { RegionAdmin } from "./region-admin.ts";
 import { RegionKeyKeeper } from "./region-key-keeper.ts";
@@ -79,6 +77,7 @@ import { RegionPlace } from "./region-place.ts";
 import { startOnSoundStore } from "./sound-store.ts";
 import { trendNumbers } from "./trend-numbers.ts";
 
+const KEY_FACT = "node-key";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
 const LIVE_PATH_ELECTIONS = 1;
 
@@ -127,8 +126,8 @@ export class RegistryNode {
   readonly #audit: AuditFiles | undefined;
   /** Undefined where HTTP is served in the clear. */
   readonly #tls: HttpTls | undefined;
-  readonly #readinessLog: ReadinessLog;
   readonly #guards: Guards;
+  readonly #readinessLog: ReadinessLog;
   #address: SummaryNode;
   readonly #http: HttpServer[] = [];
   #network: Network | undefined;
@@ -138,7 +137,6 @@ export class RegistryNode {
   #configuredMembers: ConfiguredMembers | undefined;
   #founding: Founding | undefined;
   #group: RaftGroup | undefined;
-  #regionStore: RaftStore | undefined;
   #admission: Admission | undefined;
   #keyKeeper: RegionKeyKeeper | undefined;
   #exportKeeper: ExportKeeper | undefined;
@@ -207,8 +205,6 @@ export class RegistryNode {
       bounds: { eventsMax: config.http.watchEventsMax, bytesMax: config.http.watchBytesMax },
     });
     this.#stateMachine.observe(this.#feed);
-    const parts = { group, stateMachine: this.#stateMachine, clock: this.#clock };
-    this.#keeper = new LeaseKeeper({
     this.#guards = new Guards({
       dataDir: config.node.dataDir,
       diskReserveBytes: config.node.diskReserve,
@@ -220,6 +216,8 @@ export class RegistryNode {
       clock: this.#clock,
       logger,
     });
+    const parts = { group, stateMachine: this.#stateMachine, clock: this.#clock };
+    this.#keeper = new LeaseKeeper({
       ...parts,
       broadcast: { send: (method, payload) => this.#members?.send(method, payload) },
       logger,
@@ -246,9 +244,9 @@ export class RegistryNode {
       keeper: this.#keeper,
       remote,
       random: this.#random,
+      refusesRegistration: (isNew) => this.#guards.conditions.refusesRegistration(isNew),
       limits: {
         recordBytesMax: config.registry.recordBytesMax,
-      refusesRegistration: (isNew) => this.#guards.conditions.refusesRegistration(isNew),
         capabilitiesMax: config.registry.capabilitiesMax,
         agentsMax: config.registry.agentsMax,
       },
@@ -311,9 +309,9 @@ export class RegistryNode {
   async #begin(mayFound: boolean): Promise<void> {
     const { config, logger, onFatal, onRemoved } = this.#options;
     this.#founding = readFounding({ ...this.#region(), facts: this.#facts, self: this.#self }) ?? undefined;
+    await this.#guards.start();
     await this.#serveHttp();
     const network = await this.#connect();
-    await this.#guards.start();
     this.#network = network;
     const { directory, requests } = network;
     const common = { directory, requests, facts: this.#facts, clock: this.#clock, logger, onFatal };
@@ -362,12 +360,11 @@ export class RegistryNode {
   /** Takes part in a founded region. */
   async #join(network: Network, place: RegionPlace, founding: Founding): Promise<void> {
     const { config, logger, onFatal } = this.#options;
-    const storage = new RaftStore(this.#store, logger);
     const group = await RaftGroup.start(
       {
         self: this.#self.id,
         cluster: originOf(founding.cluster),
-        storage,
+        storage: new RaftStore(this.#store, logger),
         founding: founding.membership,
         transport: new EpochTransport(network.raft, founding.cluster),
         stateMachine: this.#stateMachine,
@@ -376,14 +373,13 @@ export class RegistryNode {
         logger,
         onFatal,
         onRemoved: () => place.leave(),
+        isDiskFull: () => this.#guards.conditions.isDiskFull,
         metrics: this.#metrics.raft,
         tracing: this.#tracing,
       },
-        isDiskFull: () => this.#guards.conditions.isDiskFull,
       raftOptions(config),
     );
     this.#group = group;
-    this.#regionStore = storage;
     this.#founding = founding;
     group.onStatusChange((status) => this.#counters.follow(status));
     group.onStatusChange((status) => this.#observer?.follow(status));
@@ -498,7 +494,6 @@ export class RegistryNode {
         keyKeeper: () => this.#keyKeeper,
         federation: () => this.#federation,
       }),
-      backups: this.#backups(),
       metrics,
       trend,
       activity,
@@ -534,12 +529,12 @@ export class RegistryNode {
         ...(tls !== undefined && { certificates: tls }),
         ...(networkWhitelist !== undefined && { networks: new AddressList(networkWhitelist) }),
       },
+      load: this.#guards.load,
       isShuttingDown: () => this.#stopping.signal.aborted,
       tracing: this.#tracing,
     };
     this.#tokens.start();
     tls?.start();
-      load: this.#guards.load,
     const server = await buildServer(options);
     await this.#listen(server, port);
     this.#address = {
@@ -610,12 +605,12 @@ export class RegistryNode {
     await this.#entering;
     await this.#group?.transferLeadership();
     await Promise.all(this.#http.map((server) => server.close()));
+    this.#guards.stop();
     this.#readinessLog.stop();
     this.#observer?.stop();
     this.#trend?.stop();
     this.#tokens.stop();
     this.#tls?.stop();
-    this.#guards.stop();
     await this.#audit?.flush();
     this.#configuredMembers?.stop();
     this.#mates?.stop();
@@ -639,35 +634,18 @@ export class RegistryNode {
       isLinked: (id) => this.#network?.directory.get(id) !== undefined,
       waitsFor: () => (this.#place === undefined ? "this node is starting" : this.#place.waitsFor),
       isShuttingDown: () => this.#stopping.signal.aborted,
+      conditions: () => this.#guards.conditions.current(),
       livePathMs: this.#livePathMs,
     });
   }
 
   #authenticator(): Authenticator {
-      conditions: () => this.#guards.conditions.current(),
     const { anonymousRole } = this.#options.config.security;
     return new Authenticator({
       configured: () => this.#tokens.current(),
       kept: () => this.#registry.tokens(),
       anonymousRole: anonymousRole === "none" ? null : anonymousRole,
       clock: this.#clock,
-    });
-  }
-
-  #backups(): Backups {
-    const { config, version, logger } = this.#options;
-    const { federation, region, name } = config.node;
-    return new Backups({
-      region: () => {
-        const [storage, founding] = [this.#regionStore, this.#founding];
-        return storage === undefined || founding === undefined ? null : { cluster: founding.cluster, storage };
-      },
-      appliedIndex: () => this.#groupInWaiting.status().appliedIndex,
-      place: { federation, region, node: name, version },
-      sharedKey: this.#keys().psk,
-      clock: this.#clock,
-      logger,
-      timeoutMs: config.raft.proposeTimeoutMs,
     });
   }
 
@@ -706,6 +684,15 @@ export class RegistryNode {
       federation: () => this.#federation,
     });
   }
+}
+
+/** The node's identity: made at the first start, and as lasting as the store it lies in (docs/adr/0006). */
+async function nodeKey(facts: NodeFacts): Promise<Uint8Array> {
+  const kept = facts.get(KEY_FACT);
+  if (kept !== undefined) return Uint8Array.from(kept);
+  const key = generateNodeKey();
+  await facts.put(KEY_FACT, key);
+  return key;
 }
 
 /** The names that the region was configured with. */

@@ -17,7 +17,6 @@ import { seededRandom } from "../../src/util/random.ts";
 import { HOME, type TestNode, TestRegion } from "../unit/registry/fixtures.ts";
 import { checkedSend, type Send } from "./api-openapi.ts";
 import { FakeClusterAdmin } from "./fake-admin.ts";
-import { FakeBackups } from "./fake-backups.ts";
 import { FakeFederationAdmin } from "./fake-federation-admin.ts";
 import { FakePeerAdmin } from "./fake-peers.ts";
 
@@ -27,8 +26,8 @@ export const CLUSTER = "c0ffee";
 /** Shows a cluster of one node, over what the node's group really applied. */
 export class FakeClusterView implements ClusterView {
   reasons: string[] = [];
-  readonly #node: TestNode;
   degraded: { code: string; message: string }[] = [];
+  readonly #node: TestNode;
 
   constructor(node: TestNode) {
     this.#node = node;
@@ -161,7 +160,6 @@ export async function createTestApp(
     admin,
     federation,
     peers,
-    backups: new FakeBackups(),
     metrics,
     trend: new Trend({ clock: region.clock, read: () => trendNumbers(metricsSource(node), metrics) }),
     activity: new ActivityLog(region.clock),
