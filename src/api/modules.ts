@@ -12,7 +12,7 @@ import type { Random } from "../util/random.ts";
 import type { HttpSecurity } from "./guard.ts";
 import type { LoadGuard } from "./load-guard.ts";
 import { type CallAgent, callAgent } from "./mesh/call-agent.ts";
-import type { Activity, ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
+import type { Activity, BackupSource, ClusterAdmin, ClusterView, FederationAdmin, PeerAdmin } from "./ports.ts";
 import type { WatchLimits } from "./v1/watchers.ts";
 
 export interface FaceOptions {
@@ -21,6 +21,7 @@ export interface FaceOptions {
   readonly admin: ClusterAdmin;
   readonly peers: PeerAdmin;
   readonly federation: FederationAdmin;
+  readonly backups: BackupSource;
   readonly metrics: Metrics;
   readonly trend: Trend;
   readonly activity: Activity;

@@ -22,7 +22,7 @@ import { loadHash64 } from "../federation/hash64.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
 import type { MetricsSource } from "../metrics/source.ts";
 import { Trend } from "../metrics/trend.ts";
-import { generateNodeKey, nodeIdOf } from "../network/libp2p-host.ts";
+import { nodeIdOf } from "../network/libp2p-host.ts";
 import { worldNames } from "../network/names.ts";
 import { createNetwork, type Network } from "../network/network.ts";
 import { Admission } from "../raft/admission.ts";
@@ -54,6 +54,7 @@ import { type Random, systemRandom } from "../util/random.ts";
 import { ActivityLog } from "./activity-log.ts";
 import { ActivityObserver } from "./activity-observer.ts";
 import { AuditFiles } from "./audit-files.ts";
+import { Backups } from "./backups.ts";
 import { NodeClusterView } from "./cluster-view.ts";
 import { ConfiguredMembers } from "./configured-members.ts";
 import { ConfiguredTokenSource } from "./configured-tokens.ts";
@@ -67,6 +68,7 @@ import { HttpTls } from "./http-tls.ts";
 import { Introductions } from "./introductions.ts";
 import { localRegion } from "./local-region.ts";
 import { metricsSource } from "./metrics-source.ts";
+import { nodeKey } from "./node-key.ts";
 import { type Readiness, ReadinessLog, readinessOf } from "./readiness.ts";
 import { RegionAdmin } from "./region-admin.ts";
 import { RegionKeyKeeper } from "./region-key-keeper.ts";
@@ -77,7 +79,6 @@ import { RegionPlace } from "./region-place.ts";
 import { startOnSoundStore } from "./sound-store.ts";
 import { trendNumbers } from "./trend-numbers.ts";
 
-const KEY_FACT = "node-key";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
 const LIVE_PATH_ELECTIONS = 1;
 
@@ -137,6 +138,7 @@ export class RegistryNode {
   #configuredMembers: ConfiguredMembers | undefined;
   #founding: Founding | undefined;
   #group: RaftGroup | undefined;
+  #regionStore: RaftStore | undefined;
   #admission: Admission | undefined;
   #keyKeeper: RegionKeyKeeper | undefined;
   #exportKeeper: ExportKeeper | undefined;
@@ -360,11 +362,12 @@ export class RegistryNode {
   /** Takes part in a founded region. */
   async #join(network: Network, place: RegionPlace, founding: Founding): Promise<void> {
     const { config, logger, onFatal } = this.#options;
+    const storage = new RaftStore(this.#store, logger);
     const group = await RaftGroup.start(
       {
         self: this.#self.id,
         cluster: originOf(founding.cluster),
-        storage: new RaftStore(this.#store, logger),
+        storage,
         founding: founding.membership,
         transport: new EpochTransport(network.raft, founding.cluster),
         stateMachine: this.#stateMachine,
@@ -380,6 +383,7 @@ export class RegistryNode {
       raftOptions(config),
     );
     this.#group = group;
+    this.#regionStore = storage;
     this.#founding = founding;
     group.onStatusChange((status) => this.#counters.follow(status));
     group.onStatusChange((status) => this.#observer?.follow(status));
@@ -494,6 +498,7 @@ export class RegistryNode {
         keyKeeper: () => this.#keyKeeper,
         federation: () => this.#federation,
       }),
+      backups: this.#backups(),
       metrics,
       trend,
       activity,
@@ -649,6 +654,23 @@ export class RegistryNode {
     });
   }
 
+  #backups(): Backups {
+    const { config, version, logger } = this.#options;
+    const { federation, region, name } = config.node;
+    return new Backups({
+      region: () => {
+        const [storage, founding] = [this.#regionStore, this.#founding];
+        return storage === undefined || founding === undefined ? null : { cluster: founding.cluster, storage };
+      },
+      appliedIndex: () => this.#groupInWaiting.status().appliedIndex,
+      place: { federation, region, node: name, version },
+      sharedKey: this.#keys().psk,
+      clock: this.#clock,
+      logger,
+      timeoutMs: config.raft.proposeTimeoutMs,
+    });
+  }
+
   #memberNodes(): readonly SummaryNode[] {
     return this.#members?.nodes() ?? [this.#address];
   }
@@ -684,15 +706,6 @@ export class RegistryNode {
       federation: () => this.#federation,
     });
   }
-}
-
-/** The node's identity: made at the first start, and as lasting as the store it lies in (docs/adr/0006). */
-async function nodeKey(facts: NodeFacts): Promise<Uint8Array> {
-  const kept = facts.get(KEY_FACT);
-  if (kept !== undefined) return Uint8Array.from(kept);
-  const key = generateNodeKey();
-  await facts.put(KEY_FACT, key);
-  return key;
 }
 
 /** The names that the region was configured with. */

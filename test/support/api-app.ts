@@ -17,6 +17,7 @@ import { seededRandom } from "../../src/util/random.ts";
 import { HOME, type TestNode, TestRegion } from "../unit/registry/fixtures.ts";
 import { checkedSend, type Send } from "./api-openapi.ts";
 import { FakeClusterAdmin } from "./fake-admin.ts";
+import { FakeBackups } from "./fake-backups.ts";
 import { FakeFederationAdmin } from "./fake-federation-admin.ts";
 import { FakePeerAdmin } from "./fake-peers.ts";
 
@@ -160,6 +161,7 @@ export async function createTestApp(
     admin,
     federation,
     peers,
+    backups: new FakeBackups(),
     metrics,
     trend: new Trend({ clock: region.clock, read: () => trendNumbers(metricsSource(node), metrics) }),
     activity: new ActivityLog(region.clock),
