@@ -178,6 +178,11 @@ export class NodeProcess {
     return this.#current().lines.some((line) => line.code === code);
   }
 
+  /** All that it logged since it was started last. */
+  get lines(): readonly LogLine[] {
+    return this.#current().lines;
+  }
+
   /** The last of what it printed since it was started last. */
   get output(): string {
     return this.#current().output.join("\n");
