@@ -115,6 +115,7 @@ export type ActivityEvent =
       readonly change: "met" | "connected" | "away" | "distrusted" | "forgotten";
       readonly reason?: string;
     }
+  /** `reasons` say what keeps it from serving, or what it does without while it is ready. */
   | { readonly kind: "readiness"; readonly ready: boolean; readonly reasons: readonly string[] }
   /** `ids` are the first few of `count`. */
   | { readonly kind: "agents"; readonly change: AgentsChange; readonly count: number; readonly ids: readonly string[] };

@@ -26,8 +26,8 @@ export class ActivityObserver {
   readonly #parts: ActivityObserverParts;
   readonly #tally = new AgentTally();
   #picture: ClusterPicture;
-  /** Null while it can serve. */
-  #reasons: string | null = null;
+  /** What was told of its readiness last; it begins as one that can serve everything. */
+  #readiness = JSON.stringify({ ready: true, reasons: [] });
   #isLookDue = false;
   #cancel: CancelTimer = () => {};
 
@@ -74,11 +74,13 @@ export class ActivityObserver {
   }
 
   #lookAtReadiness(): void {
-    const { ready, reasons } = this.#parts.view.readiness();
-    const said = ready ? null : reasons.join("; ");
-    if (said === this.#reasons) return;
-    this.#reasons = said;
-    this.#parts.log.add([{ kind: "readiness", ready, reasons }]);
+    const { view, log } = this.#parts;
+    const { ready, reasons, degraded } = view.readiness();
+    const told = { ready, reasons: [...reasons, ...degraded.map(({ message }) => message)] };
+    const said = JSON.stringify(told);
+    if (said === this.#readiness) return;
+    this.#readiness = said;
+    log.add([{ kind: "readiness", ...told }]);
   }
 }
 

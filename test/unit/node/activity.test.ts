@@ -133,12 +133,24 @@ describe("a node's activity", () => {
 
   it("tells once that the node can not serve, and why, and once that it can again", async () => {
     const on = await observed();
-    on.view.reasons = ["the disk is full"];
+    on.view.reasons = ["no leader of the region is known"];
     await on.clock.advance(5 * LOOK_MS);
     on.view.reasons = [];
     await on.clock.advance(5 * LOOK_MS);
     assert.deepEqual(on.told(), [
-      { kind: "readiness", ready: false, reasons: ["the disk is full"] },
+      { kind: "readiness", ready: false, reasons: ["no leader of the region is known"] },
+      { kind: "readiness", ready: true, reasons: [] },
+    ]);
+  });
+
+  it("tells what the node does without while it serves the rest, and that it has it again", async () => {
+    const on = await observed();
+    on.view.degraded = [{ code: "DISK_FULL", message: "the disk is full" }];
+    await on.clock.advance(5 * LOOK_MS);
+    on.view.degraded = [];
+    await on.clock.advance(5 * LOOK_MS);
+    assert.deepEqual(on.told(), [
+      { kind: "readiness", ready: true, reasons: ["the disk is full"] },
       { kind: "readiness", ready: true, reasons: [] },
     ]);
   });

@@ -44,6 +44,9 @@ export function inWords(told) {
         words: [region, ` ${regionWords(told.change)}`, told.reason ? [": ", name(told.reason)] : []].flat(),
       };
     case "readiness":
+      if (told.ready && (told.reasons ?? []).length > 0) {
+        return { gravity: "warn", words: ["this node is degraded: ", name((told.reasons ?? []).join("; "), 240)] };
+      }
       return told.ready
         ? { gravity: "good", words: ["this node can serve again"] }
         : { gravity: "bad", words: ["this node can not serve: ", name((told.reasons ?? []).join("; "), 240)] };

@@ -1,6 +1,6 @@
 /** The page: which view is shown, what the top says, and who is told aloud. */
 
-import { Connection } from "./connection.js";
+import { Connection, Unreachable } from "./connection.js";
 import { byId, el, name, refill } from "./dom.js";
 import { inWords } from "./event-words.js";
 import { visible } from "./format.js";
@@ -157,6 +157,9 @@ function banners() {
       title: `This node is ${visible(status)}:`,
       text: [...reasons, ...degraded.map(({ message }) => message)].join("; "),
     });
+  }
+  if (store.problem !== null && !(store.problem instanceof Unreachable) && connection.state === "live") {
+    said.push({ gravity: "warn", title: "This node did not tell all:", text: store.problem.message });
   }
   if (picture?.cluster.leader === null && connection.state === "live") {
     said.push({ gravity: "warn", title: "The region has no leader.", text: "Lookups go on; writes wait for one." });

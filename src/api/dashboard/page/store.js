@@ -126,9 +126,8 @@ export class Store extends EventTarget {
       this.trend = [...this.trend, ...samples].slice(-samplesMax);
       this.trendIntervalMs = intervalMs;
       this.#say();
-    } catch (error) {
-      // The other questions say what is wrong; this one is asked again in any case.
-      this.problem ??= /** @type {Error} */ (error);
+    } catch {
+      // What is wrong the other questions say. The charts end earlier until this one is asked again.
     }
   }
 
