@@ -127,7 +127,7 @@ export class Proposer {
   /** The leader took none of these: it does not lead, or it has too much to do. */
   refused(proposals: readonly ProposalId[], isOverloaded: boolean): void {
     for (const { session, sequence } of proposals) {
-      if (session === this.#openNonce()) this.#openSentAt = undefined;
+      if (session === this.#openNonce()) this.#notOpened(isOverloaded);
       const waiting = session === this.#session ? this.#waiting.get(sequence) : undefined;
       if (waiting === undefined) continue;
       waiting.sends = Math.max(0, waiting.sends - 1);
@@ -238,6 +238,14 @@ export class Proposer {
     if (this.#openSentAt !== undefined) return;
     const outcome = this.#parts.submit([encodeEnvelope({ kind: "open", nonce: this.#openNonce() })]);
     if (outcome === "submitted") this.#openSentAt = this.#parts.clock.now();
+    else this.#notOpened(outcome === "overloaded");
+  }
+
+  /** Without a session nothing leaves, so that what waits for it is refused as the session was. */
+  #notOpened(isOverloaded: boolean): void {
+    this.#openSentAt = undefined;
+    if (!isOverloaded) return;
+    for (const waiting of [...this.#unsent.values()]) this.#turnAway(waiting);
   }
 
   /** Looks again while anything waits: a message or its answer may have been lost. */

@@ -87,6 +87,8 @@ export class RaftCluster {
   readonly ids: NodeId[];
   /** Those that learned that they are no members any more. */
   readonly hasLeft = new Set<NodeId>();
+  /** Those whose logs must not grow. */
+  readonly fullDisks = new Set<NodeId>();
   /** Called when a member has all of a snapshot and begins to put it in place. */
   onInstall: (id: NodeId) => void = () => {};
   readonly #options: RaftGroupOptions;
@@ -128,6 +130,7 @@ export class RaftCluster {
         clock,
         random: seededRandom(this.#seed * 1_000 + this.#starts++),
         logger: silentLogger,
+        isDiskFull: () => this.fullDisks.has(id),
         onFatal: (error) => {
           fatal = error;
           this.network.remove(id);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { LOAD_LIMITS } from "../../../src/api/load-guard.ts";
 import { ConfigError } from "../../../src/config/errors.ts";
 import { type ConfigSources, loadConfig } from "../../../src/config/load.ts";
 import { OPTIONS } from "../../../src/config/table.ts";
@@ -42,6 +43,7 @@ describe("defaults", () => {
         region: "local",
         federation: "default",
         dataDir: "./atoll-data",
+        diskReserve: 256 * 1024 * 1024,
         members: [],
         logLevel: "info",
       },
@@ -51,9 +53,10 @@ describe("defaults", () => {
   });
 
   it("are those of the parts that they configure", () => {
-    const { raft, registry, federation } = load().config;
+    const { http, raft, registry, federation } = load().config;
     const ofParts: Readonly<Record<string, unknown>> = { ...LIMIT_DEFAULTS, ...LEASE_DEFAULTS };
     for (const [name, value] of Object.entries(registry)) assert.equal(ofParts[name] ?? value, value, name);
+    assert.equal(http.lagMsMax, LOAD_LIMITS.lagMsMax);
     assert.equal(raft.proposeTimeoutMs, TIMEOUT_DEFAULTS.writeMs);
     assert.equal(raft.heartbeatMs, RAFT_DEFAULTS.heartbeatMs);
     assert.equal(raft.electionMsMin, RAFT_DEFAULTS.electionMsMin);
