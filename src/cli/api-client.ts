@@ -196,6 +196,8 @@ interface ErrorBody {
 }
 
 const TIMEOUT_MS = 10_000;
+/** A stream of which nothing comes for so long has ended. */
+const SILENCE_MS = 30_000;
 
 /** What a header can carry. */
 const HEADER_TEXT = /^[\x21-\x7e]{1,1024}$/;
@@ -337,6 +339,26 @@ export class ApiClient {
     return this.#send("PUT", `/v1/agents/${encodeURIComponent(id)}`, registration);
   }
 
+  /**
+   * A backup of the node's region, as it arrives. Whether all of it came, its end tells (`storage/backup-format.ts`).
+   *
+   * @param stop - gives it up
+   * @throws Refusal, CommandError; what comes fails with the reason when the node falls silent
+   */
+  async backup(stop: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const silence = new Silence(SILENCE_MS);
+    const path = "/v1/cluster/backup";
+    try {
+      const signal = AbortSignal.any([stop, silence.signal]);
+      const response = await this.#fetch("GET", path, undefined, signal);
+      if (response.ok && response.body !== null) return silence.during(response.body);
+      throw this.#refusalOf(response, path, parseJson(await this.#read(response, "GET")));
+    } catch (error) {
+      silence.end();
+      throw error;
+    }
+  }
+
   #get<Answer>(path: string, query: Query = {}): Promise<Answer> {
     const parameters = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
@@ -350,19 +372,28 @@ export class ApiClient {
     const text = await this.#read(response, method);
     const answer = parseJson(text);
     if (response.ok && answer !== undefined) return answer as Answer;
+    throw this.#refusalOf(response, path, answer);
+  }
+
+  #refusalOf({ status }: Response, path: string, answer: unknown): CommandError {
     const { code, message, retryAfterMs } = (answer as ErrorBody | undefined)?.error ?? {};
-    if (code !== undefined) throw new Refusal(code, message ?? `answered ${response.status}`, retryAfterMs);
-    throw new CommandError(
+    if (code !== undefined) return new Refusal(code, message ?? `answered ${status}`, retryAfterMs);
+    return new CommandError(
       "UNEXPECTED_ANSWER",
-      `${this.#base}${path} answered ${response.status} and no JSON of ours: is it an Atoll node? Name one with --url or ATOLL_URL`,
+      `${this.#base}${path} answered ${status} and no JSON of ours: is it an Atoll node? Name one with --url or ATOLL_URL`,
     );
   }
 
-  async #fetch(method: string, path: string, body: unknown): Promise<Response> {
+  async #fetch(
+    method: string,
+    path: string,
+    body: unknown,
+    signal: AbortSignal = AbortSignal.timeout(this.#timeoutMs),
+  ): Promise<Response> {
     try {
       return await this.#fetchOnce(`${this.#base}${path}`, {
         method,
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        signal,
         headers: {
           ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
           ...(body !== undefined && { "content-type": "application/json" }),
@@ -393,6 +424,44 @@ export class ApiClient {
           "before asking again, of another node with --url or ATOLL_URL if this one stopped"
         : `no node answers at ${this.#base} (${reason}). Start one with atoll start or atoll dev, or name another with --url or ATOLL_URL`;
     return new CommandError("UNREACHABLE", message, { cause: error });
+  }
+}
+
+/** Ends what is silent for too long. */
+class Silence {
+  readonly #stop = new AbortController();
+  readonly #ms: number;
+  #timer: NodeJS.Timeout;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+    this.#timer = this.#wait();
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Passes on what comes. Time that its reader takes is not counted. */
+  async *during(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for await (const piece of pieces) {
+        clearTimeout(this.#timer);
+        yield piece;
+        this.#timer = this.#wait();
+      }
+    } finally {
+      this.end();
+    }
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #wait(): NodeJS.Timeout {
+    const reason = new Error(`nothing came for ${this.#ms} ms`);
+    return setTimeout(() => this.#stop.abort(reason), this.#ms);
   }
 }
 

@@ -70,6 +70,7 @@ function buildProgram(output: Output): Command {
 
   addKeys(program, output);
   addRecover(program, output);
+  addBackups(program, output);
   addDev(program, output);
   addBench(program, output);
   addClientCommands(program, output);
@@ -122,6 +123,31 @@ function addRecover(program: Command, output: Output): void {
     .option("--yes", "do it, instead of showing what the node has", false)
     .option("--json", "print JSON", false)
     .action(async (options) => (await import("./commands/recover.ts")).recover(options, output));
+}
+
+function addBackups(program: Command, output: Output): void {
+  addClientCommand(program, "backup <file>", "write everything that a node's region holds to a file")
+    .option("--force", "replace a file that exists, once the new one is whole", false)
+    .action(async (file, options) => (await import("./commands/backup.ts")).backup(file, options, output));
+
+  program
+    .command("verify <file>")
+    .description("read a backup to its end, prove all of it, and show what it holds")
+    .option("--json", "print JSON", false)
+    .action(async (file, options) => (await import("./commands/verify.ts")).verify(file, options, output));
+
+  // What it says of the node has names of its own, beside the node's options.
+  nodeCommand(program, "restore")
+    .argument("<file>", "what atoll backup wrote")
+    .description("found a new region with the records of a backup, in the empty data folder of a node that is stopped")
+    .option("--as-new-region", "do it, instead of showing what would be done", false)
+    .option("--rename", "the new region has another name than the one that was backed up", false)
+    .option("--unsealed", "take a backup that was made without the federation's shared key", false)
+    .option("--url <url>", "a node of the federation that is asked whether a region of that name lives")
+    .option("--json", "print JSON", false)
+    .action(async (file, flags) =>
+      (await import("./commands/restore.ts")).restore(file, loadedConfig(flags), flags, output),
+    );
 }
 
 function addDev(program: Command, output: Output): void {

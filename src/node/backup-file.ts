@@ -122,7 +122,7 @@ async function saveTo(
   }
 }
 
-/** Passes on what was written. What ends early is incomplete, however it ends. */
+/** Passes on what was written. What ends early is incomplete, however it ends, unless `source` itself says what it is. */
 async function* written(
   source: AsyncIterable<Uint8Array>,
   write: (bytes: Uint8Array) => Promise<void>,
@@ -132,6 +132,7 @@ async function* written(
   try {
     for (;;) {
       const piece = await pieces.next().catch((error: unknown) => {
+        if (error instanceof AtollError) throw error;
         throw incomplete(count, messageOf((error as Error).cause ?? error), error);
       });
       if (piece.done) return;
