@@ -14,6 +14,9 @@ const SHARED_TEXTS_MAX = 20_000;
 /** What is longer is seldom the same as another one. */
 const SHARED_TEXT_LENGTH_MAX = 128;
 
+/** V8 copies what is shorter. */
+const PART_LENGTH_MIN = 13;
+
 const texts = new LRUCache<string, string>({ max: SHARED_TEXTS_MAX });
 const NOTHING: Readonly<Record<string, never>> = Object.freeze({});
 const NONE: readonly never[] = Object.freeze([]);
@@ -22,6 +25,8 @@ const NONE: readonly never[] = Object.freeze([]);
 export function shareTexts(record: AgentRecord): AgentRecord {
   return {
     ...record,
+    name: own(record.name),
+    endpoint: own(record.endpoint),
     namespace: shared(record.namespace),
     type: shared(record.type),
     runtime: shared(record.runtime),
@@ -53,8 +58,20 @@ function shared<Text extends string>(text: Text): Text {
   if (text.length > SHARED_TEXT_LENGTH_MAX) return text;
   const known = texts.get(text);
   if (known !== undefined) return known as Text;
-  texts.set(text, text);
-  return text;
+  const kept = own(text);
+  texts.set(kept, kept);
+  return kept;
+}
+
+/**
+ * The same text by itself: one that was decoded is often a part of a longer one, with everything that was decoded around it,
+ * which stays in memory for as long as any part does.
+ */
+function own<Text extends string>(text: Text): Text {
+  if (text.length < PART_LENGTH_MIN) return text;
+  const copy = Buffer.from(text, "utf8").toString("utf8");
+  // But for halves of surrogate pairs, which UTF-8 has no bytes for.
+  return copy === text ? (copy as Text) : text;
 }
 
 function isEmpty(fields: object): boolean {
