@@ -155,7 +155,8 @@ const HttpOptions = group({
     maximum: 65_536,
   }),
   lagMsMax: duration({
-    description: "Later than this the event loop may not be; beyond, requests are refused, watches first, renewals never.",
+    description:
+      "Later than this the event loop may not be; beyond, requests are refused, watches first, renewals never.",
     default: 100,
     minimum: 10,
     maximum: MINUTE,

@@ -68,9 +68,12 @@ function encodeBody(message: RaftMessage): readonly unknown[] {
     case "appendResponse":
       return [message.accepted, message.index, message.hintIndex, message.hintTerm];
     case "heartbeat":
-      return [message.commit, message.leaderCommit, message.sinceQuorumMs, message.readRound];
+      return [
+        ...[message.commit, message.leaderCommit, message.sinceQuorumMs, message.readRound],
+        ...[message.sentAt, message.echo, message.echoHeldMs],
+      ];
     case "heartbeatResponse":
-      return [message.readRound];
+      return [message.readRound, message.sentAt, message.echo];
     case "propose":
       return message.traces === undefined ? [message.entries] : [message.entries, message.traces];
     case "proposeRefused": {
@@ -125,18 +128,26 @@ function decodeBody(type: RaftMessage["type"], fields: readonly unknown[]): Body
       };
     }
     case "heartbeat": {
-      const [commit, leaderCommit, sinceQuorumMs, readRound] = asArray(fields, type, 4);
+      const [commit, leaderCommit, sinceQuorumMs, readRound, sentAt, echo, echoHeldMs] = asArray(fields, type, 7);
       return {
         type,
         commit: asCount(commit, "commit"),
         leaderCommit: asCount(leaderCommit, "leaderCommit"),
         sinceQuorumMs: asCount(sinceQuorumMs, "sinceQuorumMs"),
         readRound: asCount(readRound, "readRound"),
+        sentAt: asCount(sentAt, "sentAt"),
+        echo: asCount(echo, "echo"),
+        echoHeldMs: asCount(echoHeldMs, "echoHeldMs"),
       };
     }
     case "heartbeatResponse": {
-      const [readRound] = asArray(fields, type, 1);
-      return { type, readRound: asCount(readRound, "readRound") };
+      const [readRound, sentAt, echo] = asArray(fields, type, 3);
+      return {
+        type,
+        readRound: asCount(readRound, "readRound"),
+        sentAt: asCount(sentAt, "sentAt"),
+        echo: asCount(echo, "echo"),
+      };
     }
     case "propose":
       return decodePropose(fields);

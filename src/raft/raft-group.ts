@@ -32,6 +32,7 @@ import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import { CommitSpans } from "./commit-spans.ts";
+import { heartbeatAsOf, sinceConfirmedMs } from "./core/freshness.ts";
 import { refusalOf } from "./core/membership.ts";
 import { peersOf, votersOf } from "./core/quorum.ts";
 import { sinceQuorumMs } from "./core/replication.ts";
@@ -253,7 +254,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     const now = this.#parts.clock.now();
     this.#lastTickAt = now;
     // What a leader knows stays known when it leads no more.
-    if (this.#isCurrent()) this.#freshness.at = Math.max(this.#freshness.at, now - sinceQuorumMs(this.#state, now));
+    if (this.#isCurrent()) this.#freshness.at = Math.max(this.#freshness.at, now - sinceConfirmedMs(this.#state, now));
     const ownLagMs = lateMs > this.#options.heartbeatMs / 2 ? lateMs : 0;
     this.#dispatch({ type: "tick", now, ownLagMs });
   }
@@ -650,12 +651,12 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
 
   // ------------------------------------------------------------------ how things stand
 
-  /** A follower is fresh as of the moment a leader told a commit index that we had applied, or have by now. */
+  /** A follower is fresh as of the moment when a leader said what is committed, if we have applied that, or have by now. */
   #noteFreshness(message: RaftMessage): void {
     if (message.type !== "heartbeat" || this.#state.leader !== message.from) return;
     const { leaderCommit } = message;
     // A leader that is cut off with us knows no more than a quorum last told it (P9).
-    const asOf = this.#parts.clock.now() - message.sinceQuorumMs;
+    const asOf = heartbeatAsOf(this.#state, message);
     if (this.#appliedIndex >= leaderCommit) this.#freshness.at = Math.max(this.#freshness.at, asOf);
     else if (this.#appliedIndex >= this.#freshness.pendingIndex) {
       this.#freshness.pendingIndex = leaderCommit;
@@ -667,7 +668,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     const state = this.#state;
     const now = this.#parts.clock.now();
     // Measured, not assumed.
-    return this.#isCurrent() ? sinceQuorumMs(state, now) : now - this.#freshness.at;
+    return this.#isCurrent() ? sinceConfirmedMs(state, now) : now - this.#freshness.at;
   }
 
   /** A leader's own state is current as long as a quorum answers it, once it has applied what was there when it began. */

@@ -69,12 +69,25 @@ export type RaftMessage = Envelope &
         readonly commit: number;
         /** All that the leader knows committed: tells how stale the follower is, never what it may apply. */
         readonly leaderCommit: number;
-        /** How long ago a quorum last answered the leader, in whole milliseconds: no follower of it is fresher than that. */
+        /** How old the newest heartbeats are that a quorum answered, in whole milliseconds: no follower is fresher than that. */
         readonly sinceQuorumMs: number;
+        /** To be sent back: when this left, by a count that only the leader can read. */
+        readonly sentAt: number;
+        /** The `sentAt` of the follower's newest answer, 0 before there is one. */
+        readonly echo: number;
+        /** How long ago the leader heard that answer, in whole milliseconds. */
+        readonly echoHeldMs: number;
         /** Counts read rounds; 0 when no read waits (R54). */
         readonly readRound: number;
       }
-    | { readonly type: "heartbeatResponse"; readonly readRound: number }
+    | {
+        readonly type: "heartbeatResponse";
+        readonly readRound: number;
+        /** To be sent back: when this left, by a count that only the follower can read. */
+        readonly sentAt: number;
+        /** The `sentAt` of the heartbeat that this answers. */
+        readonly echo: number;
+      }
     | {
         readonly type: "propose";
         readonly entries: readonly Uint8Array[];

@@ -50,7 +50,7 @@ function listen(node: LoopbackNode, hooks: Partial<RaftTransportListener> = {}):
 
 const heartbeat = (from: NodeId, to: NodeId, commit: number): RaftMessage => ({
   ...{ from, to, term: 1, type: "heartbeat" },
-  ...{ commit, leaderCommit: commit, sinceQuorumMs: 0, readRound: 0 },
+  ...{ commit, leaderCommit: commit, sinceQuorumMs: 0, readRound: 0, sentAt: 1, echo: 0, echoHeldMs: 0 },
 });
 
 /** Sends heartbeats until one arrives: the stream of a pair that just started may have been refused once. */

@@ -96,8 +96,11 @@ const body = fc.oneof(
     leaderCommit: count,
     sinceQuorumMs: count,
     readRound: count,
+    sentAt: count,
+    echo: count,
+    echoHeldMs: count,
   }),
-  fc.record({ type: fc.constant("heartbeatResponse" as const), readRound: count }),
+  fc.record({ type: fc.constant("heartbeatResponse" as const), readRound: count, sentAt: count, echo: count }),
   fc.record({ type: fc.constant("propose" as const), entries: fc.array(bytes) }),
   fc.array(fc.tuple(bytes, fc.option(trace))).map((traced) => ({
     type: "propose" as const,

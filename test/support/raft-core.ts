@@ -55,6 +55,17 @@ export interface Condition {
   readonly seed?: number;
 }
 
+/** As of a leader that this member has not answered yet. */
+export const HEARTBEAT = {
+  ...{ type: "heartbeat", commit: 0, leaderCommit: 0, sinceQuorumMs: 0, readRound: 0 },
+  ...{ sentAt: 1, echo: 0, echoHeldMs: 0 },
+} as const;
+
+/** As of a member that was sent no heartbeat that it could name. */
+export function heartbeatAnswer(readRound = 0) {
+  return { type: "heartbeatResponse", readRound, sentAt: 1, echo: 0 } as const;
+}
+
 export class Bench {
   readonly state: RaftState;
   now = 1_000;
@@ -189,7 +200,7 @@ export class Bench {
 
   heartbeat(from: NodeId, fields: { commit?: number; readRound?: number } = {}, term?: number): Ready {
     const { commit = 0, readRound = 0 } = fields;
-    return this.receive(from, { type: "heartbeat", commit, leaderCommit: commit, sinceQuorumMs: 0, readRound }, term);
+    return this.receive(from, { ...HEARTBEAT, commit, leaderCommit: commit, readRound }, term);
   }
 
   /** Terms of the whole log. */

@@ -6,6 +6,7 @@
  */
 
 import type { RaftMessage } from "../../types/raft.ts";
+import { stamp } from "./freshness.ts";
 import { adoptConfigurations, dropConfigurationsFrom, promise, type RaftState, send } from "./state.ts";
 
 type Append = Extract<RaftMessage, { type: "append" }>;
@@ -47,7 +48,8 @@ export function onAppend(state: RaftState, message: Append): void {
 export function onHeartbeat(state: RaftState, message: Heartbeat): void {
   const { log, term } = state;
   log.commitTo(Math.min(message.commit, log.lastIndex));
-  const answer = { type: "heartbeatResponse", readRound: message.readRound } as const;
+  const { readRound, sentAt: echo } = message;
+  const answer = { type: "heartbeatResponse", readRound, sentAt: stamp(state), echo } as const;
   // An entry of this term on disk lies there with the term itself, or after it (R1).
   const isTermDurable = log.termAt(log.stable) === term;
   if (isTermDurable) send(state, answer, message.from);

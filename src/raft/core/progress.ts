@@ -24,6 +24,10 @@ export class Progress {
   #hasAnswered = false;
   /** When it last answered, or when this leader began to expect it, on the core's clock. */
   #heardAt: number;
+  /** The stamp of its newest answer to a heartbeat, and when that was heard. */
+  #heardStamp: { readonly stamp: number; readonly heardAt: number } | undefined;
+  /** When the newest heartbeat left that it answered. */
+  #confirmedAt = Number.NEGATIVE_INFINITY;
   /** How much of its silence since then is not its fault. */
   #forgivenMs = 0;
   /** Answers read rounds up to this one (R54). */
@@ -44,6 +48,20 @@ export class Progress {
 
   get heardAt(): number {
     return this.#heardAt;
+  }
+
+  get heardStamp(): { readonly stamp: number; readonly heardAt: number } | undefined {
+    return this.#heardStamp;
+  }
+
+  get confirmedAt(): number {
+    return this.#confirmedAt;
+  }
+
+  /** It answered a heartbeat that left at `sentAt`. */
+  answered(heard: { readonly stamp: number; readonly heardAt: number }, sentAt: number): void {
+    this.#heardStamp = heard;
+    this.#confirmedAt = Math.max(this.#confirmedAt, sentAt);
   }
 
   /** Whether it answered this leader at all. */

@@ -6,6 +6,7 @@
 
 import type { NodeId } from "../../types/ids.ts";
 import type { EntryKind, LogEntry, RaftMessage } from "../../types/raft.ts";
+import { echoTo, noteAnswer, sinceConfirmedMs, UNCONFIRMED } from "./freshness.ts";
 import { entryBytes } from "./log.ts";
 import type { Progress } from "./progress.ts";
 import { isQuorum, quorumReaches } from "./quorum.ts";
@@ -20,6 +21,7 @@ import {
 } from "./state.ts";
 import { advanceTransfer } from "./transfer.ts";
 
+type HeartbeatResponse = Extract<RaftMessage, { type: "heartbeatResponse" }>;
 type AppendResponse = Extract<RaftMessage, { type: "appendResponse" }>;
 
 /** Appends to the leader's log and sends to whoever can take more. */
@@ -118,10 +120,10 @@ export function broadcastHeartbeat(state: RaftState): void {
   state.heartbeatDue = state.now + state.options.heartbeatMs;
   const { commit } = state.log;
   const readRound = state.activeRead?.round ?? 0;
-  const age = Math.ceil(sinceQuorumMs(state, state.now));
+  const age = Math.min(Math.ceil(sinceConfirmedMs(state, state.now)), UNCONFIRMED);
   for (const [id, progress] of state.progress) {
     const body = { type: "heartbeat", leaderCommit: commit, sinceQuorumMs: age, readRound } as const;
-    send(state, { ...body, commit: Math.min(commit, progress.match) }, id);
+    send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, id) }, id);
   }
 }
 
@@ -130,10 +132,12 @@ export function sinceQuorumMs({ self, membership, progress }: RaftState, now: nu
   return now - quorumReaches(membership, (id) => (id === self ? now : (progress.get(id)?.heardAt ?? 0)));
 }
 
-export function onHeartbeatResponse(state: RaftState, from: NodeId): void {
+export function onHeartbeatResponse(state: RaftState, response: HeartbeatResponse): void {
+  const { from } = response;
   const progress = state.progress.get(from);
   if (progress === undefined) return;
   progress.heard(state.now);
+  noteAnswer(state, response);
   progress.followRound(state.now, state.log.lastIndex);
   if (progress.match === state.log.lastIndex) return;
   progress.reopen();

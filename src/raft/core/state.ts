@@ -10,7 +10,7 @@ import type { NodeId } from "../../types/ids.ts";
 import type { Membership } from "../../types/membership.ts";
 import type { HardState, LogEntry, RaftMessage, Role } from "../../types/raft.ts";
 import { invariant } from "../../util/errors.ts";
-import type { Random } from "../../util/random.ts";
+import { type Random, randomInteger } from "../../util/random.ts";
 import { Configurations } from "./configuration.ts";
 import { RaftLog } from "./log.ts";
 import { Progress, type Window } from "./progress.ts";
@@ -58,6 +58,9 @@ export interface LeaderLoss {
   readonly silentMs: number;
 }
 
+/** Stamps of two processes of one member must not be mistaken for each other, so each counts from elsewhere. */
+const STAMP_ORIGIN_MAX = 2 ** 31;
+
 export interface Outbox {
   entriesFrom: number | undefined;
   messages: RaftMessage[];
@@ -72,6 +75,8 @@ export interface RaftState {
   readonly self: NodeId;
   readonly options: CoreOptions;
   readonly random: Random;
+  /** What this process' stamps count from (`freshness.ts`). */
+  readonly stampOrigin: number;
   /** Monotonic milliseconds, as of the last event. */
   now: number;
   term: number;
@@ -141,6 +146,7 @@ export function createState(
     self,
     options,
     random,
+    stampOrigin: randomInteger(random, 1, STAMP_ORIGIN_MAX),
     now,
     term: initial.hardState.term,
     votedFor: initial.hardState.votedFor,

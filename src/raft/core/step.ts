@@ -174,7 +174,7 @@ function dispatch(state: RaftState, message: RaftMessage): void {
       return startReadRound(state);
     case "heartbeatResponse":
       if (state.role !== "leader") return;
-      onHeartbeatResponse(state, message.from);
+      onHeartbeatResponse(state, message);
       return onReadAnswer(state, message.from, message.readRound);
     case "readIndex":
       return requestReads(

@@ -29,6 +29,9 @@ describe("Raft messages", () => {
       leaderCommit: 4,
       sinceQuorumMs: 40,
       readRound: 5,
+      sentAt: 6,
+      echo: 7,
+      echoHeldMs: 8,
     };
     const other = decodeRaftMessage(encodeRaftMessage(heartbeat), asNodeId("c"), asNodeId("d"));
     assert.deepEqual(other, { ...heartbeat, from: "c", to: "d" });

@@ -65,7 +65,17 @@ async function connected(options: { queueBytesMax?: number } = {}) {
 
 function heartbeat(from: Side, to: Side, commit = 1): RaftMessage {
   const envelope = { from: from.links.self, to: to.links.self, term: 1 };
-  return { ...envelope, type: "heartbeat", commit, leaderCommit: commit, sinceQuorumMs: 0, readRound: 0 };
+  return {
+    ...envelope,
+    type: "heartbeat",
+    commit,
+    leaderCommit: commit,
+    sinceQuorumMs: 0,
+    readRound: 0,
+    sentAt: 1,
+    echo: 0,
+    echoHeldMs: 0,
+  };
 }
 
 function append(from: Side, to: Side, bytes: number): RaftMessage {

@@ -550,6 +550,9 @@ describe("raft/raft-group: strangers and status", () => {
       leaderCommit: 0,
       sinceQuorumMs: 0,
       readRound: 0,
+      sentAt: 1,
+      echo: 0,
+      echoHeldMs: 0,
     });
     transport.send({ type: "propose", from: stranger, to: n3, term, entries: [command("too late")] });
     await cluster.clock.advance(100);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Bench, type Condition, entriesOf, n2, n3, sent, theOne } from "../../../support/raft-core.ts";
+import { Bench, type Condition, entriesOf, HEARTBEAT, n2, n3, sent, theOne } from "../../../support/raft-core.ts";
 
 interface Case {
   readonly what: string;
@@ -289,8 +289,7 @@ describe("raft/core/append-entries: heartbeats", () => {
 
   it("never moves commit to what only the leader holds (R30)", () => {
     const bench = new Bench({ terms: [1, 2, 2], term: 3 });
-    const body = { type: "heartbeat", commit: 1, leaderCommit: 3, sinceQuorumMs: 0, readRound: 0 } as const;
-    bench.receive(n2, body);
+    bench.receive(n2, { ...HEARTBEAT, commit: 1, leaderCommit: 3 });
     assert.equal(bench.state.log.commit, 1);
   });
 

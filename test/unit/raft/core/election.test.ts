@@ -2,7 +2,20 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { NodeId } from "../../../../src/types/ids.ts";
 import { NO_MEMBERS } from "../../../../src/types/membership.ts";
-import { Bench, type Condition, n1, n2, n3, n4, n5, sent, theOne, votersUpTo } from "../../../support/raft-core.ts";
+import {
+  Bench,
+  type Condition,
+  HEARTBEAT,
+  heartbeatAnswer,
+  n1,
+  n2,
+  n3,
+  n4,
+  n5,
+  sent,
+  theOne,
+  votersUpTo,
+} from "../../../support/raft-core.ts";
 import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 const TIMEOUT_MS = 601;
@@ -409,12 +422,10 @@ describe("raft/core/election: stickiness (§4.2.3)", () => {
         prevTerm: 0,
         commit: 0,
         entries: [],
-        readRound: 0,
-        leaderCommit: 0,
-        sinceQuorumMs: 0,
+        ...HEARTBEAT,
         lastIndex: 0,
       };
-      const response = theOne(bench.receive(n2, { type, ...fields }, 3), "appendResponse", n2);
+      const response = theOne(bench.receive(n2, { ...fields, type }, 3), "appendResponse", n2);
       assert.deepEqual([response.accepted, response.term], [false, 7]);
     });
   }
@@ -436,7 +447,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
     bench.leadWithAllCaughtUp(n2, n3, n4, n5);
     for (let i = 0; i < 40; i++) {
       bench.tick(50);
-      for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
+      for (const id of [n2, n3]) bench.receive(id, heartbeatAnswer());
     }
     assert.equal(bench.state.role, "leader");
   });
@@ -446,7 +457,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
     bench.leadWithAllCaughtUp(n2, n3, n4, n5);
     for (let i = 0; i < 12; i++) {
       bench.tick(50);
-      bench.receive(n2, { type: "heartbeatResponse", readRound: 0 });
+      bench.receive(n2, heartbeatAnswer());
     }
     assert.equal(bench.state.role, "follower");
     bench.acknowledge(n2);
@@ -461,7 +472,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
     bench.leadWithAllCaughtUp(n2, n3);
     for (let i = 0; i < 20; i++) {
       bench.tick(50);
-      for (const id of [n4, n5]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
+      for (const id of [n4, n5]) bench.receive(id, heartbeatAnswer());
     }
     assert.equal(bench.state.role, "follower");
   });
@@ -473,7 +484,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
     bench.acknowledge(n2);
     const answered = () => {
       bench.tick(50);
-      for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
+      for (const id of [n2, n3]) bench.receive(id, heartbeatAnswer());
     };
     for (let i = 0; i < 24; i++) answered();
     assert.equal(bench.state.role, "leader", "slow is not stalled");
@@ -489,7 +500,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
     bench.acknowledge(n4);
     for (let i = 0; i < 100; i++) {
       bench.tick(50);
-      for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
+      for (const id of [n2, n3]) bench.receive(id, heartbeatAnswer());
     }
     assert.equal(bench.state.role, "leader");
   });
@@ -501,7 +512,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
       const written = bench.state.log.lastIndex;
       bench.propose();
       bench.tick(50);
-      for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
+      for (const id of [n2, n3]) bench.receive(id, heartbeatAnswer());
       if (i % 10 === 0 && written > 1) bench.persisted();
     }
     assert.equal(bench.state.role, "leader");
@@ -513,7 +524,7 @@ describe("raft/core/election: check-quorum (§6.2)", () => {
     bench.propose(0);
     for (let i = 0; i < 40; i++) {
       bench.tick(50);
-      for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
+      for (const id of [n2, n3]) bench.receive(id, heartbeatAnswer());
     }
     assert.equal(bench.state.role, "leader");
   });

@@ -14,7 +14,18 @@ import {
   NO_MEMBERS,
   REMOVED_MAX,
 } from "../../../../src/types/membership.ts";
-import { Bench, type Condition, n1, n2, n3, n4, n5, sent, theOne } from "../../../support/raft-core.ts";
+import {
+  Bench,
+  type Condition,
+  heartbeatAnswer,
+  n1,
+  n2,
+  n3,
+  n4,
+  n5,
+  sent,
+  theOne,
+} from "../../../support/raft-core.ts";
 import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 const newcomer = members(4, 4)[0]!;
@@ -33,7 +44,7 @@ const leaderOfThree = () => leaderOf(threeVoters, [n2, n3]);
 /** Everybody answers a heartbeat, so that rounds of catching up end. */
 function beat(bench: Bench, peers: readonly NodeId[]): void {
   bench.tick(50);
-  for (const peer of peers) bench.receive(peer, { type: "heartbeatResponse", readRound: 0 });
+  for (const peer of peers) bench.receive(peer, heartbeatAnswer());
 }
 
 /** Beats of 50 ms for which somebody must be silent to be taken for gone, so that another one may have his name. */

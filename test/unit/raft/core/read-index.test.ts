@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { NodeId } from "../../../../src/types/ids.ts";
 import { NO_MEMBERS } from "../../../../src/types/membership.ts";
-import { Bench, n2, n3, n4, n5, sent, theOne, votersUpTo } from "../../../support/raft-core.ts";
+import { Bench, heartbeatAnswer, n2, n3, n4, n5, sent, theOne, votersUpTo } from "../../../support/raft-core.ts";
 import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 function leader(): Bench {
@@ -11,8 +11,7 @@ function leader(): Bench {
   return bench;
 }
 
-const answer = (bench: Bench, from: NodeId, readRound: number) =>
-  bench.receive(from, { type: "heartbeatResponse", readRound });
+const answer = (bench: Bench, from: NodeId, readRound: number) => bench.receive(from, heartbeatAnswer(readRound));
 
 describe("raft/core/read-index (§6.4)", () => {
   it("confirms a read by a round of heartbeats that begins after it", () => {
@@ -37,7 +36,7 @@ describe("raft/core/read-index (§6.4)", () => {
   it("an answer of an earlier term confirms nothing (R54)", () => {
     const bench = leader();
     bench.read(7);
-    const stale = bench.receive(n2, { type: "heartbeatResponse", readRound: 1 }, bench.state.term - 1);
+    const stale = bench.receive(n2, heartbeatAnswer(1), bench.state.term - 1);
     assert.deepEqual(stale.readsReady, []);
   });
 

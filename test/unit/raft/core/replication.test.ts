@@ -8,6 +8,7 @@ import {
   Bench,
   type Condition,
   entriesOf,
+  heartbeatAnswer,
   n1,
   n2,
   n3,
@@ -160,7 +161,7 @@ describe("raft/core/replication: sending (§3.5, §10.2)", () => {
   it("an answered heartbeat reopens a window whose messages were all lost (R35)", () => {
     const bench = leaderOf({ options: { window: { messagesMax: 1, bytesMax: 1e6 }, appendBytesMax: 1 } });
     bench.propose(2);
-    const ready = bench.receive(n2, { type: "heartbeatResponse", readRound: 0 });
+    const ready = bench.receive(n2, heartbeatAnswer());
     assert.deepEqual(indexesOf(theOne(ready, "append", n2).entries), [3]);
     const retry = bench.refuse(n2, 2, 1, bench.state.term);
     assert.deepEqual(indexesOf(theOne(retry, "append", n2).entries), [2], "and the refusal brings the lost one");
@@ -169,14 +170,14 @@ describe("raft/core/replication: sending (§3.5, §10.2)", () => {
   it("an answered heartbeat finds out that the last append was lost (R35)", () => {
     const bench = leaderOf();
     bench.propose();
-    const ready = bench.receive(n2, { type: "heartbeatResponse", readRound: 0 });
+    const ready = bench.receive(n2, heartbeatAnswer());
     const probe = theOne(ready, "append", n2);
     assert.deepEqual([probe.prevIndex, probe.entries], [2, []]);
     assert.deepEqual(indexesOf(theOne(bench.refuse(n2, 2, 1, 1), "append", n2).entries), [2]);
   });
 
   it("sends nothing for the heartbeat's answer of a peer that has everything", () => {
-    assert.equal(leaderOf().receive(n2, { type: "heartbeatResponse", readRound: 0 }).messages.length, 0);
+    assert.equal(leaderOf().receive(n2, heartbeatAnswer()).messages.length, 0);
   });
 
   it("tells followers of a new commit at once", () => {
@@ -274,7 +275,7 @@ describe("raft/core/replication: finding where logs agree (§3.5, R33)", () => {
     const bench = new Bench();
     assert.equal(sent(bench.elect(n2), "append", n2).length, 1);
     assert.equal(sent(bench.propose(), "append").length, 0);
-    assert.equal(sent(bench.receive(n2, { type: "heartbeatResponse", readRound: 0 }), "append", n2).length, 1);
+    assert.equal(sent(bench.receive(n2, heartbeatAnswer()), "append", n2).length, 1);
   });
 
   it("a peer that is gone is probed again, not flooded (R34)", () => {

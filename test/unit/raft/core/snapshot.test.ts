@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { acceptsSnapshot } from "../../../../src/raft/core/snapshot.ts";
-import { Bench, entriesOf, n2, n3, sent, theOne, votersUpTo } from "../../../support/raft-core.ts";
+import { Bench, entriesOf, heartbeatAnswer, n2, n3, sent, theOne, votersUpTo } from "../../../support/raft-core.ts";
 
 /** A leader whose log begins behind what n2 needs; n3 is caught up. */
 function leaderWithCompactedLog(): Bench {
@@ -18,7 +18,7 @@ describe("raft/core/snapshot: the leader (§5)", () => {
     const ready = bench.refuse(n2, 12, 3, 1);
     assert.deepEqual(ready.snapshotsFor, [n2]);
     assert.equal(sent(bench.propose(), "append", n2).length, 0);
-    assert.deepEqual(bench.receive(n2, { type: "heartbeatResponse", readRound: 0 }).snapshotsFor, [], "once is enough");
+    assert.deepEqual(bench.receive(n2, heartbeatAnswer()).snapshotsFor, [], "once is enough");
     assert.equal(sent(bench.tick(50), "heartbeat", n2).length, 1);
   });
 
@@ -41,7 +41,7 @@ describe("raft/core/snapshot: the leader (§5)", () => {
     const bench = leaderWithCompactedLog();
     bench.refuse(n2, 12, 3, 1);
     assert.deepEqual(bench.snapshotSent(n2, 0, false).snapshotsFor, []);
-    assert.deepEqual(bench.receive(n2, { type: "heartbeatResponse", readRound: 0 }).snapshotsFor, [n2]);
+    assert.deepEqual(bench.receive(n2, heartbeatAnswer()).snapshotsFor, [n2]);
   });
 
   it("sends another when the log was compacted past the first meanwhile", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { acceptsProposals } from "../../../../src/raft/core/step.ts";
 import { NO_MEMBERS } from "../../../../src/types/membership.ts";
-import { Bench, n1, n2, n3, n4, sent, theOne } from "../../../support/raft-core.ts";
+import { Bench, heartbeatAnswer, n1, n2, n3, n4, sent, theOne } from "../../../support/raft-core.ts";
 import { learners, members } from "../../../support/raft-sim-plan.ts";
 
 function leader(): Bench {
@@ -37,7 +37,7 @@ describe("raft/core/transfer (§3.10, R57)", () => {
     bench.transfer(n2);
     const beat = (afterMs: number) => {
       bench.tick(afterMs);
-      for (const id of [n2, n3]) bench.receive(id, { type: "heartbeatResponse", readRound: 0 });
+      for (const id of [n2, n3]) bench.receive(id, heartbeatAnswer());
     };
     beat(300);
     beat(299);
@@ -58,7 +58,7 @@ describe("raft/core/transfer (§3.10, R57)", () => {
     bench.propose();
     bench.acknowledge(n3);
     bench.tick(350);
-    bench.receive(n2, { type: "heartbeatResponse", readRound: 0 });
+    bench.receive(n2, heartbeatAnswer());
     bench.transfer(null);
     assert.equal(bench.state.transfer?.target, n2);
   });
