@@ -311,7 +311,7 @@ const RaftOptions = group({
   }),
   electionMsMin: duration({
     description:
-      "A follower that hears no leader for a random time from here to raft.electionMsMax starts an election.",
+      "A follower that hears no leader for this long starts an election; others follow in turn, by raft.electionMsMax.",
     default: 500,
     minimum: 50,
     maximum: MINUTE,

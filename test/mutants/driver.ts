@@ -109,10 +109,10 @@ export const DRIVER: readonly Mutant[] = [
       replace: "",
     },
     {
-      name: "follower calls itself fresher than its leader",
+      name: "leader calls itself fresher than what a quorum confirmed",
       rule: "P9",
-      find: "const asOf = this.#parts.clock.now() - message.sinceQuorumMs;",
-      replace: "const asOf = this.#parts.clock.now();",
+      find: "return this.#isCurrent() ? sinceConfirmedMs(state, now) : now - this.#freshness.at;",
+      replace: "return this.#isCurrent() ? sinceQuorumMs(state, now) : now - this.#freshness.at;",
     },
     {
       name: "page of a backlog is the last",

@@ -105,8 +105,8 @@ export const ELECTIONS: readonly Mutant[] = [
     {
       name: "a closed connection of the leader starts nothing",
       rule: "P6",
-      find: "if (rank === 0) return onElectionTimeout(state);",
-      replace: "if (rank >= 0) return;",
+      find: "if (turn === 0) return onElectionTimeout(state);",
+      replace: "if (turn >= 0) return;",
     },
     {
       name: "late call to take over is heeded although the log moved on",
@@ -118,6 +118,18 @@ export const ELECTIONS: readonly Mutant[] = [
   ]),
 
   ...mutantsOf({ file: "src/raft/core/state.ts", tests, simulators }, [
+    {
+      name: "all members stand at once when the leader falls silent",
+      rule: "R25",
+      find: "const turn = turnAfter(state, state.leader) + 0.5",
+      replace: "const turn = 0.5",
+    },
+    {
+      name: "first to stand does so while the others would still refuse",
+      rule: "R23",
+      find: "turnAfter(state, state.leader) + 0.5 + 0.25 * state.random.next()",
+      replace: "turnAfter(state, state.leader)",
+    },
     {
       name: "step-down within the term clears the vote",
       rule: "R17",
@@ -265,8 +277,9 @@ export const ELECTIONS: readonly Mutant[] = [
       name: "leader takes its own heartbeats for a quorum's answers",
       rule: "R24",
       listed: "+",
-      find: "send(state, { ...body, commit: Math.min(commit, progress.match) }, id);",
-      replace: "progress.heard(state.now); send(state, { ...body, commit: Math.min(commit, progress.match) }, id);",
+      find: "send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, id) }, id);",
+      replace:
+        "progress.heard(state.now); send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, id) }, id);",
     },
     {
       name: "leader whose disk hangs leads on",

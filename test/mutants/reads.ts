@@ -5,6 +5,33 @@ import { type Mutant, mutantsOf } from "./mutant.ts";
 const simulators = ["core", "node"] as const;
 
 export const READS_AND_TRANSFERS: readonly Mutant[] = [
+  ...mutantsOf({ file: "src/raft/core/freshness.ts", tests: ["test/unit/raft/core/freshness.test.ts"], simulators }, [
+    {
+      name: "follower calls itself fresher than its leader",
+      rule: "P9",
+      find: "return isKnown ? leftAt - sinceQuorumMs :",
+      replace: "return isKnown ? leftAt :",
+    },
+    {
+      name: "heartbeat's way is left out of a follower's staleness",
+      rule: "P9",
+      find: "return isKnown ? leftAt - sinceQuorumMs :",
+      replace: "return isKnown ? state.now - sinceQuorumMs :",
+    },
+    {
+      name: "stamp of another process is believed",
+      rule: "P9",
+      find: "return at < 0 || at > state.now ? Number.NEGATIVE_INFINITY : at;",
+      replace: "return at;",
+    },
+    {
+      name: "answer's arrival confirms a leader",
+      rule: "P9",
+      find: "state.progress.get(from)?.answered({ stamp: sentAt, heardAt: state.now }, timeOf(state, echo));",
+      replace: "state.progress.get(from)?.answered({ stamp: sentAt, heardAt: state.now }, state.now);",
+    },
+  ]),
+
   ...mutantsOf({ file: "src/raft/core/read-index.ts", tests: ["test/unit/raft/core/read-index.test.ts"], simulators }, [
     {
       name: "read before a commit in the term",

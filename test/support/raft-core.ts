@@ -57,8 +57,14 @@ export interface Condition {
 
 /** As of a leader that this member has not answered yet. */
 export const HEARTBEAT = {
-  ...{ type: "heartbeat", commit: 0, leaderCommit: 0, sinceQuorumMs: 0, readRound: 0 },
-  ...{ sentAt: 1, echo: 0, echoHeldMs: 0 },
+  type: "heartbeat",
+  commit: 0,
+  leaderCommit: 0,
+  sinceQuorumMs: 0,
+  readRound: 0,
+  sentAt: 1,
+  echo: 0,
+  echoHeldMs: 0,
 } as const;
 
 /** As of a member that was sent no heartbeat that it could name. */

@@ -20,6 +20,7 @@ import {
   type RaftState,
   redrawElectionDeadline,
   send,
+  turnAfter,
 } from "./state.ts";
 
 type VoteRequest = Extract<RaftMessage, { type: "vote" | "preVote" }>;
@@ -99,11 +100,9 @@ export function onPeerGone(state: RaftState, peer: NodeId): void {
   noteLoss(state, "closed");
   state.leader = null;
   state.leaderGoneUntil = state.now + state.options.electionMsMax;
-  const rank = votersOf(state.membership)
-    .filter((id) => id !== peer)
-    .indexOf(state.self);
-  if (rank === 0) return onElectionTimeout(state);
-  state.electionDeadline = state.now + rank * (state.options.heartbeatMs / 2);
+  const turn = turnAfter(state, peer);
+  if (turn === 0) return onElectionTimeout(state);
+  state.electionDeadline = state.now + turn * (state.options.heartbeatMs / 2);
 }
 
 /** The leader asks us to take over: the term is its own, and nothing may have been appended since (R57). */

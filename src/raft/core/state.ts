@@ -193,7 +193,29 @@ export function emptyOutbox(): Outbox {
   };
 }
 
-/** Redrawn at each role change and each sign of a leader, so that two members do not stay in step (§3.4, R25). */
+/**
+ * A leader was heard. Should it fall silent, the members stand in turn, a heartbeat apart: the first of them as soon as the
+ * others, too, have heard nothing for the shortest timeout, and the next one only if that election came to nothing. Drawing
+ * lots in place of turns would keep a region of three without a leader for a third of the spread longer.
+ */
+export function awaitLeader(state: RaftState): void {
+  const { heartbeatMs, electionMsMin, electionMsMax } = state.options;
+  // The others heard it up to a tick later than this member did, and would still refuse to vote.
+  const turn = turnAfter(state, state.leader) + 0.5 + 0.25 * state.random.next();
+  state.electionDeadline = state.now + Math.min(electionMsMin + turn * heartbeatMs, electionMsMax);
+}
+
+/** This member's place among the voters that could follow a leader: 0 is first. */
+export function turnAfter(state: RaftState, leader: NodeId | null): number {
+  let turn = 0;
+  for (const id of votersOf(state.membership)) {
+    if (id === state.self) break;
+    if (id !== leader) turn++;
+  }
+  return turn;
+}
+
+/** Redrawn at each role change and each campaign, so that two members do not stay in step (§3.4, R25). */
 export function redrawElectionDeadline(state: RaftState): void {
   const { electionMsMin, electionMsMax } = state.options;
   state.electionDeadline = state.now + electionMsMin + state.random.next() * (electionMsMax - electionMsMin);

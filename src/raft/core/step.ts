@@ -29,7 +29,7 @@ import {
   stepDownIfPowerless,
 } from "./replication.ts";
 import { onSnapshotInstalled, onSnapshotSent } from "./snapshot.ts";
-import { becomeFollower, emptyOutbox, type LeaderLoss, type RaftState, redrawElectionDeadline, send } from "./state.ts";
+import { awaitLeader, becomeFollower, emptyOutbox, type LeaderLoss, type RaftState, send } from "./state.ts";
 import { transferLeadership } from "./transfer.ts";
 
 export type RaftEvent = { readonly now: number } & (
@@ -201,7 +201,7 @@ function followLeader(state: RaftState, leader: NodeId): void {
   state.leader = leader;
   state.leaderHeardAt = state.now;
   state.leaderGoneUntil = Number.NEGATIVE_INFINITY;
-  redrawElectionDeadline(state);
+  awaitLeader(state);
 }
 
 /** Takes what is to be done; the next call gives only what came since. */

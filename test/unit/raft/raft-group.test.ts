@@ -583,6 +583,20 @@ describe("raft/raft-group: strangers and status", () => {
     assert.ok(follower!.group.status().stalenessMs <= 100);
   });
 
+  it("P9: a heartbeat's way is part of a follower's staleness", async () => {
+    const cluster = await RaftCluster.start(3);
+    const leader = await cluster.untilLed();
+    await cluster.clock.advance(500);
+    cluster.network.delayMs = 200;
+    await cluster.clock.advance(2_000);
+    const written = await cluster.settled(propose(leader, "a"));
+    const [follower] = cluster.followers;
+    await cluster.clock.advance(150);
+    const { appliedIndex, stalenessMs } = follower!.group.status();
+    assert.ok(appliedIndex < written.index, "or there would be nothing to be stale about");
+    assert.ok(stalenessMs >= 150, `${stalenessMs}`);
+  });
+
   it("P9: a follower cut off together with its leader does not call its state fresh", async () => {
     const cluster = await RaftCluster.start(5);
     const leader = await cluster.untilLed();

@@ -4,6 +4,7 @@ import type { NodeId } from "../../../../src/types/ids.ts";
 import { NO_MEMBERS } from "../../../../src/types/membership.ts";
 import {
   Bench,
+  CORE_OPTIONS,
   type Condition,
   HEARTBEAT,
   heartbeatAnswer,
@@ -418,17 +419,61 @@ describe("raft/core/election: stickiness (§4.2.3)", () => {
     it(`answers a stale ${type} with its own term (R21)`, () => {
       const bench = new Bench({ term: 7 });
       const fields = {
+        ...HEARTBEAT,
         prevIndex: 0,
         prevTerm: 0,
-        commit: 0,
         entries: [],
-        ...HEARTBEAT,
         lastIndex: 0,
       };
       const response = theOne(bench.receive(n2, { ...fields, type }, 3), "appendResponse", n2);
       assert.deepEqual([response.accepted, response.term], [false, 7]);
     });
   }
+});
+
+describe("raft/core/election: turns (R25)", () => {
+  const { electionMsMin, electionMsMax, heartbeatMs } = CORE_OPTIONS;
+
+  /** How long after a sign of `leader` each of these stands. */
+  const standing = (ids: readonly NodeId[], leader: NodeId, membership = votersUpTo(ids.length + 1)) =>
+    ids.map((self) => {
+      const bench = new Bench({ self, membership });
+      bench.heartbeat(leader, {}, 1);
+      return bench.state.electionDeadline - bench.now;
+    });
+
+  it("let one member stand as soon as no other would refuse it, and the next a heartbeat later", () => {
+    const [first, second] = standing([n1, n3], n2) as [number, number];
+    assert.ok(first > electionMsMin + heartbeatMs / 2 - 1 && first < electionMsMin + heartbeatMs, `${first}`);
+    assert.ok(second - first > heartbeatMs / 2 && second - first < 1.5 * heartbeatMs, `${second - first}`);
+  });
+
+  it("are those of the others, whoever leads", () => {
+    for (const [leader, ...heirs] of [
+      [n1, n2, n3],
+      [n2, n1, n3],
+      [n3, n1, n2],
+    ] as const) {
+      const [first, second] = standing(heirs, leader) as [number, number];
+      assert.ok(first < second);
+    }
+  });
+
+  it("never go beyond the longest timeout", () => {
+    const [leader, ...heirs] = members(1, 30).map(({ id }) => id) as [NodeId, ...NodeId[]];
+    for (const waitMs of standing(heirs, leader)) assert.ok(waitMs <= electionMsMax, `${waitMs}`);
+  });
+
+  it("are over once they came to nothing: who stood in vain waits for a random time", () => {
+    const waits = [1, 2, 3, 4].map((seed) => {
+      const bench = new Bench({ seed });
+      bench.heartbeat(n2, {}, 1);
+      bench.tick(electionMsMax);
+      assert.equal(bench.state.role, "pre-candidate");
+      return bench.state.electionDeadline - bench.now;
+    });
+    assert.ok(Math.max(...waits) - Math.min(...waits) > heartbeatMs, `${waits}`);
+  });
 });
 
 describe("raft/core/election: check-quorum (§6.2)", () => {
