@@ -183,6 +183,11 @@ export class NodeProcess {
     return this.#current().lines;
   }
 
+  /** Of its process, since it was started last. */
+  get pid(): number {
+    return this.#current().child.pid!;
+  }
+
   /** The last of what it printed since it was started last. */
   get output(): string {
     return this.#current().output.join("\n");
@@ -234,9 +239,20 @@ export class NodeProcess {
 
   /** Runs `atoll <words>`, asking this node, and waits until it ends. */
   atoll(...words: string[]): Promise<CommandEnd> {
-    const args = [MAIN, ...words, "--json", "--url", this.http];
+    return this.#command([...words, "--url", this.http]);
+  }
+
+  /** Runs `atoll <words>` with the options of this node, asking nobody, and waits until it ends. */
+  atollHere(...words: string[]): Promise<CommandEnd> {
+    return this.#command(words);
+  }
+
+  #command(words: readonly string[]): Promise<CommandEnd> {
+    const args = [MAIN, ...words, "--json"];
+    const { name, dataDir, env: options } = this.#place;
+    const env = { ...process.env, ...options, ATOLL_NAME: name, ATOLL_DATA_DIR: dataDir };
     return new Promise((resolve) => {
-      execFile(process.execPath, args, { timeout: TIMEOUT_MS }, (error, stdout, stderr) => {
+      execFile(process.execPath, args, { env, timeout: TIMEOUT_MS }, (error, stdout, stderr) => {
         const exitCode = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
         resolve({ exitCode, answer: stdout === "" ? undefined : JSON.parse(stdout), said: stderr });
       });
