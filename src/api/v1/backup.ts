@@ -2,6 +2,7 @@
 
 import type { Readable } from "node:stream";
 import { Type } from "typebox";
+import { noteChange } from "../audit.ts";
 import type { Face } from "../modules.ts";
 import { ERROR_RESPONSES } from "../schemas.ts";
 
@@ -24,9 +25,11 @@ export const backupRoute: Face = async (app, { registry, backups }) => {
     querystring: Type.Object({}, { additionalProperties: false }),
     response: { 200: BackupFile, ...ERROR_RESPONSES },
   };
-  app.get("/v1/cluster/backup", { schema }, async (_request, reply) => {
+  app.get("/v1/cluster/backup", { schema }, async (request, reply) => {
     await registry.read("linearizable");
     const { revision, content } = await backups.open();
+    // It changes nothing, and takes a copy of everything out of the region.
+    noteChange(request, `backup at revision ${revision}`);
     return reply
       .type("application/octet-stream")
       .header("cache-control", "no-store")

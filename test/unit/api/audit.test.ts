@@ -55,6 +55,16 @@ describe("the audit trail", () => {
     ]);
   });
 
+  it("has who took a backup: a copy of everything left the region", async () => {
+    const { send, told } = await audited([aToken("ops", "operator"), aToken("fleet", "agent")]);
+    await send({ url: "/v1/cluster/backup", headers: bearer("ops") });
+    await send({ url: "/v1/cluster/backup", headers: bearer("fleet") });
+    assert.deepEqual(told(), [
+      ["change", "ops", "/v1/cluster/backup", 200, "backup at revision 41"],
+      ["refusal", "fleet", "/v1/cluster/backup", 403, "ROLE_MISSING"],
+    ]);
+  });
+
   it("P11: has who was refused, and why, without what was sent", async () => {
     const { send, app, told, trail } = await audited([aToken("fleet", "agent")]);
     await send({ method: "POST", url: "/admin/drain?token=s3cret", headers: bearer("fleet") });
