@@ -115,9 +115,7 @@ const abroad = scenario({
     const federation = session.keep(await peer.start({ nodes: 1, httpBase, dataDir, clock, signal }));
     const there = { name: `${ABROAD}-1`, url: `http://127.0.0.1:${httpBase + PORTS_PER_REGION}`, pid: null };
     await fill(session, HOME, federation, AGENTS_FEW, registration);
-    await fill(session, ABROAD, { nodes: [{ ...federation.nodes[0]!, ...there }] }, AGENTS_FEW, (i) =>
-      registration(AGENTS_FEW + i),
-    );
+    await fill(session, ABROAD, { nodes: [there] }, AGENTS_FEW, (i) => registration(AGENTS_FEW + i));
     await federation.untilReady(SETTLE_TIMEOUT_MS, signal);
     const ratio = await compare(
       session,

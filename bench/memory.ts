@@ -12,6 +12,8 @@ import { median } from "./pairs.ts";
 const AGENTS = 100_000;
 const AGENTS_FEW = 1_000;
 const CAPABILITIES = 3;
+/** More than the log and the feed of changes keep: both are as large before as they are after. */
+const CHANGES = 25_000;
 const IDLE_AGENTS = 1_000;
 const IDLE_SECONDS = 20;
 const SETTLE_MS = 5_000;
@@ -19,7 +21,7 @@ const INSPECTOR_PORT_OFFSET = 900;
 
 const memory = scenario({
   name: "memory",
-  what: "what 99,000 more agents of three capabilities add to a node of 1,000, after garbage was collected",
+  what: "what 99,000 more agents of three capabilities add to a node of 1,000 that was at work, after garbage was collected",
   targets: {
     heap: {
       figure: "memory per agent at 100,000 agents, heap and buffers",
@@ -34,6 +36,9 @@ const memory = scenario({
     const port = session.options.httpBase + INSPECTOR_PORT_OFFSET;
     const atoll = await startAtoll(session, 1, inspectable(port));
     await fill(session, "atoll", atoll, AGENTS_FEW, (i) => registrationOf(i, CAPABILITIES));
+    await fill(session, "atoll", atoll, CHANGES, (i) =>
+      registrationOf(i % AGENTS_FEW, CAPABILITIES, 1 + Math.floor(i / AGENTS_FEW)),
+    );
     const few = await memoryAfterCollection(port);
     await fill(session, "atoll", atoll, AGENTS - AGENTS_FEW, (i) => registrationOf(AGENTS_FEW + i, CAPABILITIES));
     await sleep(session.context.clock, SETTLE_MS, session.context.signal);

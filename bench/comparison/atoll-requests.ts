@@ -6,6 +6,7 @@ import { agentId, capabilityOf, paddingFor } from "../peers/sample-agents.ts";
 const JSON_HEADERS = { "content-type": "application/json" };
 /** Longer than any run: nothing ends by time. */
 const LEASE_MS = 86_400_000;
+const PORT_FIRST = 10_000;
 
 /** A registration whose body has `RECORD_BYTES`. */
 export function registration(i: number): HttpRequest {
@@ -13,10 +14,14 @@ export function registration(i: number): HttpRequest {
   return put(i, { ...body, description: paddingFor({ ...body, description: "" }) });
 }
 
-/** A registration of `count` capabilities, of which other agents share the first, and nothing else. */
-export function registrationOf(i: number, count: number): HttpRequest {
+/**
+ * A registration of `count` capabilities, all of which nine other agents have too, and nothing else.
+ *
+ * @param change - another number moves the agent to another port
+ */
+export function registrationOf(i: number, count: number, change = 0): HttpRequest {
   const others = Array.from({ length: count - 1 }, (_, j) => capability(`${capabilityOf(i)}-${j}`));
-  return put(i, bodyOf(i, [capability(capabilityOf(i)), ...others]));
+  return put(i, bodyOf(i, [capability(capabilityOf(i)), ...others], change));
 }
 
 export function renewal(i: number): HttpRequest {
@@ -33,8 +38,8 @@ export function lookupEverywhere(i: number): HttpRequest {
   return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}` };
 }
 
-function bodyOf(i: number, capabilities: readonly object[]): object {
-  return { endpoint: `http://${agentId(i)}:8080`, capabilities, leaseMs: LEASE_MS };
+function bodyOf(i: number, capabilities: readonly object[], change = 0): object {
+  return { endpoint: `http://${agentId(i)}:${PORT_FIRST + change}`, capabilities, leaseMs: LEASE_MS };
 }
 
 function capability(name: string): object {

@@ -1,5 +1,6 @@
 /** What several scenarios need: peers that were asked for, filled registries, and figures that may not be had. */
 
+import { sleep } from "../../src/util/clock.ts";
 import { HttpClient, type HttpRequest, isAcknowledged } from "../load/http-client.ts";
 import { atollPeer } from "../peers/atoll.ts";
 import { startBareFastify } from "../peers/bare-fastify.ts";
@@ -7,12 +8,14 @@ import { type Peer, type PeerCluster, PeerUnavailable } from "../peers/peer.ts";
 import type { ServerNode } from "../peers/server-node.ts";
 import type { Measured } from "../targets.ts";
 import type { NotMeasured } from "./scenario.ts";
-import type { Session } from "./session.ts";
+import type { Party, Session } from "./session.ts";
 
 /** No lease ends during a run: in the registry of MCP Mesh and, by the same name, in Atoll. */
 export const NO_TIMEOUT = { DEFAULT_TIMEOUT_THRESHOLD: "86400" };
 const FILL_CLIENTS = 32;
 const ANSWER_TIMEOUT_MS = 30_000;
+const ATTEMPTS = 5;
+const RETRY_MS = 200;
 
 /** Starts a peer that was asked for with `--peer`. @throws PeerUnavailable */
 export async function startPeer(session: Session, peer: Peer, nodes: number): Promise<PeerCluster> {
@@ -25,16 +28,41 @@ export function startAtoll(session: Session, nodes: number, environment: Readonl
   return session.start(atollPeer({ environment, hasStallableDisks: false }), nodes);
 }
 
-/** Sends `count` requests to a registry, each of which must be acknowledged. */
+/**
+ * Sends `count` requests to the nodes of a registry, in turns, each until it is acknowledged.
+ *
+ * @throws Error with the last answer when one is not after five attempts; the signal's reason
+ */
 export async function fill(
   session: Session,
   subject: string,
-  { nodes }: Pick<PeerCluster, "nodes">,
+  { nodes }: { readonly nodes: readonly Party[] },
   count: number,
   next: (i: number) => HttpRequest,
 ): Promise<void> {
-  session.context.note(`${subject}: ${count} agents ...`);
-  await session.prepare({ subject, phase: "fill", parties: nodes, clients: FILL_CLIENTS, until: { count }, next });
+  const { clock, signal, note } = session.context;
+  note(`${subject}: ${count} requests to fill it ...`);
+  const http = new HttpClient({ connectionsMax: FILL_CLIENTS, timeoutMs: ANSWER_TIMEOUT_MS });
+  let issued = 0;
+  const send = async (i: number, attempt = 1): Promise<void> => {
+    const answer = await http.send(nodes[i % nodes.length]?.url ?? "", next(i));
+    if (isAcknowledged(answer)) return;
+    if (attempt === ATTEMPTS)
+      throw new Error(`${subject} was not filled: ${answer.failure ?? answer.status} ${answer.body}`);
+    await sleep(clock, attempt * RETRY_MS, signal);
+    await send(i, attempt + 1);
+  };
+  const client = async () => {
+    while (issued < count) {
+      signal.throwIfAborted();
+      await send(issued++);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: FILL_CLIENTS }, client));
+  } finally {
+    await http.close();
+  }
 }
 
 /** Fastify alone, answering what `url` answers to the request. */
