@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { hashToken } from "../../src/security/token.ts";
+import { findMeshctl, Meshctl } from "../support/meshctl.ts";
 import { type NodeProcess, ProcessGroup } from "../support/node-process.ts";
 
 const ADMIN = "the-token-of-the-configuration-0123456789";
@@ -12,6 +13,9 @@ const OLD_KEY = "the-key-that-is-replaced-0123456789";
 const NEW_KEY = "the-key-that-replaces-it-9876543210";
 const WRONG_KEY = "the-key-of-somebody-else-0123456789";
 const AGENT = { endpoint: "http://agent:8080", capabilities: ["greet"], leaseMs: 600_000 };
+
+const found = await findMeshctl();
+const skip = "missing" in found ? found.missing : false;
 
 interface Made {
   readonly id: string;
@@ -106,6 +110,14 @@ describe("a region with tokens and a shared key", () => {
     assert.deepEqual([entries[0]?.caller, entries[0]?.path], ["auth-token", `/v1/tokens/${id}`]);
     assert.equal((await a.atoll("nodes")).exitCode, 1);
     secrets.push(token);
+  });
+
+  it("serves the real meshctl, whose token is in the address it was given", { skip }, async () => {
+    const [a] = nodes as [NodeProcess];
+    const meshctl = new Meshctl("program" in found ? found.program : "", a.dataDir);
+    assert.equal(await put(a, "greeter", ADMIN), 201);
+    assert.match(await meshctl.run(a.http.replace("//", `//any:${ADMIN}@`), "list"), /greeter/);
+    assert.doesNotMatch(await meshctl.run(a.http, "list"), /greeter/);
   });
 
   const secrets = [ADMIN, OLD_KEY, WRONG_KEY];

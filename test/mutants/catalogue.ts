@@ -9,6 +9,7 @@ import type { Mutant } from "./mutant.ts";
 import { READS_AND_TRANSFERS } from "./reads.ts";
 import { REPLICATION } from "./replication.ts";
 import { RESOLUTION } from "./resolution.ts";
+import { SECURITY } from "./security.ts";
 import { SNAPSHOTS } from "./snapshots.ts";
 import { STORAGE } from "./storage.ts";
 
@@ -23,6 +24,7 @@ export const AREAS: ReadonlyMap<string, readonly Mutant[]> = new Map([
   ["leases", LEASES],
   ["resolution", RESOLUTION],
   ["federation", FEDERATION],
+  ["security", SECURITY],
 ]);
 
 export const CATALOGUE: readonly Mutant[] = [...AREAS.values()].flat();

@@ -107,6 +107,7 @@ describe("hello", () => {
       const following = steps[i + 1] ?? step;
       assert.ok(agree(step, step) && agree(step, following) && agree(following, step), `${step} and ${following}`);
     }
+    assert.ok(agree("changed", "before"), "the dialer proves the key that the responder has shown to know");
     assert.equal(agree("before", "after"), false);
     assert.equal(agree("after", "before"), false);
   });

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { encodeCommand } from "../../../src/registry/commands.ts";
 import { RegistryError } from "../../../src/registry/errors.ts";
+import { RegistryStateMachine } from "../../../src/registry/registry-state-machine.ts";
 import type { ChangeGuard } from "../../../src/types/token.ts";
-import { agentId, aRecord, TestRegion } from "./fixtures.ts";
+import { agentId, aRecord, HOME, TestRegion } from "./fixtures.ts";
 
 const ID = agentId(1);
 const entity = (name: string): ChangeGuard => ({
@@ -54,6 +56,27 @@ describe("an agent that an entity registered", () => {
     const { service } = new TestRegion(1).nodes[0]!;
     await service.register(ID, aRecord(), entity("corp"));
     assert.equal(await codeOf(service.deregister(ID, "purge", OPERATOR)), "done");
+  });
+
+  it("is told apart by the log alone when two claims are on their way to it", () => {
+    const machine = new RegistryStateMachine(HOME);
+    const claim = (entity: string, index: number) => {
+      const guard = { namespaces: null, entity, overrides: false };
+      const command = {
+        kind: "register",
+        id: ID,
+        record: aRecord(),
+        atMs: 1,
+        agentsMax: 10,
+        eventsMax: 10,
+        guard,
+      } as const;
+      return machine.apply(encodeCommand(command), index).result;
+    };
+    assert.deepEqual(claim("corp", 1), { change: "created", incarnation: 1, registeredAtMs: 1 });
+    assert.deepEqual(claim("other", 2), { refused: "entity", entity: "corp" });
+    const end = { kind: "deregister", id: ID, mode: "purge", incarnation: null, atMs: 1, eventsMax: 10 } as const;
+    assert.deepEqual(machine.apply(encodeCommand(end), 3).result, { refused: "entity", entity: "corp" });
   });
 
   it("is told apart by the log when two claim it at once through different nodes", async () => {
