@@ -1,17 +1,22 @@
 /** The documents name what the code has. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { describe, it } from "node:test";
 import { createTestApp } from "../support/api-app.ts";
+import { anchorsOf, linksOf } from "../support/document.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
+
+/** Codes of the operating system, which nobody is told. */
+const NOT_OURS = ["EEXIST"];
 
 /** Codes where they are declared or given: `code: "A"`, `code: "A" | "B"`. */
 function codesIn(source: string): string[] {
   const places = source.match(/\bcode: "[A-Z][A-Z_]+"(\s*\| "[A-Z][A-Z_]+")*/g) ?? [];
-  return places.flatMap((place) => place.match(/[A-Z][A-Z_]+/g) ?? []);
+  const codes = places.flatMap((place) => place.match(/[A-Z][A-Z_]+/g) ?? []);
+  return codes.filter((code) => !NOT_OURS.includes(code));
 }
 
 /** The first block of a language after a place in a document. */
@@ -31,6 +36,85 @@ describe("docs/http-api.md", () => {
     assert.deepEqual([answer.statusCode, answer.json()], [202, JSON.parse(example)]);
   });
 });
+
+describe("every route of the server", () => {
+  /** Parameters are called as the reader likes: `{id}`, `{name}`, `ID`. */
+  const shapeOf = (path: string) => path.replace(/\{[^}]*\}/g, "{}");
+
+  it("is in docs/http-api.md", async () => {
+    const { send } = await createTestApp();
+    const { paths } = (await send({ method: "GET", url: "/openapi.json" })).json<{
+      paths: Record<string, Record<string, unknown>>;
+    }>();
+    const page = readFileSync(join(ROOT, "docs/http-api.md"), "utf8");
+    const named = routesIn(page).map(([method, path]) => `${method} ${shapeOf(path)}`);
+    const routes = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    assert.ok(routes.length > 50, `only ${routes.length} routes`);
+    const isNamed = (route: string) =>
+      route.endsWith("{*}")
+        ? named.some((each) => each.startsWith(route.slice(0, -"{*}".length)))
+        : named.includes(shapeOf(route));
+    assert.deepEqual(
+      routes.filter((route) => !isNamed(route)),
+      [],
+    );
+  });
+});
+
+/** `GET /a`, `/b` and `POST`, `DELETE /c` are four of them: methods go on to the next path, paths with the last methods. */
+function routesIn(page: string): [string, string][] {
+  return page.split("\n").flatMap((line) => {
+    const found: [string, string][] = [];
+    let methods: string[] = [];
+    let isNew = true;
+    for (const [, code] of line.matchAll(/`([^`]+)`/g)) {
+      const [, words = "", path] = /^((?:[A-Z]+ ?)*)(\/[^\s?[]*)?/.exec(code!) ?? [];
+      const verbs = words.match(/\b(GET|HEAD|PUT|POST|PATCH|DELETE)\b/g) ?? [];
+      if (verbs.length > 0) {
+        methods = isNew ? verbs : [...methods, ...verbs];
+        isNew = false;
+      }
+      if (path === undefined) continue;
+      found.push(...methods.map((method): [string, string] => [method, path]));
+      isNew = true;
+    }
+    return found;
+  });
+}
+
+describe("links", () => {
+  const pages = [
+    ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"],
+    ...["docs", "deploy", "bench", "examples"].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".md") && !file.includes("node_modules"))
+        .map((file) => join(folder, file)),
+    ),
+  ].filter((page) => existsSync(join(ROOT, page)));
+
+  it("between documents lead to a file that is there, and to a heading that it has", () => {
+    assert.ok(pages.length > 30);
+    const broken = pages.flatMap((page) =>
+      linksOf(join(ROOT, page)).flatMap(({ target, line }) => {
+        const problem = problemOf(page, target);
+        return problem === undefined ? [] : [`${page}:${line} ${target}: ${problem}`];
+      }),
+    );
+    assert.deepEqual(broken, []);
+  });
+});
+
+function problemOf(page: string, target: string): string | undefined {
+  if (/^[a-z]+:/.test(target)) return undefined;
+  const [path = "", anchor] = target.split("#");
+  const file = path === "" ? join(ROOT, page) : resolve(ROOT, dirname(page), path);
+  if (relative(ROOT, file).startsWith("..")) return "is outside of the repository";
+  if (!existsSync(file)) return "there is no such file";
+  if (anchor === undefined || !file.endsWith(".md")) return undefined;
+  return anchorsOf(file).has(anchor) ? undefined : "there is no such heading";
+}
 
 describe("docs/errors.md", () => {
   it("lists every code in the source", () => {

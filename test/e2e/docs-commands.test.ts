@@ -1,0 +1,50 @@
+/** Every command of README.md and docs/operations.md, run as it stands there against real nodes. */
+
+import { describe, it } from "node:test";
+import { type PageOptions, PageRun } from "../support/document-commands.ts";
+import { needs } from "../support/programs.ts";
+
+const PAGES: readonly PageOptions[] = [
+  {
+    page: "README.md",
+    // Where `npm start` below has its first node.
+    env: { ATOLL_URL: "http://localhost:23800" },
+    instead: [
+      {
+        firstLine: "npm start     # installs what it needs, starts two regions of three nodes, says what to try next",
+        run: "npm start -- --http-base 8000 > dev.log 2>&1 &\nuntil curl -fs localhost:8102/ready; do sleep 0.2; done",
+        because: "a federation runs until it is told to stop; npm test runs this very test",
+      },
+    ],
+  },
+  {
+    page: "docs/operations.md",
+    instead: [
+      {
+        firstLine: "npm pack && npm install --global ./atoll-0.1.0.tgz",
+        run: "",
+        because: "nothing is installed for all of this machine; test/integration/package.test.ts packs and runs it",
+      },
+    ],
+  },
+];
+
+/** What a reader needs beside Node, and the Debian packages that have it. */
+const PROGRAMS = [
+  ["bash", "bash"],
+  ["curl", "curl"],
+  ["jq", "jq"],
+  ["openssl", "openssl"],
+  ["promtool", "prometheus"],
+] as const;
+const skip = PROGRAMS.map(([name, debianPackage]) => needs(name, debianPackage).skip).find(Boolean) ?? false;
+
+describe("the commands of the documents", () => {
+  for (const options of PAGES) {
+    it(`do what ${options.page} says`, { skip }, async (t) => {
+      const page = new PageRun(options);
+      t.after(() => page.destroy());
+      await page.run();
+    });
+  }
+});
