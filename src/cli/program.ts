@@ -136,8 +136,7 @@ function addBackups(program: Command, output: Output): void {
     .option("--json", "print JSON", false)
     .action(async (file, options) => (await import("./commands/verify.ts")).verify(file, options, output));
 
-  // What it says of the node has names of its own, beside the node's options.
-  nodeCommand(program, "restore")
+  addProof(nodeCommand(program, "restore"))
     .argument("<file>", "what atoll backup wrote")
     .description("found a new region with the records of a backup, in the empty data folder of a node that is stopped")
     .option("--as-new-region", "do it, instead of showing what would be done", false)
@@ -299,16 +298,21 @@ function lifetime(text: string): number {
 
 /** A command that asks a running node. */
 function addClientCommand(parent: Command, usage: string, description: string): Command {
-  return parent
+  const command = parent
     .command(usage)
     .description(description)
-    .addOption(new Option("--url <url>", "the node to ask").env("ATOLL_URL").default(URL_DEFAULT))
+    .addOption(new Option("--url <url>", "the node to ask").env("ATOLL_URL").default(URL_DEFAULT));
+  return addProof(command).option("--json", "print JSON", false);
+}
+
+/** What a command proves itself with to a node. */
+function addProof(command: Command): Command {
+  return command
     .addOption(new Option("--token <token>", "what to prove yourself with, where nodes ask for it").env("ATOLL_TOKEN"))
     .addOption(new Option("--token-file <file>", "a file that holds it").env("ATOLL_TOKEN_FILE"))
     .addOption(new Option("--ca <file>", "with https: whom to trust, in place of the system's").env("ATOLL_CA"))
     .addOption(new Option("--cert <file>", "with https: a certificate to prove yourself with").env("ATOLL_CERT"))
-    .addOption(new Option("--key <file>", "with https: its key").env("ATOLL_KEY"))
-    .option("--json", "print JSON", false);
+    .addOption(new Option("--key <file>", "with https: its key").env("ATOLL_KEY"));
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {

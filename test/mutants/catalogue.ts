@@ -1,5 +1,6 @@
 /** All mutants, by area. */
 
+import { BACKUPS } from "./backups.ts";
 import { DRIVER } from "./driver.ts";
 import { ELECTIONS } from "./elections.ts";
 import { FEDERATION } from "./federation.ts";
@@ -21,6 +22,7 @@ export const AREAS: ReadonlyMap<string, readonly Mutant[]> = new Map([
   ["membership", MEMBERSHIP],
   ["driver", DRIVER],
   ["storage", STORAGE],
+  ["backups", BACKUPS],
   ["leases", LEASES],
   ["resolution", RESOLUTION],
   ["federation", FEDERATION],

@@ -4,30 +4,30 @@ import type { LoadedConfig } from "../../config/load.ts";
 import { type RestoredRegion, restoreRegion } from "../../node/restore.ts";
 import type { BackupHeader } from "../../types/backup.ts";
 import { createLogger } from "../../util/logger.ts";
-import { ApiClient } from "../api-client.ts";
 import { keysOf } from "../backup-keys.ts";
 import { CommandError } from "../errors.ts";
 import { type Output, printJson } from "../output.ts";
 import { describeBackup, showBar } from "./backup-progress.ts";
+import { type ClientOptions, connect } from "./client-options.ts";
 
-export interface RestoreFlags {
+export interface RestoreFlags extends Omit<ClientOptions, "url"> {
   readonly asNewRegion: boolean;
   readonly rename: boolean;
   readonly unsealed: boolean;
   /** A node of the federation. */
   readonly url?: string;
-  readonly json: boolean;
 }
 
 /** @throws CommandError NOT_CONFIRMED, REGION_ALIVE; see `restoreRegion` for the rest */
 export async function restore(
   file: string,
   { config }: LoadedConfig,
-  { asNewRegion, rename, unsealed, url, json }: RestoreFlags,
+  flags: RestoreFlags,
   output: Output,
 ): Promise<void> {
+  const { asNewRegion, rename, unsealed, url, json } = flags;
   const { dataDir, federation, region, name } = config.node;
-  if (url !== undefined) await refuseAlive(url, region);
+  if (url !== undefined) await refuseAlive({ ...flags, url }, region);
   let header: BackupHeader | undefined;
   const bar = showBar(output, `restoring ${file}`);
   try {
@@ -62,11 +62,11 @@ export async function restore(
 type Place = LoadedConfig["config"]["node"];
 
 /** An operator who can reach the federation need not guess. */
-async function refuseAlive(url: string, region: string): Promise<void> {
-  const known = (await new ApiClient(url).regions()).find((each) => each.region === region);
+async function refuseAlive(node: ClientOptions, region: string): Promise<void> {
+  const known = (await connect(node).regions()).find((each) => each.region === region);
   if (known === undefined || known.link === "away") return;
   const message =
-    `a region named ${region} lives: ${url} has a link to it. Nothing is restored over a live region. Found the new one under ` +
+    `a region named ${region} lives: ${node.url} has a link to it. Nothing is restored over a live region. Found the new one under ` +
     "another name (--region NAME --rename), or stop and retire that one first";
   throw new CommandError("REGION_ALIVE", message);
 }

@@ -135,10 +135,12 @@ describe("atoll restore", () => {
       const file = join(folder, "r.backup");
       await writeFile(file, await backupOf());
       let link = "connected";
-      const url = await serve((_request, response) => {
+      const url = await serve((request, response) => {
+        assert.equal(request.headers.authorization, "Bearer atoll_x");
         response.end(JSON.stringify({ regions: [{ region: "r", link }] }));
       });
-      const words = ["restore", file, ...place(folder), "--region", "r", "--as-new-region", "--url", url];
+      const asking = ["--url", url, "--token", "atoll_x"];
+      const words = ["restore", file, ...place(folder), "--region", "r", "--as-new-region", ...asking];
       assert.match((await atoll(...words)).noted, /^REGION_ALIVE: a region named r lives/);
       link = "away";
       assert.equal((await atoll(...words)).code, 0);
