@@ -37,8 +37,8 @@ export const RESOLUTION: readonly Mutant[] = [
     {
       name: "time hands nobody back",
       rule: "A6",
-      find: "if (isSame && !told.isHeldBack) return false;",
-      replace: "if (isSame) return false;",
+      find: "return !isHeldBack && this.#parts.remote.changes() === remoteChanges",
+      replace: "return this.#parts.remote.changes() === remoteChanges",
     },
     {
       name: "a provider that returned takes over at once",
