@@ -357,6 +357,7 @@ describe("sim leases", () => {
       const zombie = (await register(world, "first", 1)).agent.incarnation;
       const successor = (await register(world, "second", 2)).agent.incarnation;
       assert.notEqual(successor, zombie);
+      await world.time.run(100);
       for (const end = world.now + 1.5 * LEASE_MS; world.now < end; ) {
         assert.deepEqual(await onEach(world, zombie), ["LEASE_LOST", "LEASE_LOST", "LEASE_LOST"]);
         await world.time.run(500);

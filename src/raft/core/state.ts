@@ -71,6 +71,13 @@ export interface Outbox {
   leaderLosses: LeaderLoss[];
 }
 
+interface TurnAfter {
+  readonly term: number;
+  readonly leader: NodeId | null;
+  readonly membership: Membership | null;
+  readonly place: number;
+}
+
 export interface RaftState {
   readonly self: NodeId;
   readonly options: CoreOptions;
@@ -90,6 +97,8 @@ export interface RaftState {
 
   /** When this member stands for election unless it hears a leader first. */
   electionDeadline: number;
+  /** This member's place after that leader in that term; asked for with each sign of a leader. */
+  turn: TurnAfter;
   /** When a leader of the current term was last heard; stickiness is measured from here (R23). */
   leaderHeardAt: number;
   /** Until when a leader whose process is known to be gone justifies quick further attempts. */
@@ -161,6 +170,7 @@ export function createState(
     configurations,
     membership: configurations.current,
     electionDeadline: 0,
+    turn: { term: -1, leader: null, membership: null, place: 0 },
     leaderHeardAt: Number.NEGATIVE_INFINITY,
     leaderGoneUntil: Number.NEGATIVE_INFINITY,
     votes: new Map(),
@@ -205,14 +215,28 @@ export function awaitLeader(state: RaftState): void {
   state.electionDeadline = state.now + Math.min(electionMsMin + turn * heartbeatMs, electionMsMax);
 }
 
-/** This member's place among the voters that could follow a leader: 0 is first. */
+/**
+ * This member's place among the voters that could follow a leader: 0 is first. All members draw the same lots, and others in
+ * each term: with one order for ever two members that crash in turn could hand leadership to each other, and both forget
+ * what only the third has heard (F3).
+ */
 export function turnAfter(state: RaftState, leader: NodeId | null): number {
-  let turn = 0;
-  for (const id of votersOf(state.membership)) {
-    if (id === state.self) break;
-    if (id !== leader) turn++;
-  }
-  return turn;
+  const { self, term, membership, turn } = state;
+  const isKnown = turn.term === term && turn.leader === leader && turn.membership === membership;
+  if (isKnown) return turn.place;
+  const own = lotOf(self, term);
+  const isBefore = (id: NodeId) => id !== leader && id !== self && lotOf(id, term) < own;
+  const place = votersOf(membership).filter(isBefore).length;
+  state.turn = { term, leader, membership, place };
+  return place;
+}
+
+/** FNV-1a of the id, begun with the term, and mixed once more because ids differ in their last letters only. */
+function lotOf(id: NodeId, term: number): number {
+  let hash = 0x811c9dc5 ^ term;
+  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return (hash ^ (hash >>> 13)) >>> 0;
 }
 
 /** Redrawn at each role change and each campaign, so that two members do not stay in step (§3.4, R25). */

@@ -583,7 +583,7 @@ describe("raft/raft-group: strangers and status", () => {
     assert.ok(follower!.group.status().stalenessMs <= 100);
   });
 
-  it("P9: a heartbeat's way is part of a follower's staleness", async () => {
+  it("P9: the way of heartbeats and answers is part of staleness", async () => {
     const cluster = await RaftCluster.start(3);
     const leader = await cluster.untilLed();
     await cluster.clock.advance(500);
@@ -595,6 +595,10 @@ describe("raft/raft-group: strangers and status", () => {
     const { appliedIndex, stalenessMs } = follower!.group.status();
     assert.ok(appliedIndex < written.index, "or there would be nothing to be stale about");
     assert.ok(stalenessMs >= 150, `${stalenessMs}`);
+    assert.ok(
+      leader.group.status().stalenessMs >= 400,
+      "what a quorum answers has been on its way, and so has the answer",
+    );
   });
 
   it("P9: a follower cut off together with its leader does not call its state fresh", async () => {

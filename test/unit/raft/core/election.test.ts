@@ -435,15 +435,15 @@ describe("raft/core/election: turns (R25)", () => {
   const { electionMsMin, electionMsMax, heartbeatMs } = CORE_OPTIONS;
 
   /** How long after a sign of `leader` each of these stands. */
-  const standing = (ids: readonly NodeId[], leader: NodeId, membership = votersUpTo(ids.length + 1)) =>
+  const standing = (ids: readonly NodeId[], leader: NodeId, term = 1, membership = votersUpTo(ids.length + 1)) =>
     ids.map((self) => {
       const bench = new Bench({ self, membership });
-      bench.heartbeat(leader, {}, 1);
+      bench.heartbeat(leader, {}, term);
       return bench.state.electionDeadline - bench.now;
     });
 
   it("let one member stand as soon as no other would refuse it, and the next a heartbeat later", () => {
-    const [first, second] = standing([n1, n3], n2) as [number, number];
+    const [first, second] = standing([n1, n3], n2).sort((a, b) => a - b) as [number, number];
     assert.ok(first > electionMsMin + heartbeatMs / 2 - 1 && first < electionMsMin + heartbeatMs, `${first}`);
     assert.ok(second - first > heartbeatMs / 2 && second - first < 1.5 * heartbeatMs, `${second - first}`);
   });
@@ -454,9 +454,17 @@ describe("raft/core/election: turns (R25)", () => {
       [n2, n1, n3],
       [n3, n1, n2],
     ] as const) {
-      const [first, second] = standing(heirs, leader) as [number, number];
-      assert.ok(first < second);
+      const [one, other] = standing(heirs, leader) as [number, number];
+      assert.ok(Math.abs(one - other) > heartbeatMs / 2);
     }
+  });
+
+  it("are drawn anew in each term, so that no member is passed over for ever", () => {
+    const firsts = Array.from({ length: 40 }, (_, term) => {
+      const [one, other] = standing([n1, n3], n2, term + 1) as [number, number];
+      return one < other ? n1 : n3;
+    });
+    for (const id of [n1, n3]) assert.ok(firsts.filter((first) => first === id).length > 8, `${firsts}`);
   });
 
   it("never go beyond the longest timeout", () => {
@@ -614,15 +622,18 @@ describe("raft/core/election: a leader whose process is gone (P6)", () => {
     return bench;
   };
 
-  it("the first member stands at once, the others half a heartbeat apart, in order of id", () => {
-    const first = following(n1);
-    assert.equal(sent(first.peerGone(n3), "preVote").length, 4);
-    const waits = [n2, n4, n5].map((id) => {
+  it("the first in turn stands at once, the others half a heartbeat apart", () => {
+    const waits: number[] = [];
+    for (const id of [n1, n2, n4, n5]) {
       const bench = following(id);
-      assert.equal(bench.peerGone(n3).messages.length, 0);
-      return bench.state.electionDeadline - bench.now;
-    });
-    assert.deepEqual(waits, [25, 50, 75]);
+      const asked = sent(bench.peerGone(n3), "preVote").length;
+      if (asked > 0) assert.equal(asked, 4);
+      waits.push(asked > 0 ? 0 : bench.state.electionDeadline - bench.now);
+    }
+    assert.deepEqual(
+      waits.sort((a, b) => a - b),
+      [0, 25, 50, 75],
+    );
   });
 
   it("a wrong alarm changes no term: those who still hear the leader refuse", () => {
