@@ -4,7 +4,7 @@ import { localLookup, lookupEverywhere, registration } from "./comparison/atoll-
 import { fill, NO_TIMEOUT, orNotMeasured, startAtoll, startFloor, startPeer } from "./comparison/parts.ts";
 import { type Scenario, scenario } from "./comparison/scenario.ts";
 import type { Session } from "./comparison/session.ts";
-import { compare, type Side } from "./comparison/sides.ts";
+import { acknowledgedPerSecond, compare, type Side } from "./comparison/sides.ts";
 import type { HttpRequest } from "./load/http-client.ts";
 import { atollPeer } from "./peers/atoll.ts";
 import { MCP_MESH_REGISTRY } from "./peers/mcp-mesh-registry.ts";
@@ -89,7 +89,7 @@ const growth = scenario({
       session,
       { subject: `${AGENTS_MANY} agents`, parties: many.nodes, next: spread(AGENTS_MANY) },
       { subject: `${AGENTS_FEW} agents`, parties: few.nodes, next: spread(AGENTS_FEW) },
-      { phase: "lookup", of: ({ perSecond }) => 1 / perSecond },
+      { phase: "lookup", of: (turn) => 1 / acknowledgedPerSecond(turn) },
     );
     await session.stop(few, many);
     return { cost };
