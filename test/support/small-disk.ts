@@ -1,0 +1,51 @@
+/** A disk of a few megabytes for a node to lie on, which a test can fill: a file system in memory, mounted over its folder. */
+
+import { execFile } from "node:child_process";
+import { mkdir, rm, statfs, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const FILLER = "filler";
+
+export class SmallDisk {
+  readonly #folder: string;
+
+  /** Mounts it; the test is skipped where this process may not. Gone when the test ends: stop what writes there before. */
+  static async mount(t: TestContext, folder: string, sizeMiB: number): Promise<SmallDisk | null> {
+    await mkdir(folder, { recursive: true });
+    try {
+      await run("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m`, "tmpfs", folder]);
+    } catch (error) {
+      t.skip(`a file system of its own for the node needs the right to mount one: ${(error as Error).message.trim()}`);
+      return null;
+    }
+    t.after(() => run("umount", ["--lazy", folder]));
+    return new SmallDisk(folder);
+  }
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Takes all room but so much. */
+  async leave(bytes: number): Promise<void> {
+    await this.makeRoom();
+    const { bavail, bsize } = await statfs(this.#folder);
+    await run("fallocate", ["--length", `${Math.max(1, bavail * bsize - bytes)}`, join(this.#folder, FILLER)]);
+  }
+
+  /** Takes all room, whoever else writes meanwhile. */
+  async fill(): Promise<void> {
+    await this.makeRoom();
+    // It ends when there is no room, which is a failure to it.
+    await run("dd", ["if=/dev/zero", "bs=64k", `of=${join(this.#folder, FILLER)}`]).catch(() => {});
+  }
+
+  async makeRoom(): Promise<void> {
+    const filler = join(this.#folder, FILLER);
+    await truncate(filler).catch(() => {});
+    await rm(filler, { force: true });
+  }
+}
