@@ -142,6 +142,9 @@ async function describeApi(app: FastifyInstance, { view }: ServerOptions): Promi
         description: "A registry for AI agents that no single machine, and no single region, can take down.",
         version: view.node().version ?? "0",
       },
+      // Both: where nobody is asked for a token, none is needed.
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      security: [{ token: [] }, {}],
       tags: [
         { name: "agents", description: "Registrations of this node's region." },
         { name: "lookup", description: "Who can do what." },

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import type { Address } from "../../config/option.ts";
+import { splitSecrets } from "../../config/secrets.ts";
 import { UsageError } from "../errors.ts";
 
 export interface DevOptions {
@@ -103,6 +104,8 @@ export function nodeEnvironment(
     ATOLL_HTTP_HOST: "127.0.0.1",
     ATOLL_HTTP_PORT: String(node.httpPort),
     ATOLL_HTTP_METRICS_PORT: "0",
+    // This machine alone reaches them, and its certificates, if it has any, name other hosts.
+    ATOLL_HTTP_TLS_MODE: "off",
     ATOLL_HTTP_PUBLIC_URL: httpUrl(node),
     ATOLL_NETWORK_HOST: "127.0.0.1",
     ATOLL_NETWORK_PORT: String(node.nodePort),
@@ -111,6 +114,11 @@ export function nodeEnvironment(
     ATOLL_NETWORK_PEERS: peers.map(({ host, port }) => `${host}:${port}`).join(",") || "none",
     ATOLL_NETWORK_ENCRYPTION_KEY: encryptionKey,
   };
+}
+
+/** What a node asks dev for too, when the developer's environment has it ask for tokens. */
+export function tokenFor(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  return env.ATOLL_TOKEN || splitSecrets(env.ATOLL_AUTH_TOKEN || env.AUTH_TOKEN)[0];
 }
 
 export function httpUrl({ httpPort }: PlannedNode): string {

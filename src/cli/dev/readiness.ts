@@ -2,7 +2,7 @@
 
 import { ApiClient } from "../api-client.ts";
 import { CommandError } from "../errors.ts";
-import { httpUrl, type PlannedNode } from "./options.ts";
+import { httpUrl, type PlannedNode, tokenFor } from "./options.ts";
 
 export interface ReadyRegion {
   readonly region: string;
@@ -47,7 +47,11 @@ export async function waitUntilReady(
 
 async function ask(node: PlannedNode, nodes: readonly PlannedNode[]): Promise<NodeProgress> {
   try {
-    const client = new ApiClient(httpUrl(node), { timeoutMs: ANSWER_TIMEOUT_MS });
+    const token = tokenFor(process.env);
+    const client = new ApiClient(httpUrl(node), {
+      timeoutMs: ANSWER_TIMEOUT_MS,
+      ...(token !== undefined && { token }),
+    });
     const [cluster, regions] = await Promise.all([client.cluster(), client.regions()]);
     const inSync = new Set(regions.filter((region) => region.inSync).map(({ region }) => region));
     const others = new Set(nodes.map(({ region }) => region).filter((region) => region !== node.region));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { nodeEnvironment, parseRegions, planNodes } from "../../../src/cli/dev/options.ts";
+import { nodeEnvironment, parseRegions, planNodes, tokenFor } from "../../../src/cli/dev/options.ts";
 import { UsageError } from "../../../src/cli/errors.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 
@@ -91,5 +91,14 @@ describe("the environment of a node", () => {
 
   it("leaves other options to the developer", () => {
     assert.equal(load({ LOG_LEVEL: "debug" }).node.logLevel, "debug");
+  });
+});
+
+describe("the token that dev asks its nodes with", () => {
+  it("is the one that the developer's environment has the nodes ask for", () => {
+    assert.equal(tokenFor({}), undefined);
+    assert.equal(tokenFor({ AUTH_TOKEN: "the-new-one,the-old-one" }), "the-new-one");
+    assert.equal(tokenFor({ ATOLL_AUTH_TOKEN: "ours", AUTH_TOKEN: "theirs" }), "ours");
+    assert.equal(tokenFor({ ATOLL_TOKEN: "mine", AUTH_TOKEN: "theirs" }), "mine");
   });
 });
