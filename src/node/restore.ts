@@ -13,6 +13,7 @@ import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { nodeIdOf } from "../network/libp2p-host.ts";
 import { clusterOf, type Statement, writeStatement } from "../raft/founding-statement.ts";
+import { RegistryStateMachine } from "../registry/registry-state-machine.ts";
 import { type BackupPart, identityOf, readBackup } from "../storage/backup-format.ts";
 import { makeFolder, syncFolder } from "../storage/folder.ts";
 import { type StateRecord, StorageError } from "../storage/interface.ts";
@@ -21,9 +22,9 @@ import { NodeFactsStore } from "../storage/node-facts.ts";
 import { RaftStore } from "../storage/raft-store.ts";
 import { stateSeed, unseal } from "../storage/records.ts";
 import type { BackupHeader, BackupTotals } from "../types/backup.ts";
-import { asNodeName, type ClusterId } from "../types/ids.ts";
+import { asNodeName, asRegionId, type ClusterId, type RegionId } from "../types/ids.ts";
 import { foundingMembership, type Member } from "../types/membership.ts";
-import { AtollError, invariant } from "../util/errors.ts";
+import { AtollError, invariant, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import { type BackupProgress, backupBytes } from "./backup-file.ts";
 import { isBackedUp } from "./backups.ts";
@@ -34,6 +35,8 @@ export class RestoreError extends AtollError<
   | { readonly code: "FOLDER_NOT_EMPTY"; readonly dataDir: string; readonly found: string }
   | { readonly code: "BACKUP_OTHER_FEDERATION" | "BACKUP_OTHER_REGION"; readonly backup: string; readonly node: string }
   | { readonly code: "BACKUP_UNSEALED" }
+  /** It is whole, and holds records that no version of ours wrote. */
+  | { readonly code: "BACKUP_UNUSABLE"; readonly what: string }
 > {}
 
 export interface RestoreOptions {
@@ -137,11 +140,27 @@ async function build(
     const origin = { cluster, membership: foundingMembership([self]), at: { index: revision, term: header.term } };
     await new RaftStore(store, options.logger).foundWith(origin, records.pages());
     await writeStatement(facts, statement);
-    // As the node will, when it starts.
-    await new RaftStore(store, options.logger).load();
+    await rehearseStart(new RaftStore(store, options.logger), asRegionId(region));
     return { header, totals: records.totals, cluster, revision };
   } finally {
     await store.close();
+  }
+}
+
+/**
+ * Does what the node will do when it starts: proves the store, and reads every record.
+ *
+ * @throws StorageError CORRUPT; RestoreError BACKUP_UNUSABLE
+ */
+async function rehearseStart(storage: RaftStore, region: RegionId): Promise<void> {
+  await storage.load();
+  try {
+    await new RegistryStateMachine(region).restore(storage.readState());
+  } catch (error) {
+    if (error instanceof StorageError) throw error;
+    const what = messageOf(error);
+    const message = `the backup is whole, and holds records that no version of atoll wrote (${what}): nothing was restored`;
+    throw new RestoreError(message, { code: "BACKUP_UNUSABLE", what }, { cause: error });
   }
 }
 

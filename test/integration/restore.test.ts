@@ -171,6 +171,14 @@ describe("atoll restore", () => {
     });
   });
 
+  it("leaves nothing of records that no node could start with", async () => {
+    const made = [["agent/c", { id: "c", record: {} }]] as const;
+    await withBackup(await backupOf(made), async ({ dataDir, options }) => {
+      await assert.rejects(restoreRegion(options, yes), isRefused("BACKUP_UNUSABLE"));
+      assert.deepEqual(await readdir(dataDir), []);
+    });
+  });
+
   it("gives the region another name only when it is told to", async () => {
     await withBackup(await backupOf(), async ({ dataDir, options }) => {
       const renamed = { ...options, node: { ...options.node, region: "s" } };

@@ -1,10 +1,13 @@
 /** Backups in memory, of a state that a test names. */
 
+import type { KeptAgent } from "../../src/registry/agent-index.ts";
 import { writeBackup } from "../../src/storage/backup-format.ts";
 import type { StateRecord } from "../../src/storage/interface.ts";
 import { RaftStore } from "../../src/storage/raft-store.ts";
 import type { BackupHeader } from "../../src/types/backup.ts";
+import { asAgentId } from "../../src/types/ids.ts";
 import { silentLogger } from "../../src/util/logger.ts";
+import { aRecord } from "../unit/registry/fixtures.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { CLUSTER, MEMBERS } from "./raft-data.ts";
 
@@ -23,10 +26,16 @@ export const HEADER: BackupHeader = {
 };
 
 export const RECORDS: readonly StateRecord[] = [
-  ["agent/a", { id: "a", incarnation: 2 }],
-  ["agent/b", { id: "b", incarnation: 5 }],
+  ["agent/a", anAgent("a", 2)],
+  ["agent/b", anAgent("b", 5)],
   ["capability/c", 5],
 ];
+
+/** As the registry keeps it. */
+export function anAgent(id: string, incarnation: number): KeptAgent {
+  const times = { registeredAtMs: 1, changedAtMs: 1, incarnatedAtMs: 1 };
+  return { id: asAgentId(id), record: aRecord(), incarnation, health: "healthy", revision: incarnation, ...times };
+}
 
 /** A region whose state is this, at the revision of `HEADER`. */
 export async function regionOf(records: readonly StateRecord[]): Promise<{ store: MemoryStore; raft: RaftStore }> {
