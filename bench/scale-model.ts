@@ -34,10 +34,10 @@ const SEED = 5;
 const RUNS = 5;
 const SAMPLED_CAPABILITIES = 100_000;
 
-/** `npm run bench:summaries`: the wire's bytes of a header, less the message's own. Serial, gossipsub, yamux, Noise. */
-const FRAME_BYTES = 127;
-/** A ping and its answer. The same with headers and comparisons put off: 2,040 B/s over nine links with one ping a second each. */
-const PING_BYTES = 227;
+/** `npm run bench:summaries`: the wire's bytes of a header, less the message's own. Serial, method, answer, yamux, Noise. */
+const FRAME_BYTES = 97;
+/** A ping and its answer, with all that is around them on the wire. */
+const PING_BYTES = 167;
 /** The first of two peers asks, 5 to 6 s after either was heard; of two such chances the smaller is 5.33 s on average. */
 const PINGS_PER_LINK_AND_SECOND = 1 / 5.33;
 const HEADERS_PER_SECOND = 1;
