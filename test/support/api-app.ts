@@ -212,7 +212,12 @@ export function watchedFeed(
 export function metricsSource(node: TestNode): MetricsSource {
   return {
     node: () => ({ isReady: true, degraded: ["DISK_LOW"] }),
-    load: () => ({ pressure: 1.5, shedTotal: new Map([["watch", 4]]), underWay: new Map([["lookup", 2]]), heapShare: 0.25 }),
+    load: () => ({
+      pressure: 1.5,
+      shedTotal: new Map([["watch", 4]]),
+      underWay: new Map([["lookup", 2]]),
+      heapShare: 0.25,
+    }),
     disk: () => ({ freeBytes: 3_000, sizeBytes: 9_000 }),
     raft() {
       const { role, term, leader, commitIndex, appliedIndex, lastIndex, stalenessMs, sinceLeaderMs } =
