@@ -81,14 +81,14 @@ export const DRIVER: readonly Mutant[] = [
     {
       name: "leader takes proposals without bound",
       rule: "R38",
-      find: 'if (state.uncommittedBytes > this.#options.waitingBytesMax) return "overloaded";',
+      find: 'if (this.#isOverloaded) return "overloaded";',
       replace: "",
     },
     {
       name: "leader takes forwarded proposals without bound",
       rule: "R38",
-      find: "const isOverloaded = state.uncommittedBytes > this.#options.waitingBytesMax;",
-      replace: "const isOverloaded = state.uncommittedBytes < 0;",
+      find: "const isOverloaded = this.#isOverloaded;",
+      replace: "const isOverloaded = false;",
     },
     {
       name: "leadership is proved by belief",
