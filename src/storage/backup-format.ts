@@ -45,6 +45,8 @@ const KIND = { header: 1, chunk: 2, trailer: 3 } as const;
 /** Of headers and trailers; chunks have a bound of their own. */
 const SMALL_BYTES_MAX = 64 * 1024;
 const TEXT_LENGTH_MAX = 1_024;
+/** Steers a terminal, or can not be seen: whoever looks into a file of a stranger is shown none of it. */
+const UNSEEN = /\p{C}/gu;
 /** A region counts its events with numbers that end at 2^33 commands: what is near that is no log of ours. */
 const REVISION_MAX = 2 ** 32;
 /** There are about ten; of a file that has far more, the rest is counted together. */
@@ -139,7 +141,7 @@ function takeChunk(frames: FrameReader, state: StateReader, chunk: Uint8Array): 
   try {
     return state.take(chunk);
   } catch (error) {
-    return frames.damaged(messageOf(error));
+    return frames.damaged(messageOf(error).replace(UNSEEN, "?"));
   }
 }
 
@@ -374,7 +376,7 @@ function asTrailer(payload: Uint8Array): { readonly sha256: Uint8Array; readonly
 }
 
 function isText(value: unknown): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= TEXT_LENGTH_MAX;
+  return typeof value === "string" && value.length > 0 && value.length <= TEXT_LENGTH_MAX && !/\p{C}/u.test(value);
 }
 
 function isCount(value: unknown): value is number {

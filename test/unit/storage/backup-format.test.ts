@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { crc32 } from "node:zlib";
 import {
   BackupError,
   type BackupErrorDetail,
   type BackupPart,
   readBackup,
+  writeBackup,
 } from "../../../src/storage/backup-format.ts";
 import { stateKey } from "../../../src/storage/buckets.ts";
-import { stateSeed, unseal } from "../../../src/storage/records.ts";
+import { seal, stateSeed, unseal } from "../../../src/storage/records.ts";
 import { backupOf, HEADER, inPieces, RECORDS, regionOf, SHARED_KEY } from "../../support/backup-data.ts";
 import { CLUSTER } from "../../support/raft-data.ts";
 
@@ -116,6 +118,20 @@ describe("a backup", () => {
     const bytes = await backupOf();
     assert.equal(endOf(await read(bytes, [Buffer.from("new"), SHARED_KEY])).seal, "proved");
     assert.equal(endOf(await read(await backupOf(RECORDS, { sharedKey: Buffer.alloc(0) }))).seal, "none");
+  });
+
+  it("of a stranger shows nothing that steers a terminal or hides what stands there", async () => {
+    for (const hidden of ["\u001b[2J", "\u202e", "a\u0000"]) {
+      const { code } = await refusalOf(await backupOf(RECORDS, { header: { ...HEADER, region: hidden } }));
+      assert.equal(code, "BACKUP_DAMAGED");
+    }
+    async function* chunks() {
+      yield seal([0, [["agent/\u001b[2J", Buffer.alloc(8)]]], crc32(`snapshot/${CLUSTER}/7/3`));
+    }
+    const pieces: Uint8Array[] = [];
+    for await (const piece of writeBackup(HEADER, chunks(), SHARED_KEY)) pieces.push(piece);
+    const detail = await refusalOf(Buffer.concat(pieces));
+    assert.match(detail.code === "BACKUP_DAMAGED" ? detail.what : "", /state record "agent\/\?\[2J" .*is damaged/);
   });
 
   it("does not end well when a record was lost on the disk since it was written (F5)", async () => {
