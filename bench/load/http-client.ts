@@ -28,6 +28,8 @@ export interface HttpClientOptions {
   readonly connectionsMax: number;
   /** From the request to the last byte of its answer, milliseconds. */
   readonly timeoutMs: number;
+  /** An idle connection is closed after this long; by default before Node's own servers would. */
+  readonly keepAliveMs?: number;
   /** Sent with every request, such as what a client proves itself with. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -41,13 +43,13 @@ export class HttpClient {
   readonly #timeoutMs: number;
   readonly #headers: Readonly<Record<string, string>>;
 
-  constructor({ connectionsMax, timeoutMs, headers = {} }: HttpClientOptions) {
+  constructor({ connectionsMax, timeoutMs, keepAliveMs = KEEP_ALIVE_MS, headers = {} }: HttpClientOptions) {
     this.#timeoutMs = timeoutMs;
     this.#headers = headers;
     this.#agent = new Agent({
       connections: connectionsMax,
       pipelining: 1,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeout: keepAliveMs,
       // The whole answer is bounded below; these count from other moments.
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -37,11 +37,12 @@ export const LOAD_LIMITS: LoadLimits = {
 const SAMPLE_MS = 50;
 /** Fewer requests than this since the last sample are not what the loop is late with. */
 const BUSY_REQUESTS = 16;
-/** What a sample adds that is as late as may be; one that is later adds more, up to `RISE_FACTOR_MAX` times as much. */
-const RISE = 0.05;
-const RISE_FACTOR_MAX = 4;
-/** What a punctual sample takes away: from all to nothing in six seconds. */
-const FALL = 0.025;
+/** What a second adds in which the loop is as late as it may be; one in which it is later adds more, in proportion ... */
+const RISE_PER_SECOND = 0.5;
+/** ... but one look no more than this: it may have been the collector of garbage. */
+const RISE_MAX = 0.5;
+/** What a punctual second takes away: from all to nothing in eight of them. */
+const FALL_PER_SECOND = 0.4;
 /** Below this share of what may be, the loop is punctual; in between the pressure stays. */
 const PUNCTUAL_SHARE = 0.5;
 /** The node says that it sheds load until it did not for so long. */
@@ -158,13 +159,15 @@ export class LoadGuard {
   }
 
   #sample(): void {
+    const now = this.#clock.now();
+    const seconds = (now - this.#sampledAt) / 1_000;
     this.#lagMs = this.#lateMs();
-    this.#sampledAt = this.#clock.now();
+    this.#sampledAt = now;
     const lateness = this.#lagMs / this.#limits.lagMsMax;
     const isBusy = this.#requests >= BUSY_REQUESTS;
     this.#requests = 0;
-    if (lateness > 1 && isBusy) this.#pressure += RISE * Math.min(lateness, RISE_FACTOR_MAX);
-    else if (lateness < PUNCTUAL_SHARE || !isBusy) this.#pressure -= FALL;
+    if (lateness > 1 && isBusy) this.#pressure += Math.min(RISE_PER_SECOND * seconds * lateness, RISE_MAX);
+    else if (lateness < PUNCTUAL_SHARE || !isBusy) this.#pressure -= FALL_PER_SECOND * seconds;
     this.#pressure = Math.min(Math.max(this.#pressure, 0), PRESSURE_MAX);
   }
 }

@@ -82,6 +82,9 @@ import { trendNumbers } from "./trend-numbers.ts";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
 const LIVE_PATH_ELECTIONS = 1;
 
+/** Connections that wait to be accepted: all agents of a node that stopped come to the others at once (F19). */
+const BACKLOG = 4_096;
+
 type HttpServer = Awaited<ReturnType<typeof buildServer>>;
 
 export interface RegistryNodeOptions {
@@ -564,7 +567,7 @@ export class RegistryNode {
     this.#http.push(server);
     // Not the metrics port's, which speaks HTTP.
     if (server.server instanceof TlsServer) this.#tls?.follow(server.server);
-    await server.listen({ host: this.#options.config.http.host, port });
+    await server.listen({ host: this.#options.config.http.host, port, backlog: BACKLOG });
   }
 
   #connect(): Promise<Network> {
