@@ -8,11 +8,12 @@ const PAGES: readonly PageOptions[] = [
   {
     page: "README.md",
     // Where `npm start` below has its first node.
-    env: { ATOLL_URL: "http://localhost:23800" },
+    env: { ATOLL_URL: "http://localhost:22450" },
     instead: [
       {
         firstLine: "npm start     # installs what it needs, starts two regions of three nodes, says what to try next",
-        run: "npm start -- --http-base 8000 > dev.log 2>&1 &\nuntil curl -fs localhost:8102/ready; do sleep 0.2; done",
+        run: `npm start -- --http-base 8000 > dev.log 2>&1 &
+          until curl -fs localhost:8100/v1/regions | jq -e '[.regions[] | select(.inSync)] | length == 2'; do kill -0 $!; sleep 0.2; done`,
         because: "a federation runs until it is told to stop; npm test runs this very test",
       },
     ],

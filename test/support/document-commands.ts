@@ -28,12 +28,16 @@ import { until } from "./waiting.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const BLOCK_TIMEOUT_MS = 120_000;
 const OUTPUT_SHOWN = 4_000;
+const LOG_SHOWN = 800;
 /** What people make by running things in a clone, and what a clone does without. */
 const NOT_IN_A_CLONE = new Set([".git", "dist", "atoll-data", ".atoll-dev"]);
-/** So that a page's nodes keep out of the way of those that somebody runs by the same page. */
+/**
+ * So that a page's nodes keep out of the way of those that somebody runs by the same page. `atoll dev` takes ports 10,000 above
+ * these too, which are still below those that the system gives to outgoing connections.
+ */
 const PORTS = [
-  { page: 8_000, test: 23_800 },
-  { page: 4_000, test: 23_840 },
+  { page: 8_000, test: 22_450 },
+  { page: 4_000, test: 22_470 },
 ];
 const PORT = /\b([48])([01])0(\d)\b/g;
 
@@ -112,6 +116,14 @@ export class PageRun {
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 
+  /** The last of what nodes logged, by the page's own commands. */
+  #logs(): string {
+    return readdirSync(this.#folder)
+      .filter((name) => name.endsWith(".log"))
+      .map((name) => `\n${name}: ...${readFileSync(join(this.#folder, name), "utf8").slice(-LOG_SHOWN)}`)
+      .join("");
+  }
+
   /** @returns what it printed */
   async #runBlock({ line }: Block, text: string): Promise<string> {
     const name = `${this.#page.replaceAll("/", "-")}-${line}`;
@@ -128,11 +140,13 @@ export class PageRun {
     await until(() => existsSync(`${script}.done`) || hasEnded(), {
       what: `the block at ${this.#page}:${line}`,
       timeoutMs: BLOCK_TIMEOUT_MS,
-      show: read,
+      show: () => read().slice(-OUTPUT_SHOWN) + this.#logs(),
     });
     if (hasEnded()) {
       const at = /^AT (\d+)$/m.exec(this.#said)?.[1] ?? line;
-      assert.fail(`${this.#page}:${at} failed\n${this.#said.replace(/^AT \d+$/m, "")}${read().slice(-OUTPUT_SHOWN)}`);
+      assert.fail(
+        `${this.#page}:${at} failed\n${this.#said.replace(/^AT \d+$/m, "")}${read().slice(-OUTPUT_SHOWN)}${this.#logs()}`,
+      );
     }
     return read();
   }

@@ -84,6 +84,28 @@ function routesIn(page: string): [string, string][] {
   });
 }
 
+describe("the version", () => {
+  const text = (file: string) => readFileSync(join(ROOT, file), "utf8");
+  const { version } = JSON.parse(text("package.json")) as { version: string };
+
+  it("is the same wherever it shows", () => {
+    const shown = {
+      "package-lock.json": /^ {2}"version": "(.*)",$/m,
+      "CHANGELOG.md": /^## (?!Unreleased)(\S+)/m,
+      "README.md": /It is young: (\S+),/,
+      "docs/comparison.md": /Years\. It is (\S+),/,
+      "docs/operations.md": /install --global \.\/atoll-(\S+)\.tgz/,
+      "deploy/helm/atoll/Chart.yaml": /^appVersion: "(.*)"$/m,
+      "deploy/kubernetes/base/statefulset.yaml": /image: atoll:(\S+)/,
+    };
+    const found = Object.entries(shown).map(([file, pattern]) => [file, pattern.exec(text(file))?.[1]]);
+    assert.deepEqual(
+      found,
+      Object.keys(shown).map((file) => [file, version]),
+    );
+  });
+});
+
 describe("links", () => {
   const pages = [
     ...["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"],
