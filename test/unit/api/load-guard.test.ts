@@ -111,6 +111,21 @@ describe("the load guard", () => {
     assert.ok(Math.min(...served) > 0.5 * Math.max(...served), `${served}`);
   });
 
+  it("does not make a turn longer that is long already, and thinks no more of it when it was the only one", async () => {
+    const { guard, clock } = new Loop();
+    const refusedAfter = (ms: number) => {
+      clock.stall(ms);
+      for (let i = 0; i < 16; i++) guard.admit("renewal");
+      return CLASSES.filter((name) => guard.admit(name) === null);
+    };
+    assert.deepEqual(
+      [refusedAfter(100), refusedAfter(150), refusedAfter(100), refusedAfter(100)],
+      [[], ["watch"], ["lookup", "watch"], ["write", "lookup", "watch"]],
+    );
+    await clock.advance(3_000);
+    assert.deepEqual(refusedAfter(0), []);
+  });
+
   it("refuses nobody for a standstill that nobody's requests make", async () => {
     const loop = new Loop();
     for (let i = 0; i < 100; i++) {
