@@ -1,6 +1,9 @@
 /** Real nodes that run short of disk or memory: what they do without, what they never do without, and that it ends by itself. */
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, describe, it, type TestContext } from "node:test";
 import { prepareStallableDisks } from "../../bench/peers/disk-stall.ts";
 import { type NodeProcess, ProcessGroup, type ProcessGroupOptions } from "../support/node-process.ts";
@@ -166,7 +169,8 @@ describe("a node that runs short of disk", () => {
 
 describe("a node whose disk is slow", () => {
   it("P12: says so, hands leadership on, holds up nobody, and recovers", async (t) => {
-    const folder = `/tmp/atoll-stall-${process.pid}`;
+    const folder = await mkdtemp(join(tmpdir(), "atoll-stall-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
     const disks = await prepareStallableDisks(folder);
     if ("notInjected" in disks) return t.skip(disks.notInjected);
     const group = await groupOf(t, { httpBase: 23_720, env: disks.environment });
