@@ -1,8 +1,14 @@
 /** Every command of README.md and docs/operations.md, run as it stands there against real nodes. */
 
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 import { describe, it } from "node:test";
 import { type PageOptions, PageRun } from "../support/document-commands.ts";
 import { needs } from "../support/programs.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
 
 const PAGES: readonly PageOptions[] = [
   {
@@ -48,4 +54,18 @@ describe("the commands of the documents", () => {
       await page.run();
     });
   }
+
+  it("are told with file and line when they fail, also inside of a function", { skip }, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "atoll-failing-page-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "page.md");
+    writeFileSync(file, "```sh\nfails() {\n  false\n}\n```\n\n```sh\necho before\nfails\necho after\n```\n");
+    const page = new PageRun({ page: relative(ROOT, file) });
+    t.after(() => page.destroy());
+    await assert.rejects(page.run(), (error: Error) => {
+      assert.match(error.message, /page\.md:9 failed\n.*before/s);
+      assert.doesNotMatch(error.message, /after/);
+      return true;
+    });
+  });
 });

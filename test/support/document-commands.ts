@@ -91,7 +91,7 @@ export class PageRun {
 
   /** Runs every block, each followed by the comparison of what it printed. @throws AssertionError with file and line */
   async run(): Promise<void> {
-    const blocks = blocksOf(join(ROOT, this.#page));
+    const blocks = blocksOf(readFileSync(join(ROOT, this.#page), "utf8"));
     const unused = new Set(this.#instead);
     for (const [i, block] of blocks.entries()) {
       if (block.language !== "sh") continue;

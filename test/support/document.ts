@@ -1,7 +1,5 @@
 /** What tests read in a Markdown page: its fenced blocks, its links, and what can be linked to in it. */
 
-import { readFileSync } from "node:fs";
-
 /** A fenced block. */
 export interface Block {
   readonly language: string;
@@ -20,11 +18,11 @@ export interface Link {
 const FENCE = /^( *)```(\w*)\s*$/;
 
 /** The fenced blocks of a page, in order. Those in lists are there without their indentation. */
-export function blocksOf(file: string): Block[] {
+export function blocksOf(page: string): Block[] {
   const blocks: Block[] = [];
   let open: { indent: string; language: string; line: number; lines: string[] } | undefined;
   let followsBlock = false;
-  for (const [i, line] of readFileSync(file, "utf8").split("\n").entries()) {
+  for (const [i, line] of page.split("\n").entries()) {
     const [, indent = "", language = ""] = FENCE.exec(line) ?? [];
     if (!FENCE.test(line)) {
       if (open !== undefined) open.lines.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line);
@@ -41,8 +39,8 @@ export function blocksOf(file: string): Block[] {
 }
 
 /** Links and pictures of a page, those in code left out. */
-export function linksOf(file: string): Link[] {
-  return proseOf(file).flatMap((text, i) =>
+export function linksOf(page: string): Link[] {
+  return proseOf(page).flatMap((text, i) =>
     [...text.matchAll(/\]\(([^)\s]+)\)|^\[[^\]]+\]:\s+(\S+)/g)].map(([, inline, reference]) => ({
       target: (inline ?? reference)!,
       line: i + 1,
@@ -51,9 +49,9 @@ export function linksOf(file: string): Link[] {
 }
 
 /** The anchors of a page's headings, as GitHub makes them. */
-export function anchorsOf(file: string): Set<string> {
+export function anchorsOf(page: string): Set<string> {
   const anchors = new Set<string>();
-  for (const line of proseOf(file, { keepCode: true })) {
+  for (const line of proseOf(page, { keepCode: true })) {
     const [, heading] = /^#{1,6}\s+(.*)$/.exec(line) ?? [];
     if (heading === undefined) continue;
     const name = slugOf(heading);
@@ -70,14 +68,12 @@ function slugOf(heading: string): string {
 }
 
 /** The lines of a page: empty where they belong to a fenced block, and without code in the line unless that is kept. */
-function proseOf(file: string, { keepCode = false } = {}): string[] {
+function proseOf(page: string, { keepCode = false } = {}): string[] {
   let isCode = false;
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .map((line) => {
-      const isFence = FENCE.test(line);
-      if (isFence) isCode = !isCode;
-      if (isFence || isCode) return "";
-      return keepCode ? line : line.replace(/`[^`]*`/g, "");
-    });
+  return page.split("\n").map((line) => {
+    const isFence = FENCE.test(line);
+    if (isFence) isCode = !isCode;
+    if (isFence || isCode) return "";
+    return keepCode ? line : line.replace(/`[^`]*`/g, "");
+  });
 }

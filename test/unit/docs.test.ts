@@ -119,7 +119,7 @@ describe("links", () => {
   it("between documents lead to a file that is there, and to a heading that it has", () => {
     assert.ok(pages.length > 30);
     const broken = pages.flatMap((page) =>
-      linksOf(join(ROOT, page)).flatMap(({ target, line }) => {
+      linksOf(readFileSync(join(ROOT, page), "utf8")).flatMap(({ target, line }) => {
         const problem = problemOf(page, target);
         return problem === undefined ? [] : [`${page}:${line} ${target}: ${problem}`];
       }),
@@ -135,7 +135,7 @@ function problemOf(page: string, target: string): string | undefined {
   if (relative(ROOT, file).startsWith("..")) return "is outside of the repository";
   if (!existsSync(file)) return "there is no such file";
   if (anchor === undefined || !file.endsWith(".md")) return undefined;
-  return anchorsOf(file).has(anchor) ? undefined : "there is no such heading";
+  return anchorsOf(readFileSync(file, "utf8")).has(anchor) ? undefined : "there is no such heading";
 }
 
 describe("docs/errors.md", () => {
