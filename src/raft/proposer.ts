@@ -173,7 +173,7 @@ export class Proposer {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    queueMicrotask(() => {
+    this.#parts.clock.soon(() => {
       this.#isFlushScheduled = false;
       this.#flush();
     });

@@ -455,7 +455,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   #schedulePump(): void {
     if (this.#isPumpScheduled) return;
     this.#isPumpScheduled = true;
-    queueMicrotask(() => {
+    this.#parts.clock.soon(() => {
       this.#isPumpScheduled = false;
       if (!this.#isStopped && this.#held === null) this.#guard(() => this.#pump());
     });

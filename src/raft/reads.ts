@@ -52,7 +52,7 @@ export class Reads {
         resolve,
         reject,
       };
-      if (this.#gathering.push(barrier) === 1) queueMicrotask(() => this.#askGathered());
+      if (this.#gathering.push(barrier) === 1) clock.soon(() => this.#askGathered());
     });
   }
 

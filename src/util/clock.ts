@@ -14,6 +14,11 @@ export interface Clock {
   wallTime(): number;
   /** Calls `run` once, not before `delayMs` have passed. The timer does not keep the process alive. */
   schedule(delayMs: number, run: () => void): CancelTimer;
+  /**
+   * Calls `run` at the end of this turn of the event loop, once the sockets that were readable in it were read: what a turn
+   * brings is then done together.
+   */
+  soon(run: () => void): void;
   /** Calls `run` after the sockets that are readable now were read (R59: timers fire before sockets are read). */
   afterIo(run: () => void): void;
 }
@@ -26,6 +31,9 @@ export const systemClock: Clock = {
     const timer = setTimeout(run, delayMs);
     timer.unref();
     return () => clearTimeout(timer);
+  },
+  soon(run) {
+    setImmediate(run);
   },
   afterIo(run) {
     // The first turn ends in the poll phase, which reads the sockets; the second runs after their handlers.

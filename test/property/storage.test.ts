@@ -182,7 +182,7 @@ class Member {
     const batch = batchOf(this.model, step);
     const before = this.model;
     if (batch !== null) {
-      const never = { now: () => 0, wallTime: () => 0, schedule: () => () => {}, afterIo: () => {} };
+      const never = { now: () => 0, wallTime: () => 0, schedule: () => () => {}, soon: () => {}, afterIo: () => {} };
       this.#disk.delayWrites(never, () => 1);
       void this.#raft.write(batch);
       await new Promise(setImmediate);

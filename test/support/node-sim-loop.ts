@@ -70,6 +70,11 @@ export class ProcessLoop implements Clock {
     };
   }
 
+  /** A turn of the real loop brings more than one event; here each has its own. */
+  soon(run: () => void): void {
+    queueMicrotask(run);
+  }
+
   afterIo(run: () => void): void {
     // Whatever fires or arrives at this moment is in the queue before it.
     this.#queue.schedule(0, () => this.receive(run));

@@ -61,6 +61,10 @@ class ProcessClock implements Clock {
     return this.#clock.schedule(delayMs, () => this.#ifAlive(run));
   }
 
+  soon(run: () => void): void {
+    this.#clock.soon(() => this.#ifAlive(run));
+  }
+
   afterIo(run: () => void): void {
     this.#clock.afterIo(() => this.#ifAlive(run));
   }

@@ -29,6 +29,11 @@ export class VirtualClock implements Clock {
     };
   }
 
+  /** A turn of the real loop brings more than one event; here each has its own. */
+  soon(run: () => void): void {
+    queueMicrotask(run);
+  }
+
   afterIo(run: () => void): void {
     this.schedule(0, run);
   }

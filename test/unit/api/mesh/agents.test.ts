@@ -162,6 +162,7 @@ describe("GET /agents, of many agents", () => {
       },
       wallTime: () => clock.wallTime(),
       schedule: (delayMs, run) => clock.schedule(delayMs, run),
+      soon: queueMicrotask,
       afterIo: (run) => {
         pauses++;
         setImmediate(run);
