@@ -7,7 +7,7 @@
  * on a message arriving: what is lost is pulled (`summary-pull.ts`).
  */
 
-import type { SummaryChannel } from "../network/interface.ts";
+import type { PeerDirectory, SummaryChannel } from "../network/interface.ts";
 import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
 import { type Clock, repeat } from "../util/clock.ts";
 import type { FederationConfig, FederationMetrics, LocalRegion } from "./interface.ts";
@@ -23,6 +23,7 @@ export interface SummaryPublisherOptions {
   readonly local: LocalRegion;
   readonly summary: LocalSummary;
   readonly signer: RegionSigner;
+  readonly directory: PeerDirectory;
   readonly channel: SummaryChannel;
   readonly pulse: SummaryPulse;
   readonly clock: Clock;
@@ -67,9 +68,11 @@ export class SummaryPublisher {
     this.#cancelFlush = undefined;
     const names = [...this.#changed];
     this.#changed.clear();
-    const { local, summary } = this.#options;
-    // A follower's silence loses nothing: the new leader's header shows what was not said.
-    if (!local.isLeader()) return;
+    const { local, summary, directory } = this.#options;
+    // A follower's silence loses nothing: the new leader's header shows what was not said. Nor does that of a region which
+    // nobody abroad is linked with, since a link begins with a pull; this region's own nodes have the log.
+    const isHeard = () => directory.peers().some(({ region }) => region !== local.region);
+    if (!local.isLeader() || !isHeard()) return;
     const header = summary.header();
     for (const entries of split(
       header,

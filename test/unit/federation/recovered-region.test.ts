@@ -80,6 +80,7 @@ describe("a region that was recovered by force", () => {
 
   it("costs those who pass on its news nothing, before anybody could ask it", async () => {
     const { all, recovered } = await recoveredEast();
+    all.found("south", 1);
     all.crash("west-1");
     recovered.register("d", "news");
     await all.clock.advance(2_000);

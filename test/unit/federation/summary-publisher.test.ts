@@ -34,6 +34,18 @@ describe("summary publisher", () => {
     assert.equal(body?.header.rootDigest, all.node("east-1").federation.headerOf(body!.header.region)?.rootDigest);
   });
 
+  it("says nothing where nobody of another region is linked, and all of it to who comes", async () => {
+    const all = new FakeFederation();
+    all.found("east", 3);
+    all.regions.get("east")!.register("a1", "translate");
+    await all.clock.advance(3_000);
+    assert.equal(all.network.published.length, 0);
+    all.found("west", 1);
+    await all.clock.advance(1_500);
+    assert.deepEqual(all.differences(), []);
+    assert.ok(published(all).length > 0);
+  });
+
   it("sends a capability once, however often it changed meanwhile", async () => {
     const all = await oneRegion();
     for (let i = 0; i < 50; i++) all.regions.get("east")!.register(`a${i}`, "translate");
