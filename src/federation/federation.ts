@@ -4,7 +4,7 @@
  * Joins the parts of this folder and nothing else. A node starts it once its region is founded.
  */
 
-import type { PeerDirectory, RequestHandler, RequestResponse, SummaryChannel } from "../network/interface.ts";
+import type { PeerDirectory, PeerInfo, RequestHandler, RequestResponse, SummaryChannel } from "../network/interface.ts";
 import type { NodeFacts } from "../storage/interface.ts";
 import { asRegionId, type ClusterId, type FederationId, type NodeId, type RegionId } from "../types/ids.ts";
 import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
@@ -16,6 +16,7 @@ import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
 import type { Hash64 } from "./capability-summary.ts";
 import { FederationError } from "./errors.ts";
+import { FarewellTeller } from "./farewell-teller.ts";
 import { FederatedLookup } from "./federated-lookup.ts";
 import type {
   FederationConfig,
@@ -37,7 +38,14 @@ import { SummaryPublisher } from "./summary-publisher.ts";
 import { SummaryPull } from "./summary-pull.ts";
 import { SummaryPulse } from "./summary-pulse.ts";
 import { SummaryTable } from "./summary-table.ts";
-import { BUCKETS_METHOD, DIGESTS_METHOD, LOOKUP_METHOD, PULSE_METHOD } from "./wire.ts";
+import {
+  BUCKETS_METHOD,
+  DIGESTS_METHOD,
+  FAREWELLS_METHOD,
+  LOOKUP_METHOD,
+  PULSE_METHOD,
+  readToldFarewells,
+} from "./wire.ts";
 
 /** Pulls that one peer may make: a whole large summary at once, then a few a second. */
 const PULL_BUDGET = { capacity: 64, perSecond: 16 };
@@ -72,6 +80,7 @@ export class Federation implements RemoteLookup {
   readonly #summaryAnswers: SummaryAnswers;
   readonly #lookupAnswers: LookupAnswers;
   readonly #lookup: FederatedLookup;
+  readonly #teller: FarewellTeller;
   readonly #clients = new Map<RegionId, RegionClient>();
   readonly #budgets: PeerBudgets;
   readonly #lookupBudgets: PeerBudgets;
@@ -104,6 +113,8 @@ export class Federation implements RemoteLookup {
     this.#serve(DIGESTS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
     this.#serve(BUCKETS_METHOD, async (from, payload) => this.#summaryAnswers.answer(from, payload));
     this.#serve(PULSE_METHOD, (from, payload) => pulse.answer(from, payload));
+    this.#teller = new FarewellTeller({ ...options, retirements });
+    this.#serve(FAREWELLS_METHOD, async (from, payload) => this.#hear(from, payload));
     this.#serve(LOOKUP_METHOD, (from, payload) => this.#lookupAnswers.answer(from, payload));
   }
 
@@ -115,6 +126,7 @@ export class Federation implements RemoteLookup {
     this.#stops.push(
       this.#summary.start(),
       this.#trust.onRetired((region) => this.#drop(region)),
+      this.#trust.onRetired(() => this.#teller.tellAll()),
       this.#followRetirements(),
       summaries.subscribe((message) => this.#table.onGossip(message)),
       directory.onChange(({ type, peer }) => {
@@ -124,6 +136,7 @@ export class Federation implements RemoteLookup {
       }),
       this.#pull.start(),
       this.#publisher.start(),
+      this.#teller.start(),
     );
   }
 
@@ -234,6 +247,13 @@ export class Federation implements RemoteLookup {
     };
     look();
     return local.onChange(look);
+  }
+
+  /** @throws FederationError RATE_LIMITED, MALFORMED */
+  async #hear(from: PeerInfo, payload: unknown): Promise<null> {
+    this.#budgets.spend(from.nodeId);
+    await this.#trust.takeFarewells(readToldFarewells(payload));
+    return null;
   }
 
   #drop(region: RegionId): void {

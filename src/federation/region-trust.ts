@@ -24,7 +24,7 @@ import {
   type NodeId,
   type RegionId,
 } from "../types/ids.ts";
-import { SUCCESSIONS_MAX } from "../types/region-standing.ts";
+import { type Farewell, SUCCESSIONS_MAX } from "../types/region-standing.ts";
 import type { SummaryHeader } from "../types/summary.ts";
 import type { Logger } from "../util/logger.ts";
 import { FederationError } from "./errors.ts";
@@ -62,6 +62,12 @@ export interface RegionTrustOptions {
   readonly metrics: FederationMetrics;
   readonly federation: FederationId;
   readonly retirements: Retirements;
+}
+
+/** A region that answers for itself, under this key. */
+interface MetRegion {
+  readonly region: RegionId;
+  readonly publicKey: Uint8Array;
 }
 
 export class RegionTrust {
@@ -130,17 +136,17 @@ export class RegionTrust {
   }
 
   /**
-   * Takes the farewells that a region's node passed on. Each is proven by the pin of the region that it is of; that of the answering
-   * region itself, when it is not pinned, by the key that it answers with. What is not proven changes nothing.
+   * Takes the farewells that a node passed on. Each is proven by the pin of the region that it is of; that of a region which is met
+   * just now, and not pinned, by the key that it answers with. What is not proven changes nothing.
    *
    * Resolves when those that were news are on disk.
    */
-  async takeFarewells(from: RegionId, { publicKey, farewells = [] }: PullAnswer): Promise<void> {
+  async takeFarewells(farewells: readonly Farewell[], met?: MetRegion): Promise<void> {
     for (const farewell of farewells) {
       const { region, cluster } = farewell;
       const pin = this.#pins.get(region);
       const isOfOther = pin?.cluster !== undefined && originOf(pin.cluster) !== cluster;
-      const trusted = pin !== undefined ? keyOf(pin) : region === from ? toHex(publicKey) : undefined;
+      const trusted = pin !== undefined ? keyOf(pin) : met?.region === region ? toHex(met.publicKey) : undefined;
       if (trusted === undefined || isOfOther || this.#retirements.has(region, cluster)) continue;
       if (!isFarewellOf(this.#federation, trusted, farewell)) {
         this.#metrics.refused("bad-signature");

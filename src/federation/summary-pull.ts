@@ -263,7 +263,7 @@ export class SummaryPull {
       metrics.refused("foreign");
       throw invalid(region, `it speaks for ${header.region} of ${header.federation}`);
     }
-    await trust.takeFarewells(region, answer);
+    await trust.takeFarewells(answer.farewells ?? [], { region, publicKey: answer.publicKey });
     await trust.admit(header, answer, from.nodeId);
     const digests = answer.digests === undefined ? held?.buckets : decodeDigests(answer.digests);
     const isWhole =

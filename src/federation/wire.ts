@@ -27,6 +27,7 @@ export const PULL_CONTEXT = "atoll/summary/pull/1";
 export const DIGESTS_METHOD = "summary/digests";
 export const BUCKETS_METHOD = "summary/buckets";
 export const PULSE_METHOD = "summary/pulse";
+export const FAREWELLS_METHOD = "region/farewells";
 export const LOOKUP_METHOD = "lookup";
 
 export const GOSSIP_BYTES_MAX = 48 * 1024;
@@ -133,6 +134,8 @@ const FarewellSchema = Type.Object({
   signature: signatureHex,
 });
 const Farewells = Type.Array(FarewellSchema, { maxItems: FAREWELLS_MAX });
+
+const ToldFarewells = Type.Object({ farewells: Farewells });
 
 const PullAnswer = Type.Object({
   publicKey: bytes(32, 32),
@@ -268,6 +271,7 @@ const lookupRequests = Compile(LookupRequest);
 const lookupReplies = Compile(LookupReply);
 const regionPins = Compile(RegionPins);
 const farewells = Compile(Farewells);
+const toldFarewells = Compile(ToldFarewells);
 
 /*
  * Readers throw a FederationError MALFORMED. The brands of `types/ids.ts` exist only for the compiler, so a checked string
@@ -279,6 +283,8 @@ export const readPullBody = (body: Uint8Array): PullBody => checked<PullBody>(pu
 export const readRegionPins = (bytes: Uint8Array): RegionPins => checked<RegionPins>(regionPins, decode(bytes), "pins");
 export const readFarewells = (bytes: Uint8Array): readonly Farewell[] =>
   checked<readonly Farewell[]>(farewells, decode(bytes), "farewells");
+export const readToldFarewells = (value: unknown): readonly Farewell[] =>
+  checked<{ readonly farewells: readonly Farewell[] }>(toldFarewells, value, "farewells").farewells;
 export const readPullRequest = (value: unknown): PullRequest => checked<PullRequest>(pullRequests, value, "request");
 export const readPullAnswer = (value: unknown): PullAnswer => checked<PullAnswer>(pullAnswers, value, "answer");
 export const readLookupRequest = (value: unknown): LookupRequest =>

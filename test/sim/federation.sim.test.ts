@@ -90,6 +90,10 @@ describe("sim federation", () => {
     assert.notEqual((await simulateFederationPlan(planOf(4))).traceHash, first.traceHash);
   });
 
+  it("seed 5012: keeps every promise (once: a farewell that one node heard was kept from its mates)", async () => {
+    await simulateFederation(5_012);
+  });
+
   it("P8, P9, P10, P11: keeps every promise on fixed seeds, and reaches every situation worth reaching", async () => {
     const virtualMsMax = Number.POSITIVE_INFINITY;
     const reached = await simulateApart({ level: "federation", first: 1, seedsMax: COVERAGE_SEEDS, virtualMsMax });

@@ -67,8 +67,6 @@ export function convergenceBoundMs({ config, wan, lagMs, commitMs, clocks }: Fed
 const INTRODUCTION_MS = 5_000;
 /** What nobody told for three of their slow rounds is forgotten in the next. */
 const UNTOLD_MS = 4 * 6 * INTRODUCTION_MS;
-/** Every so many comparisons those are made as well that headers have proven already: the only way to hear of a farewell late. */
-const COMPARISONS = 6;
 /** Of the leases: a new leader's grace, and a look for those that ran out (`lease-keeper.ts`); an agent that was refused. */
 const EXPIRY_MS = 1_000;
 /** Leases that the brake lets run out one after the other. */
@@ -87,9 +85,9 @@ function introductionBoundMs({ isRing, regions }: FederationPlan): number {
   return isRing ? INTRODUCTION_MS * Math.ceil(Math.log2(regions.length)) : 0;
 }
 
-/** How long a region is known that is gone, to who hears of it last: a link that broke silently tells nobody to ask. */
+/** How long a region is known that is gone, to who hears of it last: whoever knows tries anew after a question that was lost. */
 function farewellBoundMs({ config }: FederationPlan): number {
-  return (COMPARISONS + PULL_INTERVALS) * config.pullIntervalMs;
+  return PULL_TIMEOUT_MS + PULL_INTERVALS * config.pullIntervalMs;
 }
 
 export function simulateFederation(seed: number): Promise<FederationSimulationResult> {

@@ -142,6 +142,37 @@ describe("a region that says farewell", () => {
     assert.deepEqual(knownTo(all, "west-1"), []);
   });
 
+  it("is forgotten by mates and neighbours of the one node that heard it, though nobody pulls from that", async () => {
+    const all = new FakeFederation();
+    all.found("east", 1);
+    all.found("west", 2);
+    all.found("north", 1);
+    await all.clock.advance(2_000);
+    const east = all.regions.get("east")!;
+    const farewell = sayFarewell({ federation: FEDERATION, region: EAST, cluster: east.cluster }, east.key!, []);
+    all.crash("east-1");
+    for (const name of ["west-1", "west-2", "north-1"]) {
+      all.node(name).node.requests.alter("summary/digests", (answer) => ({ ...(answer as PullAnswer), farewells: [] }));
+    }
+    const told = all
+      .node("north-1")
+      .node.requests.request(
+        all.node("west-1").node.self.nodeId,
+        "region/farewells",
+        { farewells: [farewell] },
+        { timeoutMs: 1_000 },
+      );
+    await all.until(told);
+    await all.clock.advance(100);
+    assert.deepEqual(
+      ["west-1", "west-2", "north-1"].map((name) => knownTo(all, name)),
+      [["north"], ["north"], ["west"]],
+    );
+    const before = all.node("west-1").node.requests.sent.get("region/farewells");
+    await all.clock.advance(120_000);
+    assert.equal(all.node("west-1").node.requests.sent.get("region/farewells"), before, "each is told once");
+  });
+
   it("P11: is not sent away by a farewell that it did not sign", async () => {
     const all = await threeRegions();
     const east = all.regions.get("east")!;
