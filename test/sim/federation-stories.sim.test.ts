@@ -180,6 +180,7 @@ describe("sim federation: failures that happened to others", () => {
     await register(world, "r3-1", "before");
     await world.time.run(1_000);
     const heal = blockBetween(world, "frames", "r2", "r3");
+    const meet = blockBetween(world, "frames", "r1", "r2");
     old!.isLeaving = true;
     await world.time.settled(nodeOf(world, "r3-1").admin.retireSelf(), 1_000);
     await world.time.run(5_000);
@@ -194,6 +195,7 @@ describe("sim federation: failures that happened to others", () => {
     assert.equal(federation.standingOf(old!.name)?.cluster, "cr3");
     assert.match(federation.status().find(({ region }) => region === old!.name)?.distrust ?? "", /not the pinned one/);
     assert.deepEqual(await find(world, "r1-1"), ["after in r3"]);
+    meet();
     await converge(world);
     assert.deepEqual(await find(world, "r2-1"), ["after in r3"]);
     for (const { endpoint } of world.processes) for (const { message } of world.network.heard) endpoint.hear(message);
