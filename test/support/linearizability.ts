@@ -121,7 +121,9 @@ function onRegister({ f, value, invokedAt, completedAt }: Operation): RegisterOp
 function witnessIn(operations: readonly Operation[], stepsMax: number): Pick<Violation, "witness" | "impossible"> {
   const isViolation = (some: readonly Operation[]) => search(some, stepsMax).verdict === "violation";
   const cut = shortestPrefix(operations, isViolation);
-  const witness = withoutWhatIsDead(withoutReads(withoutValues(cut, isViolation), isViolation), isViolation);
+  const left = withoutWhatIsDead(withoutReads(withoutValues(cut, isViolation), isViolation), isViolation);
+  // With an answer left out that said no, what it might have explained while it was under way is impossible earlier.
+  const witness = shortestPrefix(left, isViolation);
   const impossible = witness.reduce((last, operation) => (isLater(operation, last) ? operation : last));
   return { witness, impossible };
 }
