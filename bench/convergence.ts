@@ -24,7 +24,7 @@ import { type Figure, formatFigures, judge, quantile } from "./figures.ts";
 import { closedLoop, type Request, warmUp } from "./load/closed-loop.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 
-const HTTP_BASE = 24_700;
+const HTTP_BASE = 18_700;
 const HOME = "us-east";
 const NEAR = "us-west";
 const FAR = "eu-west";

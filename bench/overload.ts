@@ -26,7 +26,7 @@ import { OpenLoop } from "./load/open-loop.ts";
 import { usageOf } from "./process-usage.ts";
 import { origin, saveReport } from "./report.ts";
 
-const HTTP_BASE = 23_740;
+const HTTP_BASE = 19_740;
 const SHARES = { renewal: 0.3, write: 0.2, lookup: 0.5 } as const;
 type Kind = keyof typeof SHARES;
 const KINDS: readonly Kind[] = ["renewal", "write", "lookup"];

@@ -16,7 +16,7 @@ import { type NodeProcess, ProcessGroup } from "../test/support/node-process.ts"
 import { closedLoop, type Request } from "./load/closed-loop.ts";
 import { origin, saveReport } from "./report.ts";
 
-const HTTP_BASE = 24_600;
+const HTTP_BASE = 18_600;
 const CLIENTS = 64;
 const LEASE_MS = 600_000;
 const SAMPLE_MS = 500;

@@ -18,7 +18,7 @@ import { closedLoop, type Request } from "./load/closed-loop.ts";
 import { replicaBytesPerCapability } from "./replica-memory.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 
-const HTTP_BASE = 24_700;
+const HTTP_BASE = 18_700;
 const HOME = "us-east";
 const ABROAD = "us-west";
 const CAPABILITIES_PER_AGENT = 100;

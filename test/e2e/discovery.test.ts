@@ -120,7 +120,7 @@ describe("regions on one local network", async () => {
     const regions = ["us-east", "us-west", "stranger"];
     const [east, west, stranger] = await Promise.all(
       regions.map(async (region, i) =>
-        (await group(test, { region, httpBase: 22_760 + 5 * i, key })).add(`${region}-1`),
+        (await group(test, { region, httpBase: 18_760 + 5 * i, key })).add(`${region}-1`),
       ),
     );
     await Promise.all([
@@ -155,8 +155,8 @@ describe("F15: regions whose every address changes at once", () => {
     const key = randomBytes(32).toString("hex");
     // Nobody is told an address: the name in DNS is the only way.
     const env = { ATOLL_NETWORK_DNS_SERVERS: dns.address, ATOLL_NETWORK_ADVERTISE: "none" };
-    const northern = await group(test, { region: "north", httpBase: 22_800, key, env });
-    const southern = await group(test, { region: "south", httpBase: 22_820, key, env });
+    const northern = await group(test, { region: "north", httpBase: 18_800, key, env });
+    const southern = await group(test, { region: "south", httpBase: 18_820, key, env });
     let north1 = northern.add("north-1");
     let [south1, south2] = [southern.add("south-1"), southern.add("south-2")];
     announce("south", [south1, south2]);

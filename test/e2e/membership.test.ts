@@ -84,7 +84,7 @@ describe("a region that grows and shrinks", () => {
   /** Who is left. */
   let last: NodeProcess;
   before(async () => {
-    group = await ProcessGroup.create({ region: "us", httpBase: 23_000 });
+    group = await ProcessGroup.create({ region: "us", httpBase: 19_000 });
   });
   after(() => group?.destroy());
 
@@ -193,7 +193,7 @@ describe("a region of three", () => {
   let group: ProcessGroup;
   let nodes: readonly NodeProcess[];
   before(async () => {
-    group = await ProcessGroup.create({ region: "us", httpBase: 23_200 });
+    group = await ProcessGroup.create({ region: "us", httpBase: 19_200 });
     nodes = ["us-1", "us-2", "us-3"].map((name) => group.add(name));
     for (const node of nodes) node.start(others(node));
     await Promise.all(nodes.map((node) => node.ready()));

@@ -11,7 +11,7 @@ let federation: FederationProcess;
 before(async () => {
   federation = await FederationProcess.start({
     regions: "us-east:2,us-west:1,eu-west:1",
-    httpBase: 24_600,
+    httpBase: 18_600,
     wanMs: WAN_MS,
   });
 });

@@ -88,7 +88,7 @@ async function leaderOf(node: NodeProcess): Promise<string | null> {
 
 describe("a node that runs short of disk", () => {
   it("P12: takes no registrations, hands leadership on, renews, looks up, and is itself again when there is room", async (t) => {
-    const group = await groupOf(t, { httpBase: 23_700 });
+    const group = await groupOf(t, { httpBase: 19_700 });
     const [east, west, short] = ["east", "west", "short"].map((name) => group.add(name)) as [
       NodeProcess,
       NodeProcess,
@@ -132,7 +132,7 @@ describe("a node that runs short of disk", () => {
   });
 
   it("F18: loses nothing that it acknowledged when the disk refuses a write, and starts again when there is room", async (t) => {
-    const group = await groupOf(t, { httpBase: 23_710 });
+    const group = await groupOf(t, { httpBase: 19_710 });
     const node = group.add("alone");
     const disk = await SmallDisk.mount(t, node.dataDir, DISK_MIB);
     if (disk === null) return;
@@ -173,7 +173,7 @@ describe("a node whose disk is slow", () => {
     t.after(() => rm(folder, { recursive: true, force: true }));
     const disks = await prepareStallableDisks(folder);
     if ("notInjected" in disks) return t.skip(disks.notInjected);
-    const group = await groupOf(t, { httpBase: 23_720, env: disks.environment });
+    const group = await groupOf(t, { httpBase: 19_720, env: disks.environment });
     const nodes = ["a", "b", "c"].map((name) => group.add(name));
     await startThree(nodes);
     const name = await leaderOf(nodes[0]!);
@@ -209,7 +209,7 @@ async function registerAllPatiently(node: NodeProcess, name: string, count: numb
 
 describe("a node whose memory is limited", () => {
   it("P12: with 256 MiB refuses new agents before it dies, renews all it has, and takes more when some have left", async (t) => {
-    const group = await groupOf(t, { httpBase: 23_730, env: { NODE_OPTIONS: "--max-old-space-size=256" } });
+    const group = await groupOf(t, { httpBase: 19_730, env: { NODE_OPTIONS: "--max-old-space-size=256" } });
     const node = group.add("small");
     // Its real disk would take most of the time.
     if ((await SmallDisk.mount(t, node.dataDir, 2_048)) === null) return;

@@ -18,7 +18,7 @@ interface Region {
 
 let federation: FederationProcess;
 before(async () => {
-  federation = await FederationProcess.start({ regions: "us-east:3,us-west:1,eu-west:1", httpBase: 23_500 });
+  federation = await FederationProcess.start({ regions: "us-east:3,us-west:1,eu-west:1", httpBase: 19_500 });
 });
 after(() => federation?.destroy());
 
