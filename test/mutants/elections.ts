@@ -277,9 +277,9 @@ export const ELECTIONS: readonly Mutant[] = [
       name: "leader takes its own heartbeats for a quorum's answers",
       rule: "R24",
       listed: "+",
-      find: "send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, id) }, id);",
+      find: "send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, progress) }, id);",
       replace:
-        "progress.heard(state.now); send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, id) }, id);",
+        "progress.heard(state.now); send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, progress) }, id);",
     },
     {
       name: "leader whose disk hangs leads on",

@@ -27,8 +27,8 @@ export const READS_AND_TRANSFERS: readonly Mutant[] = [
     {
       name: "answer's arrival confirms a leader",
       rule: "P9",
-      find: "state.progress.get(from)?.answered({ stamp: sentAt, heardAt: state.now }, timeOf(state, echo));",
-      replace: "state.progress.get(from)?.answered({ stamp: sentAt, heardAt: state.now }, state.now);",
+      find: "progress.answered({ stamp: sentAt, heardAt: state.now }, timeOf(state, echo));",
+      replace: "progress.answered({ stamp: sentAt, heardAt: state.now }, state.now);",
     },
   ]),
 

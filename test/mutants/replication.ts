@@ -158,8 +158,8 @@ export const REPLICATION: readonly Mutant[] = [
       name: "heartbeat tells more commit than the peer holds",
       rule: "R30",
       listed: 12,
-      find: "commit: Math.min(commit, progress.match), ...echoTo(state, id) }, id);",
-      replace: "commit, ...echoTo(state, id) }, id);",
+      find: "commit: Math.min(commit, progress.match), ...echoTo(state, progress) }, id);",
+      replace: "commit, ...echoTo(state, progress) }, id);",
     },
     {
       name: "rejection counts as acknowledgement",

@@ -9,6 +9,7 @@
 
 import type { NodeId } from "../../types/ids.ts";
 import type { RaftMessage } from "../../types/raft.ts";
+import type { Progress } from "./progress.ts";
 import { quorumReaches } from "./quorum.ts";
 import type { RaftState } from "./state.ts";
 
@@ -24,8 +25,10 @@ export function stamp(state: RaftState): number {
 }
 
 /** What a heartbeat to this peer says, so that it learns how long ago that left. */
-export function echoTo(state: RaftState, peer: NodeId): Pick<Heartbeat, "sentAt" | "echo" | "echoHeldMs"> {
-  const heard = state.progress.get(peer)?.heardStamp;
+export function echoTo(
+  state: RaftState,
+  { heardStamp: heard }: Progress,
+): Pick<Heartbeat, "sentAt" | "echo" | "echoHeldMs"> {
   const echoHeldMs = heard === undefined ? 0 : Math.floor(state.now - heard.heardAt);
   return { sentAt: stamp(state), echo: heard?.stamp ?? 0, echoHeldMs };
 }
@@ -38,17 +41,14 @@ export function heartbeatAsOf(state: RaftState, { echo, echoHeldMs, sinceQuorumM
 }
 
 /** The leader hears an answer: it proves that the peer followed when the heartbeat was sent. */
-export function noteAnswer(state: RaftState, { from, sentAt, echo }: HeartbeatResponse): void {
-  state.progress.get(from)?.answered({ stamp: sentAt, heardAt: state.now }, timeOf(state, echo));
+export function noteAnswer(state: RaftState, progress: Progress, { sentAt, echo }: HeartbeatResponse): void {
+  progress.answered({ stamp: sentAt, heardAt: state.now }, timeOf(state, echo));
 }
 
 /** How long ago the heartbeats left that a quorum has answered to this leader, in milliseconds; infinity before that. */
 export function sinceConfirmedMs({ self, membership, progress }: RaftState, now: number): number {
-  return now - quorumReaches(membership, (id) => (id === self ? now : confirmedAt(progress.get(id))));
-}
-
-function confirmedAt(progress: { readonly confirmedAt: number } | undefined): number {
-  return progress?.confirmedAt ?? Number.NEGATIVE_INFINITY;
+  const confirmedAt = (id: NodeId) => progress.get(id)?.confirmedAt ?? Number.NEGATIVE_INFINITY;
+  return now - quorumReaches(membership, (id) => (id === self ? now : confirmedAt(id)));
 }
 
 /** Minus infinity for a stamp that this process did not make. */

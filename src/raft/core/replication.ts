@@ -123,7 +123,7 @@ export function broadcastHeartbeat(state: RaftState): void {
   const age = Math.min(Math.ceil(sinceConfirmedMs(state, state.now)), UNCONFIRMED);
   for (const [id, progress] of state.progress) {
     const body = { type: "heartbeat", leaderCommit: commit, sinceQuorumMs: age, readRound } as const;
-    send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, id) }, id);
+    send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, progress) }, id);
   }
 }
 
@@ -137,7 +137,7 @@ export function onHeartbeatResponse(state: RaftState, response: HeartbeatRespons
   const progress = state.progress.get(from);
   if (progress === undefined) return;
   progress.heard(state.now);
-  noteAnswer(state, response);
+  noteAnswer(state, progress, response);
   progress.followRound(state.now, state.log.lastIndex);
   if (progress.match === state.log.lastIndex) return;
   progress.reopen();
