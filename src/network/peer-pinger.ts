@@ -101,7 +101,7 @@ export class PeerPinger {
     pinged.cancel();
     pinged.isAsking = true;
     // Rejects only on a bug of ours, which must not pass unseen.
-    void this.#exchange(peer, pinged)
+    void this.#exchange(peer, pinged, askedAtMs)
       .catch((error) => this.#onFailed(peer, pinged, error))
       .then(() => {
         pinged.isAsking = false;
@@ -109,9 +109,8 @@ export class PeerPinger {
       });
   }
 
-  async #exchange(peer: NodeId, pinged: Pinged): Promise<void> {
+  async #exchange(peer: NodeId, pinged: Pinged, askedAtMs: number): Promise<void> {
     const { clock, requests, cluster, onPong } = this.#parts;
-    const askedAtMs = clock.now();
     const answer = await requests.request(peer, METHOD, [cluster()], { timeoutMs: TIMEOUT_MS });
     const ms = clock.now() - askedAtMs;
     const [theirs, heard] = asArray(answer, "pong", 2);
