@@ -125,8 +125,10 @@ export class Federation implements RemoteLookup {
     const { directory, summaries } = this.#options;
     this.#stops.push(
       this.#summary.start(),
-      this.#trust.onRetired((region) => this.#drop(region)),
-      this.#trust.onRetired(() => this.#teller.tellAll()),
+      this.#trust.onRetired((region) => {
+        this.#drop(region);
+        this.#teller.tellAll();
+      }),
       this.#followRetirements(),
       summaries.subscribe((message) => this.#table.onGossip(message)),
       directory.onChange(({ type, peer }) => {
