@@ -5,6 +5,7 @@
  * failure is a `CommandError` whose message says what to do.
  */
 
+import type { AuditEntry } from "../security/audit.ts";
 import type { LookupExplanation, RegionTrace } from "../types/lookup.ts";
 import { messageOf } from "../util/errors.ts";
 import { CommandError } from "./errors.ts";
@@ -116,19 +117,7 @@ export interface TokenView {
 
 export interface AuditView {
   readonly node: string;
-  readonly entries: readonly {
-    readonly sequence: number;
-    readonly at: string;
-    readonly caller: string;
-    readonly address: string;
-    readonly method: string;
-    readonly path: string;
-    readonly status: number;
-    readonly code?: string;
-    readonly what?: string;
-    readonly revision: number;
-    readonly suppressed?: number;
-  }[];
+  readonly entries: readonly AuditEntry[];
 }
 
 export interface NewTokenFields {
