@@ -2,6 +2,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AuditNote, AuditTrail } from "../security/audit.ts";
+import { REVISION_HEADER } from "./headers.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -13,7 +14,7 @@ declare module "fastify" {
 const REFUSALS = [401, 403, 429];
 const PATH_LENGTH_MAX = 256;
 
-/** Says that a request changed an agent. Only those count of whom it is known who they are. */
+/** Says what a request changed, or took a copy of. Only those count of whom it is known who they are. */
 export function noteChange(request: FastifyRequest, what: string): void {
   if (request.caller !== null && request.caller.kind !== "anonymous") request.change = what;
 }
@@ -39,6 +40,6 @@ function noteOf(request: FastifyRequest, reply: FastifyReply): Omit<AuditNote, "
     status: reply.statusCode,
     ...(typeof code === "string" && { code }),
     ...(change !== null && change !== "" && { what: change }),
-    revision: Number(reply.getHeader("x-atoll-revision") ?? 0),
+    revision: Number(reply.getHeader(REVISION_HEADER) ?? 0),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Stands before every route: who asks, and whether the table of `access.ts` lets them.
  *
- * It runs before a body is read. Where nobody is asked for anything it costs one comparison.
+ * It runs before a body is read. Where nobody is asked for a token it costs a look at the budget of the address.
  */
 
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fastify";

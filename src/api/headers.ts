@@ -10,7 +10,7 @@ import type { View } from "../registry/interface.ts";
 import type { ClusterView } from "./ports.ts";
 import { wholeMs } from "./whole-ms.ts";
 
-const REVISION_HEADER = "x-atoll-revision";
+export const REVISION_HEADER = "x-atoll-revision";
 
 export function showView(reply: FastifyReply, { revision, stalenessMs }: View): void {
   reply.header(REVISION_HEADER, revision).header("x-atoll-staleness-ms", wholeMs(stalenessMs));

@@ -57,7 +57,7 @@ export interface LoadGuardOptions {
 
 /** The right to be served: `end` is called when the request is over, however it ended. */
 export interface Admission {
-  end(): void;
+  readonly end: () => void;
 }
 
 export class LoadGuard {
@@ -72,7 +72,6 @@ export class LoadGuard {
   #cancel: CancelTimer = () => {};
   #sampledAt = 0;
   #requests = 0;
-  #lagMs = 0;
   #pressure = 0;
   #pressedAt = Number.NEGATIVE_INFINITY;
 
@@ -110,11 +109,6 @@ export class LoadGuard {
   /** From 0, nothing is shed, to `PRESSURE_MAX`, renewals alone are served. */
   get pressure(): number {
     return Math.min(Math.max(this.#pressure, this.#pressureOfTurn(), this.#floor()), PRESSURE_MAX);
-  }
-
-  /** How late the event loop was when it was looked at last. */
-  get lagMs(): number {
-    return this.#lagMs;
   }
 
   /** Whether requests are being refused, or were a moment ago. */
@@ -161,9 +155,8 @@ export class LoadGuard {
   #sample(): void {
     const now = this.#clock.now();
     const seconds = (now - this.#sampledAt) / 1_000;
-    this.#lagMs = this.#lateMs();
+    const lateness = this.#lateMs() / this.#limits.lagMsMax;
     this.#sampledAt = now;
-    const lateness = this.#lagMs / this.#limits.lagMsMax;
     const isBusy = this.#requests >= BUSY_REQUESTS;
     this.#requests = 0;
     if (lateness > 1 && isBusy) this.#pressure += Math.min(RISE_PER_SECOND * seconds * lateness, RISE_MAX);

@@ -31,7 +31,7 @@ export function shedLoad(app: FastifyInstance, guard: LoadGuard): void {
     const loadClass = name ?? "lookup";
     const admission = guard.admit(loadClass);
     if (admission === null) return done(REFUSALS[loadClass]);
-    reply.raw.once("close", () => admission.end());
+    reply.raw.once("close", admission.end);
     done();
   });
 }

@@ -17,9 +17,10 @@ const PREFLIGHT_VALID_SECONDS = 600;
 export function admitPagesOfNodes(view: ClusterView) {
   return (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
     const { origin } = request.headers;
+    if (origin === undefined) return done();
     const asked = request.headers["access-control-request-method"] ?? request.method;
     const path = request.url.split("?", 1)[0]!;
-    if (origin === undefined || asked !== "GET" || !READABLE.test(path) || !isNodeOrigin(view, origin)) return done();
+    if (asked !== "GET" || !READABLE.test(path) || !isNodeOrigin(view, origin)) return done();
     reply.header("access-control-allow-origin", origin).header("vary", "Origin");
     if (request.method !== "OPTIONS") return done();
     reply

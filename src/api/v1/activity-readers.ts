@@ -10,7 +10,8 @@ import { type CancelTimer, type Clock, repeat } from "../../util/clock.ts";
 import { jitter, type Random } from "../../util/random.ts";
 import { ApiError } from "../api-error.ts";
 import type { Activity, ActivityEntry } from "../ports.ts";
-import { goodbyeEvent, heartbeat, retryAdvice } from "./watch-frames.ts";
+import { sayGoodbye } from "./event-stream.ts";
+import { eventText, heartbeat, retryAdvice } from "./watch-frames.ts";
 
 export const ACTIVITY_READERS_MAX = 256;
 const BUFFER_BYTES_MAX = 64 * 1024;
@@ -19,8 +20,6 @@ const HEARTBEAT_MS = 15_000;
 const STALL_MS = 60_000;
 /** When readers whose connection broke should come again, on average. */
 const RETRY_MS = 1_000;
-const GOODBYE_MS = 1_000;
-const GOODBYE_RETRY_MS = 250;
 
 export interface ActivityReadersOptions {
   readonly activity: Activity;
@@ -62,21 +61,14 @@ export class ActivityReaders {
     this.#all.add(reader);
     reader.say(retryAdvice(jitter(random, RETRY_MS, 0.5)));
     reader.serve();
-    reader.say(`id: ${idOf(activity, activity.last)}\nevent: ready\ndata: {}\n\n`);
+    reader.say(eventText("ready", {}, idOf(activity, activity.last)));
     return reader.stream;
   }
 
   /** Says goodbye to all, so that they go elsewhere at once. */
   close(): void {
     for (const stop of this.#stops) stop();
-    const { clock, random } = this.#options;
-    for (const { stream } of this.#all) {
-      stream.push(goodbyeEvent(jitter(random, GOODBYE_RETRY_MS, 1)));
-      stream.push(null);
-    }
-    clock.schedule(GOODBYE_MS, () => {
-      for (const { stream } of this.#all) stream.destroy();
-    });
+    sayGoodbye(this.#all, this.#options);
   }
 }
 
@@ -115,7 +107,7 @@ class Reader {
       const { lostUpTo } = this.#activity;
       if (lostUpTo > Math.max(this.#told, this.#lossTold)) {
         this.#lossTold = lostUpTo;
-        this.say('event: resync\ndata: {"reason":"slow"}\n\n');
+        this.say(eventText("resync", { reason: "slow" }));
       }
       this.#told = entry.sequence;
       this.say(frame(this.#activity, entry));
@@ -133,7 +125,7 @@ class Reader {
 }
 
 function frame(activity: Activity, { sequence, atMs, event: { kind, ...facts } }: ActivityEntry): string {
-  return `id: ${idOf(activity, sequence)}\nevent: ${kind}\ndata: ${JSON.stringify({ atMs, ...facts })}\n\n`;
+  return eventText(kind, { atMs, ...facts }, idOf(activity, sequence));
 }
 
 function idOf({ run }: Activity, sequence: number): string {

@@ -5,6 +5,7 @@ import { Type } from "typebox";
 import type { Face } from "../modules.ts";
 import { ERROR_RESPONSES } from "../schemas.ts";
 import { ActivityReaders } from "./activity-readers.ts";
+import { sendEvents } from "./event-stream.ts";
 import { EVENT_ID_LENGTH_MAX } from "./watch-frames.ts";
 
 const EventStream = Type.Unsafe<Readable>({
@@ -28,12 +29,6 @@ export const activityRoute: Face = async (app, { activity, clock, watch }) => {
     response: { 200: EventStream, ...ERROR_RESPONSES },
   };
   app.get("/v1/activity", { schema }, async ({ headers }, reply) => {
-    const stream = readers.open(headers["last-event-id"] ?? "");
-    return reply
-      .type("text/event-stream; charset=utf-8")
-      .header("cache-control", "no-store")
-      .header("x-accel-buffering", "no")
-      .header("connection", "close")
-      .send(stream);
+    return sendEvents(reply, readers.open(headers["last-event-id"] ?? ""));
   });
 };

@@ -3,6 +3,7 @@
 import type { Readable } from "node:stream";
 import { Type } from "typebox";
 import { noteChange } from "../audit.ts";
+import { showView } from "../headers.ts";
 import type { Face } from "../modules.ts";
 import { ERROR_RESPONSES } from "../schemas.ts";
 
@@ -30,11 +31,7 @@ export const backupRoute: Face = async (app, { registry, backups }) => {
     const { revision, content } = await backups.open();
     // It changes nothing, and takes a copy of everything out of the region.
     noteChange(request, `backup at revision ${revision}`);
-    return reply
-      .type("application/octet-stream")
-      .header("cache-control", "no-store")
-      .header("x-atoll-revision", revision)
-      .header("x-atoll-staleness-ms", 0)
-      .send(content);
+    showView(reply, { revision, stalenessMs: 0 });
+    return reply.type("application/octet-stream").header("cache-control", "no-store").send(content);
   });
 };

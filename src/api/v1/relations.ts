@@ -6,14 +6,13 @@ import type { Dependency, TagConstraint } from "../../types/agent.ts";
 import type { RegistryEvent } from "../../types/event.ts";
 import { asAgentId } from "../../types/ids.ts";
 import type { Clock } from "../../util/clock.ts";
-import { mapInTurns } from "../in-turns.ts";
+import { mapInTurns, pagesInTurns } from "../in-turns.ts";
 import type { Face } from "../modules.ts";
 import { AgentIdText, AnyObject, ERROR_RESPONSES, HealthName, Shown, WallTime } from "../schemas.ts";
 import { findAgent } from "./agents.ts";
 
 const DEPENDENTS_MAX = 100;
 const EVENTS_MAX = 200;
-const LISTED_PER_PAGE = 500;
 
 const ShownProvider = Type.Object({
   id: Type.String(),
@@ -101,15 +100,12 @@ function showEvent({ type, atMs, functionName, data }: RegistryEvent) {
 async function dependentsOf(registry: Registry, clock: Clock, provider: ListedAgent) {
   const offered = new Set(provider.record.capabilities.map(({ name }) => name));
   const dependents: ListedAgent[] = [];
-  let after: string | undefined;
-  do {
-    const { agents, hasMore } = registry.list({}, { limit: LISTED_PER_PAGE, ...(after !== undefined && { after }) });
+  for await (const agents of pagesInTurns(registry, clock, {})) {
     dependents.push(
       ...agents.filter((agent) => dependenciesOf(agent).some(({ capability }) => offered.has(capability))),
     );
-    after = hasMore ? agents.at(-1)?.id : undefined;
-    await new Promise<void>((resolve) => clock.afterIo(resolve));
-  } while (after !== undefined && dependents.length <= DEPENDENTS_MAX);
+    if (dependents.length > DEPENDENTS_MAX) break;
+  }
   const shown = await mapInTurns(dependents.slice(0, DEPENDENTS_MAX), clock, (agent) =>
     showDependent(registry, agent, offered, provider),
   );

@@ -2,13 +2,11 @@
 
 import type { AgentFilter, ListedAgent, Registry } from "../../registry/interface.ts";
 import type { Clock } from "../../util/clock.ts";
-
-/** A millisecond or two of work. */
-const LOOKED_AT_PER_TURN = 500;
+import { pagesInTurns } from "../in-turns.ts";
 
 /**
  * The agents that fit `filter` and have `part` in their id, name or endpoint, whatever the case of letters: in order of id,
- * at most `limit`, beginning after `after`. What comes and goes meanwhile is seen as it is in its turn.
+ * at most `limit`, beginning after `after`.
  */
 export async function searchAgents(
   registry: Registry,
@@ -18,15 +16,11 @@ export async function searchAgents(
 ): Promise<{ agents: ListedAgent[]; hasMore: boolean }> {
   const wanted = part.toLowerCase();
   const found: ListedAgent[] = [];
-  for (let last = after; ; ) {
-    const page = { limit: LOOKED_AT_PER_TURN, ...(last !== undefined && { after: last }) };
-    const { agents, hasMore } = registry.list(filter, page);
+  for await (const agents of pagesInTurns(registry, clock, filter, after)) {
     found.push(...agents.filter((agent) => hasPart(agent, wanted)));
     if (found.length > limit) return { agents: found.slice(0, limit), hasMore: true };
-    last = agents.at(-1)?.id;
-    if (!hasMore || last === undefined) return { agents: found, hasMore: false };
-    await new Promise<void>((resolve) => clock.afterIo(resolve));
   }
+  return { agents: found, hasMore: false };
 }
 
 function hasPart({ id, record }: ListedAgent, wanted: string): boolean {

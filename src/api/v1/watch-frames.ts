@@ -70,7 +70,7 @@ function agentEvent(
   region: RegionId,
   { kind, agent, revision }: Pick<AgentChange, "kind" | "revision"> & { readonly agent: StoredAgent },
 ): string {
-  return event(kind, { revision, agent: showWatched(region, agent) });
+  return eventText(kind, { revision, agent: showWatched(region, agent) });
 }
 
 /** As `/v1/agents` shows it, but for what each node knows for itself only. */
@@ -93,21 +93,21 @@ function showCapability({ name, functionName, version, tags, description, ...res
 }
 
 export function capabilityEvent({ region, name, healthy, total, revision }: CapabilityAbroad): string {
-  return event("capability", { region, name, healthy, total, revision });
+  return eventText("capability", { region, name, healthy, total, revision });
 }
 
 /** @param id - where the reader goes on; empty when it has to begin anew should the connection break */
 export function resyncEvent(id: string, from: number, reason: ResyncReason): string {
-  return `id: ${id}\n${event("resync", { from, reason })}`;
+  return eventText("resync", { from, reason }, id);
 }
 
 export function readyEvent(id: string, region: RegionId, revision: number): string {
-  return `id: ${id}\n${event("ready", { region, revision })}`;
+  return eventText("ready", { region, revision }, id);
 }
 
 /** @param retryMs - when to come again, to another node if there is one */
 export function goodbyeEvent(retryMs: number): string {
-  return `${retryAdvice(retryMs)}${event("goodbye", { reason: "stopping" })}`;
+  return `${retryAdvice(retryMs)}${eventText("goodbye", { reason: "stopping" })}`;
 }
 
 export function retryAdvice(retryMs: number): string {
@@ -119,6 +119,8 @@ export function heartbeat(id: string): string {
   return `: heartbeat\nid: ${id}\n\n`;
 }
 
-function event(name: string, data: object): string {
-  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+/** One event as it travels. @param id - where the reader is after it; absent when that does not change */
+export function eventText(name: string, data: object, id?: string): string {
+  const place = id === undefined ? "" : `id: ${id}\n`;
+  return `${place}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }

@@ -7,6 +7,7 @@ import { invalidField } from "../api-error.ts";
 import type { Face } from "../modules.ts";
 import { OneOrMany, oneOrMany } from "../query.ts";
 import { AgentIdText, AgentTypeName, ERROR_RESPONSES, Name } from "../schemas.ts";
+import { sendEvents } from "./event-stream.ts";
 import { EVENT_ID_LENGTH_MAX, parseEventId } from "./watch-frames.ts";
 import { type WatchedKind, Watchers, type WatchRequest } from "./watchers.ts";
 
@@ -78,12 +79,7 @@ export const watchRoutes: Face = async (app, { registry, metrics, clock, watch }
       ...(lastEventId !== undefined && { lastEventId }),
     };
     const stream = await watchers.open(request);
-    return reply
-      .type("text/event-stream; charset=utf-8")
-      .header("cache-control", "no-store")
-      .header("x-accel-buffering", "no")
-      .header("connection", "close")
-      .send(stream);
+    return sendEvents(reply, stream);
   });
 };
 

@@ -30,10 +30,10 @@ import { type CancelTimer, type Clock, repeat } from "../../util/clock.ts";
 import { compareText } from "../../util/compare.ts";
 import { jitter, type Random } from "../../util/random.ts";
 import { ApiError } from "../api-error.ts";
+import { sayGoodbye } from "./event-stream.ts";
 import {
   capabilityEvent,
   formatEventId,
-  goodbyeEvent,
   heartbeat,
   listedAgentEvent,
   listedKind,
@@ -90,10 +90,6 @@ const SERVED_PER_TURN = 32;
 const BYTES_PER_TURN = 256 * 1024;
 const PAUSE_MS = 2;
 const LISTED_PER_PAGE = 100;
-/** A farewell that is not taken by then is cut short. */
-const GOODBYE_MS = 1_000;
-/** Clients are sent away together and should not all arrive together. */
-const GOODBYE_RETRY_MS = 250;
 
 export interface WatchersOptions {
   readonly registry: Registry;
@@ -154,14 +150,7 @@ export class Watchers implements FeedListener {
     if (this.#isClosed) return;
     this.#isClosed = true;
     for (const stop of this.#stops) stop();
-    const { random, clock } = this.#options;
-    for (const { stream } of this.#all) {
-      stream.push(goodbyeEvent(jitter(random, GOODBYE_RETRY_MS, 1)));
-      stream.push(null);
-    }
-    clock.schedule(GOODBYE_MS, () => {
-      for (const { stream } of this.#all) stream.destroy();
-    });
+    sayGoodbye(this.#all, this.#options);
   }
 
   appended(first: number, last: number): void {
