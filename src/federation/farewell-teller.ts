@@ -6,7 +6,7 @@
  * comes later at its link, and again at an interval to those that it did not reach. A node that knows it already says nothing on.
  */
 
-import { NetworkError, type PeerDirectory, type RequestResponse } from "../network/interface.ts";
+import type { PeerDirectory, RequestResponse } from "../network/interface.ts";
 import type { NodeId } from "../types/ids.ts";
 import { type Clock, repeat } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
@@ -65,15 +65,10 @@ export class FarewellTeller {
     requests
       .request(peer, FAREWELLS_METHOD, { farewells }, { timeoutMs: TIMEOUT_MS })
       .then(() => this.#told.set(peer, all))
-      .catch((error) => {
-        // A node that does not know the question pulls, as all did before there was one.
-        const isOlder =
-          error instanceof NetworkError &&
-          error.detail.code === "REMOTE" &&
-          error.detail.remoteCode === "UNKNOWN_METHOD";
-        if (isOlder) this.#told.set(peer, all);
-        else logger.debug({ code: "FAREWELLS_NOT_TOLD", peer, reason: messageOf(error) }, "told again in a while");
-      })
+      // Also by one that is linked and does not serve yet, because its region is not founded.
+      .catch((error) =>
+        logger.debug({ code: "FAREWELLS_NOT_TOLD", peer, reason: messageOf(error) }, "told again in a while"),
+      )
       .finally(() => this.#telling.delete(peer));
   }
 }

@@ -6,6 +6,7 @@ import { generateRegionKey } from "../../../src/federation/region-key.ts";
 import { encode, type PullAnswer } from "../../../src/federation/wire.ts";
 import { asClusterId, asFederationId, asRegionId } from "../../../src/types/ids.ts";
 import type { Farewell } from "../../../src/types/region-standing.ts";
+import { AtollError } from "../../../src/util/errors.ts";
 import { FakeFederation, FEDERATION } from "../../support/fake-federation.ts";
 import { nodeIdOf, queryFor } from "../../support/fake-region.ts";
 
@@ -33,6 +34,9 @@ async function lookup(all: FakeFederation, node: string) {
     errors: answers.flatMap(({ error }) => error ?? []),
   };
 }
+
+/** As the transport has it for who does not serve a method. */
+class NotServedYet extends AtollError<{ readonly code: "UNKNOWN_METHOD" }> {}
 
 describe("a region that says farewell", () => {
   it("is forgotten by every node of every other region within two seconds, with all that was kept of it", async () => {
@@ -171,6 +175,32 @@ describe("a region that says farewell", () => {
     const before = all.node("west-1").node.requests.sent.get("region/farewells");
     await all.clock.advance(120_000);
     assert.equal(all.node("west-1").node.requests.sent.get("region/farewells"), before, "each is told once");
+  });
+
+  it("is told of again to a node that did not serve the question yet", async () => {
+    const all = new FakeFederation();
+    all.found("east", 1);
+    all.found("west", 2);
+    await all.clock.advance(2_000);
+    const west = all.node("west-2");
+    west.node.requests.handle("region/farewells", async () => {
+      throw new NotServedYet("its region is not founded yet", { code: "UNKNOWN_METHOD" });
+    });
+    const east = all.regions.get("east")!;
+    const farewell = sayFarewell({ federation: FEDERATION, region: EAST, cluster: east.cluster }, east.key!, []);
+    let told = 0;
+    all.crash("east-1");
+    const telling = west.node.requests.request(
+      all.node("west-1").node.self.nodeId,
+      "region/farewells",
+      { farewells: [farewell] },
+      { timeoutMs: 1_000 },
+    );
+    await all.until(telling);
+    await all.clock.advance(1_000);
+    west.node.requests.handle("region/farewells", async () => void told++);
+    await all.clock.advance(40_000);
+    assert.equal(told, 1);
   });
 
   it("P11: is not sent away by a farewell that it did not sign", async () => {
