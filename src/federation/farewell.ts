@@ -8,7 +8,7 @@ import { type KeyScope, keysReplaced, toHex } from "./key-succession.ts";
 import { RegionSigner, RegionVerifier } from "./region-key.ts";
 import { encode } from "./wire.ts";
 
-export const FAREWELL_CONTEXT = "atoll/region/farewell/1";
+const FAREWELL_CONTEXT = "atoll/region/farewell/1";
 
 export function sayFarewell(scope: KeyScope, pair: RegionKeyPair, successions: readonly KeySuccession[]): Farewell {
   const { federation, region } = scope;

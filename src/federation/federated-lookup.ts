@@ -126,22 +126,15 @@ export class FederatedLookup implements RemoteLookup {
     const revision = table.headerOf(region)?.revision ?? 0;
     const source = this.#sourceOf(region);
     if (!table.mayMatch(region, query)) {
-      if (!this.#mayShow(source, query, revision)) return undefined;
+      if (!this.#shown.note(source, query.capability, revision)) return undefined;
       return { region, source: "none", revision, stalenessMs: ageMs, agents: [], hasMore: false };
     }
     const kept = this.#cache.get(source, query);
     const mayShow =
       kept !== undefined &&
       this.#isCurrent(region, query, kept) &&
-      this.#mayShow(source, query, this.#provenRevision(region, query, kept));
+      this.#shown.note(source, query.capability, Math.max(kept.revision, revision));
     return mayShow ? cachedAnswer(region, kept, ageMs) : undefined;
-  }
-
-  /** Notes what is shown now, unless something later was shown before (P10). */
-  #mayShow(source: string, { capability }: RegionQuery, revision: number): boolean {
-    if (revision < this.#shown.of(source, capability)) return false;
-    this.#shown.note(source, capability, revision);
-    return true;
   }
 
   /** A region that was recovered by force gives its revisions to other changes: what it answered before vouches for nothing. */
@@ -185,7 +178,7 @@ export class FederatedLookup implements RemoteLookup {
     if (kept !== undefined) {
       const stalenessMs = this.#stalenessOf(region, query, kept);
       const isFresh = stalenessMs <= (maxStalenessMs ?? Number.POSITIVE_INFINITY);
-      if (isFresh && this.#mayShow(source, query, this.#provenRevision(region, query, kept))) {
+      if (isFresh && this.#shown.note(source, query.capability, this.#provenRevision(region, query, kept))) {
         return { ...cachedAnswer(region, kept, stalenessMs), error };
       }
     }

@@ -144,9 +144,7 @@ export class Federation implements RemoteLookup {
 
   /** What this region would have to forget, to forget another one; undefined when there is no such region. */
   standingOf(region: RegionId): { readonly cluster: string; readonly publicKey: string } | undefined {
-    const linked = this.#options.directory
-      .peers()
-      .find((peer) => peer.region === region && !this.#trust.isRetiredPeer(peer));
+    const linked = this.#trust.standing(this.#options.directory.peers()).find((peer) => peer.region === region);
     const pin = this.#trust.pinOf(region);
     const cluster = pin?.cluster || linked?.cluster;
     return pin === undefined && !cluster ? undefined : { cluster: cluster ?? "", publicKey: pin?.publicKey ?? "" };
@@ -227,7 +225,7 @@ export class Federation implements RemoteLookup {
 
   /** Pinned, configured or linked: a region that was never heard of may hold agents, and is missed by name (P9). */
   #regions(): RegionId[] {
-    const peers = this.#options.directory.peers().filter((peer) => !this.#trust.isRetiredPeer(peer));
+    const peers = this.#trust.standing(this.#options.directory.peers());
     const linked = peers.map((peer) => peer.region);
     const regions = new Set<string>([...this.#trust.regions(), ...linked]);
     regions.delete(this.#options.local.region);

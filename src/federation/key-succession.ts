@@ -12,7 +12,7 @@ import type { RegionKeyPair } from "./interface.ts";
 import { RegionSigner, RegionVerifier } from "./region-key.ts";
 import { encode } from "./wire.ts";
 
-export const SUCCESSION_CONTEXT = "atoll/region-key/succession/1";
+const SUCCESSION_CONTEXT = "atoll/region-key/succession/1";
 
 /** What a statement about a region's key is bound to. Forced recoveries keep the key, so epochs do not matter. */
 export interface KeyScope {

@@ -130,6 +130,11 @@ export class RegionTrust {
     return cluster !== null && this.#retirements.has(region, cluster);
   }
 
+  /** Without the nodes of clusters that are gone for good. */
+  standing(peers: readonly PeerInfo[]): PeerInfo[] {
+    return peers.filter((peer) => !this.isRetiredPeer(peer));
+  }
+
   /** True for a name that stands for no region here, because the one that had it is gone for good. */
   isRetiredName(region: RegionId): boolean {
     return !this.#pins.has(region) && this.#retirements.hasName(region);

@@ -30,13 +30,12 @@ export class Retirements {
 
   /** Whether any cluster of that name is gone. */
   hasName(region: RegionId): boolean {
-    return this.#of(region).length > 0;
+    return this.#some((gone) => gone.region === region);
   }
 
   has(region: RegionId, cluster: ClusterId): boolean {
-    // Asked of every link at every lookup, and mostly nothing of that name is gone.
-    const gone = this.#of(region);
-    return gone.length > 0 && gone.some((each) => each.cluster === originOf(cluster));
+    // Asked of every link at every lookup: the origin is looked for only where the name is gone.
+    return this.#some((gone) => gone.region === region && gone.cluster === originOf(cluster));
   }
 
   /** Whether the key, in hex, is or was that of a cluster which is gone. */
@@ -61,9 +60,7 @@ export class Retirements {
     return own === undefined ? this.#heard : [...this.#heard.slice(1 - FAREWELLS_MAX), own];
   }
 
-  #of(region: RegionId): readonly { readonly cluster: string }[] {
-    if (this.#heard.length === 0 && this.#local.retirements().length === 0) return [];
-    const isNamed = (gone: { readonly region: RegionId }) => gone.region === region;
-    return [...this.#heard.filter(isNamed), ...this.#local.retirements().filter(isNamed)];
+  #some(test: (gone: { readonly region: RegionId; readonly cluster: string }) => boolean): boolean {
+    return this.#heard.some(test) || this.#local.retirements().some(test);
   }
 }

@@ -18,9 +18,16 @@ export class ShownRevisions {
     return this.#revisions.get(keyOf(source, capability)) ?? 0;
   }
 
-  /** Notes that the capability is shown now as of `revision`. */
-  note(source: string, capability: string, revision: number): void {
-    if (revision > this.of(source, capability)) this.#revisions.set(keyOf(source, capability), revision);
+  /**
+   * Notes that the capability is shown now as of `revision`.
+   *
+   * @returns false, and notes nothing, when something later was shown before: then it must not be (P10)
+   */
+  note(source: string, capability: string, revision: number): boolean {
+    const key = keyOf(source, capability);
+    const shown = this.#revisions.get(key) ?? 0;
+    if (revision > shown) this.#revisions.set(key, revision);
+    return revision >= shown;
   }
 }
 

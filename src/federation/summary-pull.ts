@@ -115,7 +115,7 @@ export class SummaryPull {
 
   #linkedRegions(): Set<RegionId> {
     const { directory, trust, region } = this.#options;
-    const others = directory.peers().filter((peer) => peer.region !== region && !trust.isRetiredPeer(peer));
+    const others = trust.standing(directory.peers()).filter((peer) => peer.region !== region);
     return new Set(others.map((peer) => peer.region));
   }
 
@@ -284,7 +284,7 @@ export class SummaryPull {
   /** Any node of the region, preferring one of the pinned cluster that did not just fail. */
   #choosePeer(region: RegionId): PeerInfo | undefined {
     const { directory, trust, random } = this.#options;
-    const peers = directory.peers().filter((peer) => peer.region === region && !trust.isRetiredPeer(peer));
+    const peers = trust.standing(directory.peers()).filter((peer) => peer.region === region);
     const cluster = trust.clusterOf(region);
     const trusted = cluster === undefined ? peers : peers.filter((peer) => peer.cluster === cluster);
     const candidates = trusted.length > 0 ? trusted : peers;

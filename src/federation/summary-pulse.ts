@@ -40,7 +40,7 @@ export class SummaryPulse {
   send(message: Uint8Array): void {
     const { directory, trust, region } = this.#options;
     const turn = this.#turn++;
-    const abroad = directory.peers().filter((peer) => peer.region !== region && !trust.isRetiredPeer(peer));
+    const abroad = trust.standing(directory.peers()).filter((peer) => peer.region !== region);
     for (const nodes of Map.groupBy(abroad, (peer) => peer.region).values()) {
       const inTurn = nodes.map((_, i) => nodes[(turn + i) % nodes.length]!);
       void this.#tellOneOf(inTurn.slice(0, ATTEMPTS_MAX), message);

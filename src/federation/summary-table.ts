@@ -52,8 +52,6 @@ interface RemoteSummary {
   /** Of the newest gossip message. A message at or before it proves nothing about now. */
   term: number;
   sequence: number;
-  /** What the directory was last told, to tell it only news. */
-  learned: string;
 }
 
 /** What a pull brought, after every proof in it was checked. */
@@ -316,7 +314,6 @@ export class SummaryTable {
       heardAtMs: this.#options.clock.now(),
       term: 0,
       sequence: 0,
-      learned: "",
     };
     this.#regions.set(header.region, begun);
     for (const entry of held?.replica.entries() ?? []) this.#tell(header.region, gone(entry, header.revision));
@@ -355,12 +352,13 @@ export class SummaryTable {
 
   /** Signed addresses are dialled beside the configured names (F15). */
   #takeNodes(held: RemoteSummary, { region, nodesDigest }: SummaryHeader, nodes: readonly SummaryNode[]): void {
+    if (held.nodesDigest === nodesDigest) return;
     held.nodes = nodes;
     held.nodesDigest = nodesDigest;
-    const addresses = nodes.flatMap((node) => node.addresses);
-    if (addresses.join() === held.learned) return;
-    held.learned = addresses.join();
-    this.#options.directory.learn(region, addresses);
+    this.#options.directory.learn(
+      region,
+      nodes.flatMap((node) => node.addresses),
+    );
   }
 
   #compare(held: RemoteSummary): void {

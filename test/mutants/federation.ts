@@ -112,12 +112,6 @@ export const FEDERATION: readonly Mutant[] = [
       replace: "const stalenessMs = answer.stalenessMs + 0 * waitedMs;",
     },
     {
-      name: "what was shown to be gone is shown again",
-      rule: "P10",
-      find: "if (revision < this.#shown.of(source, capability)) return false;",
-      replace: "",
-    },
-    {
       name: "a kept answer outlives a change",
       rule: "P9",
       find: "return entry !== undefined && entry.revision <= kept.revision && table.isCertain(region, query.capability);",
@@ -186,11 +180,23 @@ export const FEDERATION: readonly Mutant[] = [
     },
   ]),
 
+  ...mutantsOf(
+    { file: "src/federation/shown-revisions.ts", tests: ["test/unit/federation/shown-revisions.test.ts"], simulators },
+    [
+      {
+        name: "what was shown to be gone is shown again",
+        rule: "P10",
+        find: "return revision >= shown;",
+        replace: "return true;",
+      },
+    ],
+  ),
+
   ...mutantsOf({ file: "src/federation/federation.ts", tests: [RETIRED], simulators }, [
     {
       name: "a region that is gone for good is missed as long as its nodes are linked",
       rule: "P10",
-      find: "const peers = this.#options.directory.peers().filter((peer) => !this.#trust.isRetiredPeer(peer));",
+      find: "const peers = this.#trust.standing(this.#options.directory.peers());",
       replace: "const peers = this.#options.directory.peers();",
     },
   ]),
