@@ -391,10 +391,8 @@ class Change {
     succession,
     successionsMax,
   }: Extract<Command, { kind: "replaceRegionKey" }>): boolean {
-    const { regionKey, keySuccessions } = this.#state;
-    if (regionKey === undefined || Buffer.compare(regionKey, replaces) !== 0) return false;
-    this.#state.regionKey = wrapped;
-    this.#write(REGION_KEY, wrapped);
+    if (!this.rewrapRegionKey(replaces, wrapped)) return false;
+    const { keySuccessions } = this.#state;
     this.#state.keySuccessions = [...keySuccessions, succession].slice(-Math.max(1, successionsMax));
     this.#write(SUCCESSIONS_KEY, this.#state.keySuccessions);
     return true;

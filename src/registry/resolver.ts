@@ -213,7 +213,7 @@ export class Resolver {
     if (!hasNeeds(agent)) return false;
     const told = this.#told.get(agent.incarnation);
     if (told === undefined || told.revision < informedRevision) {
-      return this.#mayHaveNews(agent, needsOf(agent), informedRevision);
+      return this.#mayHaveNews(agent, informedRevision);
     }
     // Nearly every heartbeat ends here, so what it needs is looked at in the record as it is.
     return !this.#isAsTold(agent, told) && this.#differs(agent, needsOf(agent), told);
@@ -225,8 +225,10 @@ export class Resolver {
   }
 
   /** Another node told the agent: what exactly is not known here, only up to when. */
-  #mayHaveNews(agent: StoredAgent, needs: readonly Need[], informedRevision: number): boolean {
-    if (this.#changedAt(needs) > informedRevision || !this.#canCompareAtOnce(needs)) return true;
+  #mayHaveNews(agent: StoredAgent, informedRevision: number): boolean {
+    if (this.#needsChangedAt(agent) > informedRevision) return true;
+    const needs = needsOf(agent);
+    if (!this.#canCompareAtOnce(needs)) return true;
     return needs.some((need) => {
       const { provider, isCertain } = this.#choose(agent, need, undefined);
       return !isCertain || (provider !== null && provider.region !== this.#parts.region);
@@ -242,7 +244,7 @@ export class Resolver {
     if (!this.#canCompareAtOnce(needs)) return true;
     const choices = needs.map((need, slot) => this.#choose(agent, need, told.keys[slot]));
     if (choices.some(({ isCertain }) => !isCertain)) return true;
-    const now = this.#toldOf(choices, Math.max(told.revision, this.#changedAt(needs)));
+    const now = this.#toldOf(choices, Math.max(told.revision, this.#needsChangedAt(agent)));
     if (now.keys.some((key, slot) => key !== told.keys[slot])) return true;
     this.#told.set(agent.incarnation, now);
     return false;
@@ -330,11 +332,6 @@ export class Resolver {
 
   #queryOf({ record }: StoredAgent, dependency: Dependency): RegionQuery {
     return { ...queryOf(dependency), ...(this.#parts.isolatesNamespaces && { namespace: record.namespace }) };
-  }
-
-  #changedAt(needs: readonly Need[]): number {
-    const { index } = this.#parts.stateMachine;
-    return needs.reduce((latest, { dependency }) => Math.max(latest, index.changedAt(dependency.capability)), 0);
   }
 
   #needsChangedAt({ record }: StoredAgent): number {

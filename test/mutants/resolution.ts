@@ -19,8 +19,8 @@ export const RESOLUTION: readonly Mutant[] = [
     {
       name: "what another node told is not doubted",
       rule: "A3",
-      find: "if (this.#changedAt(needs) > informedRevision || !this.#canCompareAtOnce(needs)) return true;",
-      replace: "if (!this.#canCompareAtOnce(needs)) return true;",
+      find: "if (this.#needsChangedAt(agent) > informedRevision) return true;",
+      replace: "",
     },
     {
       name: "any change is news",

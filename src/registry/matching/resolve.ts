@@ -149,7 +149,10 @@ function placeTest(after: SortKey, zoneFirst: ZoneFirst | undefined): (offer: Of
     zoneFirst === undefined ? 0 : Number(zoneFirst.isAfterInZone) - Number(agent.record.zone === zoneFirst.zone);
   return (offer, score) => {
     if (score !== after.score) return score > after.score;
-    return (compareVersions(version, offer.version) || compareZones(offer) || compareNames(offer.found, after)) <= 0;
+    const order =
+      compareVersions(version, offer.version) || compareZones(offer) || compareText(offer.agent.id, after.id);
+    // Names begin with the id; what an answer would show of an offer is made for those only that have the same.
+    return (order || compareNames(offer.found, after)) <= 0;
   };
 }
 
