@@ -179,6 +179,6 @@ function checkSecurity({ http, security }: Config): BrokenRule[] {
 }
 
 /** Whether only this machine reaches what listens there. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -208,7 +208,8 @@ const HttpOptions = group({
     ),
   ),
   trustBackend: choice({
-    description: "How http.trustDir is kept. What other backends keep can be mounted as such a folder.",
+    description:
+      "Only checked: both of these are read as the folder http.trustDir. What other backends keep can be mounted as such a folder.",
     default: "filestore",
     values: ["filestore", "localca"],
     aliases: ["MCP_MESH_TRUST_BACKEND"],

@@ -30,7 +30,7 @@ export class AddressList {
   }
 }
 
-export function plainAddress(address: string): string {
+function plainAddress(address: string): string {
   return IPV4_IN_IPV6.exec(address)?.[1] ?? address;
 }
 

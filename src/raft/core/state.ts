@@ -18,9 +18,9 @@ import { peersOf, votersOf } from "./quorum.ts";
 
 export interface CoreOptions {
   readonly heartbeatMs: number;
-  /** A follower that heard no leader for a random time from this ... */
+  /** A follower that heard no leader for this long stands for election, the others in turn after it ... */
   readonly electionMsMin: number;
-  /** ... to this stands for election. */
+  /** ... by this at the latest; a campaign that came to nothing is repeated at a random time between the two. */
   readonly electionMsMax: number;
   /** Entries of one append, in bytes; at least one entry goes. */
   readonly appendBytesMax: number;
