@@ -6,6 +6,8 @@
  */
 
 import { Readable } from "node:stream";
+import { RegistryError } from "../../registry/errors.ts";
+import type { RegionId } from "../../types/ids.ts";
 import { type CancelTimer, type Clock, repeat } from "../../util/clock.ts";
 import { jitter, type Random } from "../../util/random.ts";
 import { ApiError } from "../api-error.ts";
@@ -22,6 +24,8 @@ const STALL_MS = 60_000;
 const RETRY_MS = 1_000;
 
 export interface ActivityReadersOptions {
+  /** This node's own. */
+  readonly region: RegionId;
   readonly activity: Activity;
   readonly clock: Clock;
   readonly random: Random;
@@ -31,6 +35,7 @@ export class ActivityReaders {
   readonly #options: ActivityReadersOptions;
   readonly #all = new Set<Reader>();
   readonly #stops: CancelTimer[];
+  #isClosed = false;
 
   constructor(options: ActivityReadersOptions) {
     this.#options = options;
@@ -50,12 +55,14 @@ export class ActivityReaders {
    *
    * @param lastEventId - after which to go on; anything that this process did not give means to begin anew
    * @throws ApiError OVERLOADED: as many read as may
+   * @throws RegistryError STOPPING
    */
   open(lastEventId: string): Readable {
+    const { region, activity, clock, random } = this.#options;
+    if (this.#isClosed) throw new RegistryError("this node is shutting down", { code: "STOPPING", region });
     if (this.#all.size >= ACTIVITY_READERS_MAX) {
       throw new ApiError({ code: "OVERLOADED", watchersMax: ACTIVITY_READERS_MAX });
     }
-    const { activity, clock, random } = this.#options;
     const reader = new Reader(activity, clock, placeOf(activity, lastEventId));
     reader.stream.once("close", () => this.#all.delete(reader));
     this.#all.add(reader);
@@ -65,8 +72,10 @@ export class ActivityReaders {
     return reader.stream;
   }
 
-  /** Says goodbye to all, so that they go elsewhere at once. */
+  /** Says goodbye to all, so that they go elsewhere at once, and takes nobody in any more. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     for (const stop of this.#stops) stop();
     sayGoodbye(this.#all, this.#options);
   }

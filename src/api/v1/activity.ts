@@ -13,8 +13,8 @@ const EventStream = Type.Unsafe<Readable>({
   content: { "text/event-stream": { schema: Type.String() } },
 });
 
-export const activityRoute: Face = async (app, { activity, clock, watch }) => {
-  const readers = new ActivityReaders({ activity, clock, random: watch.random });
+export const activityRoute: Face = async (app, { registry, activity, clock, watch }) => {
+  const readers = new ActivityReaders({ region: registry.region, activity, clock, random: watch.random });
   // Before the server waits for its connections to end: these would not.
   app.addHook("preClose", (done) => {
     readers.close();

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import type { Readable } from "node:stream";
 import { describe, it } from "node:test";
-import { ACTIVITY_READERS_MAX } from "../../../../src/api/v1/activity-readers.ts";
+import { ACTIVITY_READERS_MAX, ActivityReaders } from "../../../../src/api/v1/activity-readers.ts";
 import type { ActivityLog } from "../../../../src/node/activity-log.ts";
+import { asRegionId } from "../../../../src/types/ids.ts";
+import { seededRandom } from "../../../../src/util/random.ts";
 import { createTestApp } from "../../../support/api-app.ts";
 import { EventStreamReader } from "../../../support/event-stream.ts";
 
@@ -118,5 +120,13 @@ describe("GET /v1/activity", () => {
     await soon();
     assert.equal(reader.events.at(-1)!.event, "goodbye");
     await closed;
+  });
+
+  it("takes nobody in after that: who was on the way in would be told nothing more, and keep the node from stopping", async () => {
+    const { activity, region } = await aNode();
+    const { clock } = region;
+    const readers = new ActivityReaders({ region: asRegionId("us-east"), activity, clock, random: seededRandom(1) });
+    readers.close();
+    assert.throws(() => readers.open(""), { name: "RegistryError", detail: { code: "STOPPING", region: "us-east" } });
   });
 });
