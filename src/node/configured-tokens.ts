@@ -33,8 +33,8 @@ export class ConfiguredTokenSource {
       this.#file = new WatchedFiles({
         paths: () => [path],
         clock,
-        onChange: ([text = ""]) => {
-          const listed = parseTokenFile(text);
+        onChange: ([file]) => {
+          const listed = parseTokenFile(file?.text ?? "");
           this.#tokens = new ConfiguredTokens([...named, ...listed]);
           logger.info({ code: "TOKENS_READ", tokens: listed.map(({ id }) => id) }, "the file of tokens was read");
         },

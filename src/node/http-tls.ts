@@ -13,7 +13,7 @@ import { certificatesIn, EntityTrust, TrustError } from "../security/entities.ts
 import { type Clock, rfc3339 } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
-import { WatchedFiles } from "./watched-files.ts";
+import { type WatchedFile, WatchedFiles } from "./watched-files.ts";
 
 const ENTITY_FILES = [".pem", ".crt"];
 const ENTITIES_MAX = 1_000;
@@ -40,7 +40,7 @@ export class HttpTls {
       this.#files = new WatchedFiles({
         paths: () => this.#paths(),
         clock,
-        onChange: (texts) => this.#take(texts, logger),
+        onChange: (files) => this.#take(files, logger),
         onUnusable: (error) => {
           const reason = messageOf(error);
           logger.error(
@@ -113,22 +113,23 @@ export class HttpTls {
     return names.sort().map((name) => join(trustDir, name));
   }
 
-  #take(texts: readonly string[], logger: Logger): void {
+  /** @param files - in the order of `#paths` */
+  #take(files: readonly WatchedFile[], logger: Logger): void {
     const { tlsCa, trustDir, tlsCert = "" } = this.#config;
-    const [cert = "", key = "", ...authorities] = texts;
+    const [cert = "", key = "", ...authorities] = files.map(({ text }) => text);
     const [own] = certificatesIn(cert, tlsCert);
     checkPair(own, key);
-    const entityPems = authorities.slice(tlsCa === undefined ? 0 : 1);
-    const names = this.#entityFiles().map((file) => basename(file, extname(file)));
-    const files = trustDir === undefined ? undefined : new Map(names.map((name, i) => [name, entityPems[i] ?? ""]));
-    const trust = new EntityTrust(files);
+    const entities = files.slice(tlsCa === undefined ? 2 : 3);
+    const pems = new Map(entities.map(({ path, text }) => [basename(path, extname(path)), text]));
+    const trust = new EntityTrust(trustDir === undefined ? undefined : pems);
     const material = { cert, key, ca: authorities };
     for (const server of this.#servers) server.setSecureContext({ ...material, minVersion: "TLSv1.2" });
     this.#material = material;
     this.#trust = trust;
     const expires = rfc3339(Date.parse(own?.validTo ?? ""));
-    const entities = trust.list().map(({ name }) => name);
-    logger.info({ code: "CERTIFICATES_READ", subject: own?.subject, expires, entities }, "certificates were read");
+    const trusted = trust.list().map(({ name }) => name);
+    const facts = { code: "CERTIFICATES_READ", subject: own?.subject, expires, entities: trusted };
+    logger.info(facts, "certificates were read");
   }
 }
 

@@ -16,8 +16,14 @@ export interface WatchedFilesOptions {
   readonly paths: () => readonly string[];
   readonly clock: Clock;
   /** Takes the files as they now are. What it throws goes to `onUnusable`, once for each state of the files. */
-  readonly onChange: (texts: readonly string[]) => void;
+  readonly onChange: (files: readonly WatchedFile[]) => void;
   readonly onUnusable: (error: unknown) => void;
+}
+
+/** One of the files, with what was read from it: by the time it is taken, `paths` may already answer otherwise. */
+export interface WatchedFile {
+  readonly path: string;
+  readonly text: string;
 }
 
 export class WatchedFiles {
@@ -66,11 +72,11 @@ export class WatchedFiles {
       .join("\n");
   }
 
-  #read(): string[] {
+  #read(): WatchedFile[] {
     return this.#options.paths().map((path) => {
       const { size } = statSync(path);
       if (size > FILE_BYTES_MAX) throw new Error(`${path} has ${size} bytes; at most ${FILE_BYTES_MAX} are read`);
-      return readFileSync(path, "utf8");
+      return { path, text: readFileSync(path, "utf8") };
     });
   }
 }

@@ -1,0 +1,41 @@
+/** Files that are read again, on a real disk. */
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { type WatchedFile, WatchedFiles } from "../../src/node/watched-files.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+const parent = mkdtempSync(join(tmpdir(), "atoll-watched-"));
+after(() => rmSync(parent, { recursive: true, force: true }));
+
+function folder(name: string): string {
+  mkdirSync(join(parent, name));
+  return join(parent, name);
+}
+
+describe("watched files", () => {
+  it("hands each text over with the file it came from, also when others are listed a moment later", () => {
+    const dir = folder("renamed");
+    const listed = ["bob", "carol"].map((name) => join(dir, name));
+    for (const path of [join(dir, "alice"), ...listed]) writeFileSync(path, `of ${path}`);
+    const taken: (readonly WatchedFile[])[] = [];
+    const files = new WatchedFiles({
+      // Another one comes before them as soon as they were read.
+      paths: () => [...(taken.length === 0 ? [] : [join(dir, "alice")]), ...listed],
+      clock: new VirtualClock(),
+      onChange: (these) => {
+        taken.push(these);
+      },
+      onUnusable: (error) => assert.ifError(error),
+    });
+    files.look();
+    assert.deepEqual(
+      taken.map((these) => these.map(({ path }) => path)),
+      [listed, [join(dir, "alice"), ...listed]],
+    );
+    for (const { path, text } of taken.flat()) assert.equal(text, `of ${path}`);
+  });
+});
