@@ -7,6 +7,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
 
 const LOOK_MS = 2_000;
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
@@ -53,11 +54,19 @@ export class WatchedFiles {
     this.#cancel();
   }
 
-  /** Takes the files if they are others than last time. @throws as the constructor */
+  /** Takes the files if they are others than last time. @throws as the constructor, once for each state of the files */
   look(): void {
-    const stamp = this.#stamp();
-    if (stamp === this.#seen) return;
-    this.#seen = stamp;
+    try {
+      const stamp = this.#stamp();
+      if (stamp === this.#seen) return;
+      this.#seen = stamp;
+    } catch (error) {
+      // That they can not be listed is a state like others: it is said once.
+      const reason = messageOf(error);
+      if (reason === this.#seen) return;
+      this.#seen = reason;
+      throw error;
+    }
     this.#options.onChange(this.#read());
   }
 
