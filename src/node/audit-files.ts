@@ -127,7 +127,8 @@ class RotatedFile {
     const found: AuditEntry[] = [];
     for (let age = 0; age < FILES_MAX[this.#kind] && found.length < limit; age++) {
       const lines = await readFile(this.#path(age), "utf8").catch(noneWhenMissing);
-      if (lines === undefined) break;
+      // A crash may have put files aside, and begun none in their place.
+      if (lines === undefined) continue;
       for (const line of lines.split("\n").reverse()) {
         const entry = entryIn(line);
         if (entry !== undefined && entry.sequence < before) found.push(entry);
@@ -153,7 +154,7 @@ class RotatedFile {
   /** Goes on counting where the node stopped; a line that a crash cut off counts nothing. */
   #lastSequence(): number {
     for (let age = 0; age < FILES_MAX[this.#kind]; age++) {
-      if (statSync(this.#path(age), { throwIfNoEntry: false }) === undefined) break;
+      if (statSync(this.#path(age), { throwIfNoEntry: false }) === undefined) continue;
       const last = readFileSync(this.#path(age), "utf8")
         .split("\n")
         .reverse()

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -48,6 +48,18 @@ describe("the audit trail on disk", () => {
       [1, 1],
     ]);
     assert.equal(statSync(join(dir, "audit/change.jsonl")).mode & 0o777, 0o600);
+  });
+
+  it("goes on where a node stopped that had put a file aside, and not begun another one", async () => {
+    const first = open();
+    for (let i = 1; i <= 3; i++) first.note({ ...CHANGE, revision: i });
+    await first.flush();
+    renameSync(join(dir, "audit/change.jsonl"), join(dir, "audit/change.1.jsonl"));
+    const second = open();
+    assert.equal((await second.list("change", { limit: 10 })).length, 3);
+    second.note({ ...CHANGE, revision: 4 });
+    const sequences = (await second.list("change", { limit: 10 })).map(({ sequence }) => sequence);
+    assert.deepEqual(sequences, [4, 3, 2, 1]);
   });
 
   it("keeps a bounded number of files of bounded size", async () => {
