@@ -101,9 +101,10 @@ class RotatedFile {
     this.#options = options;
     this.#kind = kind;
     this.#bytes = statSync(this.#path(0), { throwIfNoEntry: false })?.size ?? 0;
-    this.#sequence = this.#lastSequence();
+    const newest = this.#bytes === 0 ? "" : readFileSync(this.#path(0), "utf8");
+    this.#sequence = this.#lastSequence(newest);
     // What a crash cut off must not swallow the next entry.
-    if (this.#bytes > 0 && !readFileSync(this.#path(0), "utf8").endsWith("\n")) this.#waiting.push("\n");
+    if (newest !== "" && !newest.endsWith("\n")) this.#waiting.push("\n");
   }
 
   /** @returns false when too much waits to be written already */
@@ -151,19 +152,23 @@ class RotatedFile {
     return join(this.#options.dir, age === 0 ? `${this.#kind}.jsonl` : `${this.#kind}.${age}.jsonl`);
   }
 
-  /** Goes on counting where the node stopped; a line that a crash cut off counts nothing. */
-  #lastSequence(): number {
-    for (let age = 0; age < FILES_MAX[this.#kind]; age++) {
+  /** Goes on counting where the node stopped; a line that a crash cut off counts nothing. @param newest - the text of file 0 */
+  #lastSequence(newest: string): number {
+    let last = lastEntryIn(newest);
+    for (let age = 1; last === undefined && age < FILES_MAX[this.#kind]; age++) {
       if (statSync(this.#path(age), { throwIfNoEntry: false }) === undefined) continue;
-      const last = readFileSync(this.#path(age), "utf8")
-        .split("\n")
-        .reverse()
-        .map(entryIn)
-        .find((entry) => entry !== undefined);
-      if (last !== undefined) return last.sequence;
+      last = lastEntryIn(readFileSync(this.#path(age), "utf8"));
     }
-    return 0;
+    return last?.sequence ?? 0;
   }
+}
+
+function lastEntryIn(text: string): AuditEntry | undefined {
+  for (const line of text.split("\n").reverse()) {
+    const entry = entryIn(line);
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
 }
 
 function entryIn(line: string): AuditEntry | undefined {
