@@ -26,6 +26,8 @@ export interface ExportKeeperParts {
 
 export class ExportKeeper {
   readonly #parts: ExportKeeperParts;
+  /** The region's policy as it was when it was compared with the configured one last: commands are applied all the time. */
+  #judged: { readonly policy: ExportPolicy | undefined; readonly isAsConfigured: boolean } | undefined;
   #warnedOf: ExportPolicy | undefined;
   #isSetting = false;
   #cancelRetry: CancelTimer = () => {};
@@ -67,7 +69,10 @@ export class ExportKeeper {
   #isAsConfigured(): boolean {
     const { registry, configured } = this.#parts;
     const policy = registry.exportPolicy();
-    return policy !== undefined && equalExport(policy, configured);
+    if (this.#judged === undefined || this.#judged.policy !== policy) {
+      this.#judged = { policy, isAsConfigured: policy !== undefined && equalExport(policy, configured) };
+    }
+    return this.#judged.isAsConfigured;
   }
 
   /** Once for each policy of the region that is not this node's. */
