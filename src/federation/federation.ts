@@ -9,7 +9,7 @@ import type { NodeFacts } from "../storage/interface.ts";
 import { asRegionId, type ClusterId, type FederationId, type NodeId, type RegionId } from "../types/ids.ts";
 import type { KnownAnswer, RegionAnswer, RegionQuery } from "../types/lookup.ts";
 import type { Retirement } from "../types/region-standing.ts";
-import type { SummaryEntry, SummaryHeader } from "../types/summary.ts";
+import type { SummaryEntry, SummaryHeader, SummaryNode } from "../types/summary.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
@@ -188,6 +188,12 @@ export class Federation implements RemoteLookup {
   /** The newest signed header of another region, or this region's own. */
   headerOf(region: RegionId): SummaryHeader | undefined {
     return region === this.#options.local.region ? this.#summary.header() : this.#table.headerOf(region);
+  }
+
+  /** Other regions whose signed header is held, with the nodes that it names, in order of name. */
+  heard(): { readonly region: RegionId; readonly nodes: readonly SummaryNode[] }[] {
+    const heard = this.#regions().filter((region) => (this.#table.headerOf(region)?.revision ?? 0) > 0);
+    return heard.map((region) => ({ region, nodes: this.#table.nodesOf(region) }));
   }
 
   /** Every other region that may hold agents, in order of name. */

@@ -455,7 +455,7 @@ export class RegistryNode {
     federation.start();
     this.#introductions = new Introductions({
       region,
-      known: () => federation.status().filter(({ revision }) => revision > 0),
+      known: () => federation.heard(),
       directory: network.directory,
       requests: network.requests,
       clock,

@@ -160,7 +160,7 @@ export class FederationProcess {
     new Introductions({
       ...network,
       region: region.name,
-      known: () => federation.status().filter(({ revision }) => revision > 0),
+      known: () => federation.heard(),
       clock: loop,
       random,
     }).start();

@@ -24,6 +24,22 @@ function statusOfEast(all: FakeFederation): RemoteRegionStatus {
     .find(({ region }) => region === EAST)!;
 }
 
+describe("regions that were heard of", () => {
+  it("are those whose header is held, with the nodes that it names", async () => {
+    const all = await twoRegions();
+    all.found("europe", 1);
+    const { federation } = all.node("west-1");
+    assert.deepEqual(
+      federation.status().map(({ region }) => region),
+      ["east", "europe"],
+    );
+    assert.deepEqual(
+      federation.heard().map(({ region, nodes }) => [region, nodes.map(({ name }) => name)]),
+      [["east", ["east-1"]]],
+    );
+  });
+});
+
 describe("the status of another region", () => {
   it("of one in step: no lag, digests equal, heard of lately, its round trip", async () => {
     const all = await twoRegions();
