@@ -168,17 +168,21 @@ export class RegistryNode {
   static async #open(path: string, options: RegistryNodeOptions, mayFound: boolean): Promise<RegistryNode> {
     const { config, version, logger } = options;
     const { federation, region, name } = config.node;
-    const tracing = await openTracing({ config: config.tracing, node: { federation, region, name, version }, logger });
     const store = await LevelStore.open(path, logger);
+    let tracing: OpenTracing | undefined;
     let node: RegistryNode | undefined;
     try {
+      tracing = await openTracing({ config: config.tracing, node: { federation, region, name, version }, logger });
       const facts = new NodeFactsStore(store);
       node = new RegistryNode(options, { store, facts, key: await nodeKey(facts), tracing });
       await node.#begin(mayFound);
       return node;
     } catch (error) {
-      if (node === undefined) await store.close();
-      else await node.stop();
+      if (node !== undefined) await node.stop();
+      else {
+        await store.close();
+        await tracing?.close();
+      }
       throw error;
     }
   }
