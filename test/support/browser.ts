@@ -1,13 +1,12 @@
 /** A headless Chromium of the system, for tests of pages; and why there is none, where there is none. */
 
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { findProgram } from "./programs.ts";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 
 /** Undefined where no browser is installed; `ATOLL_CHROMIUM` names one that is not in the path. */
-const executablePath = process.env.ATOLL_CHROMIUM ?? inPath();
+const executablePath = process.env.ATOLL_CHROMIUM ?? NAMES.map(findProgram).find((path) => path !== undefined);
 
 /** For the `skip` of a suite. */
 export const NO_BROWSER =
@@ -35,18 +34,4 @@ export function problemsOf(page: Page): string[] {
     void dialog.dismiss();
   });
   return problems;
-}
-
-function inPath(): string | undefined {
-  const folders = (process.env.PATH ?? "").split(delimiter);
-  return folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

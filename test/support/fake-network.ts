@@ -5,7 +5,6 @@
  * shared between nodes by reference and what can not be encoded does not arrive.
  */
 
-import { Packr } from "msgpackr";
 import { PULSE_METHOD } from "../../src/federation/wire.ts";
 import {
   NetworkError,
@@ -20,9 +19,7 @@ import type { NodeId, RegionId } from "../../src/types/ids.ts";
 import type { Clock } from "../../src/util/clock.ts";
 import { AtollError } from "../../src/util/errors.ts";
 import type { Random } from "../../src/util/random.ts";
-
-const PAYLOAD_BYTES_MAX = 1024 * 1024;
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
+import { packed, unpacked } from "./packed-payload.ts";
 
 export interface FakeNetworkOptions {
   readonly clock: Clock;
@@ -296,22 +293,16 @@ class FakeRequests implements RequestResponse {
     const handler = this.#handlers.get(method);
     const answer = async () => {
       if (handler === undefined) throw new NetworkError(method, { code: "REMOTE", peer, remoteCode: "UNKNOWN_METHOD" });
-      return packed(await handler(from.self, packr.unpack(bytes)));
+      return packed(await handler(from.self, unpacked(bytes)));
     };
     const reply = (outcome: Parameters<Pending["settle"]>[0]) =>
       this.#network.carry(this.#node, from, () => settle(outcome));
     void answer().then(
-      (value) => reply({ value: packr.unpack(value) }),
+      (value) => reply({ value: unpacked(value) }),
       (error: unknown) => {
         const remoteCode = error instanceof AtollError ? error.detail.code : "INTERNAL";
         reply({ error: new NetworkError(String(error), { code: "REMOTE", peer, remoteCode }) });
       },
     );
   }
-}
-
-function packed(payload: unknown): Uint8Array {
-  const bytes = packr.pack(payload);
-  if (bytes.length <= PAYLOAD_BYTES_MAX) return Uint8Array.from(bytes);
-  throw new NetworkError("too large", { code: "TOO_LARGE", bytes: bytes.length, bytesMax: PAYLOAD_BYTES_MAX });
 }

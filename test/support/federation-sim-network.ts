@@ -7,7 +7,6 @@
  * a mesh does. Requests of one node to another arrive in order, as on a stream; payloads cross as msgpack.
  */
 
-import { Packr } from "msgpackr";
 import { PULSE_METHOD } from "../../src/federation/wire.ts";
 import {
   NetworkError,
@@ -22,15 +21,13 @@ import type { NodeId, RegionId } from "../../src/types/ids.ts";
 import { AtollError } from "../../src/util/errors.ts";
 import type { Random } from "../../src/util/random.ts";
 import type { ProcessLoop } from "./node-sim-loop.ts";
+import { packed, unpacked } from "./packed-payload.ts";
 import type { EventQueue } from "./raft-sim-queue.ts";
 
 const SIGNATURE_BYTES = 64;
-const PAYLOAD_BYTES_MAX = 1024 * 1024;
 const LOCAL_DELAY_MS = 0.5;
 /** Published messages that can be heard again later. */
 const HEARD_MAX = 256;
-
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
 
 export interface WanPlan {
   /** One way between two regions, drawn anew for each pair. */
@@ -361,16 +358,16 @@ export class Endpoint implements PeerDirectory, RequestResponse {
   #serve(from: Endpoint, method: string, bytes: Uint8Array, settle: (outcome: Outcome) => void): void {
     const peer = this.self.nodeId;
     this.served.set(method, (this.served.get(method) ?? 0) + 1);
-    if (method === PULSE_METHOD) this.onPulse(this.#network.told(from.self.region, packr.unpack(bytes)));
+    if (method === PULSE_METHOD) this.onPulse(this.#network.told(from.self.region, unpacked(bytes) as Uint8Array));
     const answer = async () => {
       const handler = this.#handlers.get(method);
       if (handler === undefined) throw new NetworkError(method, { code: "REMOTE", peer, remoteCode: "UNKNOWN_METHOD" });
-      const honest = await handler(from.self, packr.unpack(bytes));
+      const honest = await handler(from.self, unpacked(bytes));
       return packed(this.lie === null ? honest : this.lie(method, honest));
     };
     const reply = (outcome: Outcome) => this.#network.carry(this, from, "request", () => settle(outcome));
     void answer().then(
-      (value) => reply({ value: packr.unpack(value) }),
+      (value) => reply({ value: unpacked(value) }),
       (error: unknown) => {
         if (!(error instanceof AtollError)) throw error;
         const remoteCode = error.detail.code;
@@ -378,10 +375,4 @@ export class Endpoint implements PeerDirectory, RequestResponse {
       },
     );
   }
-}
-
-function packed(payload: unknown): Uint8Array {
-  const bytes = packr.pack(payload);
-  if (bytes.length <= PAYLOAD_BYTES_MAX) return Uint8Array.from(bytes);
-  throw new NetworkError("too large", { code: "TOO_LARGE", bytes: bytes.length, bytesMax: PAYLOAD_BYTES_MAX });
 }

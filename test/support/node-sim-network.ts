@@ -5,7 +5,6 @@
  * ended is told to the others by its kernel, or not.
  */
 
-import { Packr } from "msgpackr";
 import {
   NetworkError,
   type PeerDirectory,
@@ -27,6 +26,7 @@ import { sleep } from "../../src/util/clock.ts";
 import { AtollError, messageOf } from "../../src/util/errors.ts";
 import type { Random } from "../../src/util/random.ts";
 import type { ProcessLoop } from "./node-sim-loop.ts";
+import { packed, unpacked } from "./packed-payload.ts";
 import type { NetworkPlan } from "./raft-sim-plan.ts";
 import type { EventQueue } from "./raft-sim-queue.ts";
 
@@ -58,7 +58,6 @@ interface Link {
 }
 
 const LIMBO_MS = 5_000;
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
 
 export class SimulatedNetwork {
   readonly queue: EventQueue;
@@ -475,8 +474,8 @@ function fateOf({ type }: RaftMessage): Fate {
 
 /** What a receiver finds in the bytes that a value was written as. */
 function encoded(value: unknown): () => unknown {
-  const bytes = Uint8Array.from(packr.pack(value));
-  return () => packr.unpack(bytes);
+  const bytes = packed(value);
+  return () => unpacked(bytes);
 }
 
 function remoteError(peer: NodeId, error: unknown): NetworkError {
