@@ -12,7 +12,7 @@ import { rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { build } from "hdr-histogram-js";
-import { type NodeProcess, ProcessGroup } from "../test/support/node-process.ts";
+import { type NodeProcess, ProcessGroup, startRegion } from "../test/support/node-process.ts";
 import { closedLoop, type Request } from "./load/closed-loop.ts";
 import { origin, saveReport } from "./report.ts";
 
@@ -53,8 +53,7 @@ const note = (text: string) => process.stderr.write(`${text}\n`);
 const group = await ProcessGroup.create({ region: "bench", httpBase: HTTP_BASE });
 try {
   const nodes = ["a", "b", "c"].map((name) => group.add(name));
-  for (const node of nodes) node.start(nodes.filter((other) => other !== node));
-  await Promise.all(nodes.map((node) => node.ready()));
+  await startRegion(nodes);
   note(`Registering ${agents} agents of ${bytes} bytes ...`);
   const filled = await closedLoop("fill", { clients: CLIENTS, count: agents }, (i) =>
     register(nodes[i % nodes.length]!.http, `agent-${i}`),

@@ -10,7 +10,7 @@ import { after, before, describe, it, type TestContext } from "node:test";
 import { saveBackup } from "../../src/node/backup-file.ts";
 import type { BackupHeader, BackupTotals } from "../../src/types/backup.ts";
 import { RegistrationLoad, RenewingAgents, registration } from "../support/load.ts";
-import { type NodeProcess, ProcessGroup } from "../support/node-process.ts";
+import { type NodeProcess, ProcessGroup, startRegion } from "../support/node-process.ts";
 import { until } from "../support/waiting.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
@@ -140,13 +140,8 @@ async function renew(node: NodeProcess, id: string, incarnation: number): Promis
   return answer.status;
 }
 
-async function foundRegion(t: TestContext | undefined, nodes: readonly NodeProcess[], env = {}): Promise<void> {
-  for (const node of nodes)
-    node.start(
-      nodes.filter((other) => other !== node),
-      env,
-    );
-  await Promise.all(nodes.map((node) => node.ready()));
+async function foundRegion(t: TestContext | undefined, nodes: readonly NodeProcess[]): Promise<void> {
+  await startRegion(nodes);
   t?.diagnostic(`${nodes.map(({ name }) => name).join(", ")} are ready`);
 }
 

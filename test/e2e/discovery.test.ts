@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { DnsServer } from "../support/dns-server.ts";
 import { registration } from "../support/load.ts";
 import { multicastProblem } from "../support/multicast.ts";
-import { type NodeProcess, ProcessGroup, type ProcessGroupOptions } from "../support/node-process.ts";
+import { type NodeProcess, ProcessGroup, type ProcessGroupOptions, startRegion } from "../support/node-process.ts";
 import { until } from "../support/waiting.ts";
 
 const SETTLE_MS = 30_000;
@@ -17,17 +17,6 @@ async function group(test: TestContext, options: ProcessGroupOptions): Promise<P
   const nodes = await ProcessGroup.create(options);
   test.after(() => nodes.destroy());
   return nodes;
-}
-
-/** Starts the nodes as one region, and waits until each can serve. */
-async function startAll(nodes: readonly NodeProcess[], env: Readonly<Record<string, string>> = {}): Promise<void> {
-  for (const node of nodes) {
-    node.start(
-      nodes.filter((other) => other !== node),
-      env,
-    );
-  }
-  await Promise.all(nodes.map((node) => node.ready()));
 }
 
 async function register(node: NodeProcess, id: string, capability: string): Promise<void> {
@@ -70,9 +59,9 @@ describe("a region that is joined to a running federation", () => {
     const [europe1, europe2] = [europe.add("eu-west-1"), europe.add("eu-west-2")];
     const all = [east1, east2, west1, europe1, europe2];
     await Promise.all([
-      startAll([east1, east2]),
-      startAll([west1], { ATOLL_NETWORK_PEERS: `127.0.0.1:${east1.networkPort}` }),
-      startAll([europe1, europe2]),
+      startRegion([east1, east2]),
+      startRegion([west1], { ATOLL_NETWORK_PEERS: `127.0.0.1:${east1.networkPort}` }),
+      startRegion([europe1, europe2]),
     ]);
     await register(east1, "east-agent", "sum");
     await register(west1, "west-agent", "sum");
@@ -124,9 +113,9 @@ describe("regions on one local network", async () => {
       ),
     );
     await Promise.all([
-      startAll([east!], env),
-      startAll([west!], env),
-      startAll([stranger!], { ...env, ATOLL_FEDERATION: `other-${process.pid}` }),
+      startRegion([east!], env),
+      startRegion([west!], env),
+      startRegion([stranger!], { ...env, ATOLL_FEDERATION: `other-${process.pid}` }),
     ]);
     await register(east!, "east-agent", "sum");
     await register(west!, "west-agent", "sum");
@@ -160,7 +149,7 @@ describe("F15: regions whose every address changes at once", () => {
     let north1 = northern.add("north-1");
     let [south1, south2] = [southern.add("south-1"), southern.add("south-2")];
     announce("south", [south1, south2]);
-    await Promise.all([startAll([north1], { ATOLL_NETWORK_PEERS: south }), startAll([south1, south2])]);
+    await Promise.all([startRegion([north1], { ATOLL_NETWORK_PEERS: south }), startRegion([south1, south2])]);
     await register(north1, "north-agent", "sum");
     await register(south1, "south-agent", "sum");
     const both = ["north-agent", "south-agent"];
@@ -168,16 +157,16 @@ describe("F15: regions whose every address changes at once", () => {
 
     // The one that moves knows nobody: the other has to look where it went.
     [south1, south2] = [await southern.move(south1), await southern.move(south2)];
-    await startAll([south1, south2]);
+    await startRegion([south1, south2]);
     announce("south", [south1, south2]);
     await allFind([north1, south1, south2], "sum", both, REFOUND_MS);
 
     // The other way round: who stays looks for who moves.
     await Promise.all([south1.stop(), south2.stop()]);
     announce("north", [north1]);
-    await startAll([south1, south2], { ATOLL_NETWORK_PEERS: north });
+    await startRegion([south1, south2], { ATOLL_NETWORK_PEERS: north });
     north1 = await northern.move(north1);
-    await startAll([north1]);
+    await startRegion([north1]);
     announce("north", [north1]);
     await allFind([north1, south1, south2], "sum", both, REFOUND_MS);
 
@@ -187,8 +176,8 @@ describe("F15: regions whose every address changes at once", () => {
     announce("north", [north1]);
     announce("south", [south1, south2]);
     await Promise.all([
-      startAll([north1], { ATOLL_NETWORK_PEERS: south }),
-      startAll([south1, south2], { ATOLL_NETWORK_PEERS: north }),
+      startRegion([north1], { ATOLL_NETWORK_PEERS: south }),
+      startRegion([south1, south2], { ATOLL_NETWORK_PEERS: north }),
     ]);
     await allFind([north1, south1, south2], "sum", both, REFOUND_MS);
   });

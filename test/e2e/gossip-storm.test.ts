@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { asFederationId, asNodeId, asRegionId } from "../../src/types/ids.ts";
 import { becomes, startNode } from "../support/loopback-network.ts";
-import { ProcessGroup } from "../support/node-process.ts";
+import { ProcessGroup, startRegion } from "../support/node-process.ts";
 
 /** Many times the longest election timeout. */
 const STORM_MS = 8_000;
@@ -18,8 +18,7 @@ describe("a storm of gossip", () => {
     const region = await ProcessGroup.create({ region: "us-east", httpBase: 22_740, key });
     test.after(() => region.destroy());
     const nodes = ["us-east-1", "us-east-2", "us-east-3"].map((name) => region.add(name));
-    for (const node of nodes) node.start(nodes.filter((other) => other !== node));
-    await Promise.all(nodes.map((node) => node.ready()));
+    await startRegion(nodes);
     const before = await nodes[0]!.api.cluster();
 
     const stormy = await startNode(test, {

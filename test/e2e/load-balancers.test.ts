@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { FederationProcess } from "../support/federation-process.ts";
+import { registration } from "../support/load.ts";
 import { LoadBalancer } from "../support/load-balancer.ts";
 import { needs } from "../support/programs.ts";
 
@@ -20,9 +21,9 @@ after(() => federation?.destroy());
 
 const addresses = () => federation.nodes.map(({ http }) => new URL(http).host);
 
-async function register(url: string, id: string): Promise<Response> {
-  const body = JSON.stringify({ endpoint: `http://${id}:9000`, capabilities: ["greet"], leaseMs: 3_600_000 });
-  return fetch(`${url}/v1/agents/${id}`, { method: "PUT", headers: { "content-type": "application/json" }, body });
+function register(url: string, id: string): Promise<Response> {
+  const body = { endpoint: `http://${id}:9000`, capabilities: ["greet"], leaseMs: 3_600_000 };
+  return registration(`${url}/v1/agents/${id}`, body);
 }
 
 /** Who leads now, as any node that runs says it. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
 import type { MembersView } from "../../src/cli/api-client.ts";
 import { RegistrationLoad, RenewingAgents } from "../support/load.ts";
-import { type CommandEnd, type NodeProcess, ProcessGroup } from "../support/node-process.ts";
+import { type CommandEnd, type NodeProcess, ProcessGroup, startRegion } from "../support/node-process.ts";
 
 const CLIENTS = 6;
 /** Registrations between two changes: each change meets clients that are in the middle of something. */
@@ -195,8 +195,7 @@ describe("a region of three", () => {
   before(async () => {
     group = await ProcessGroup.create({ region: "us", httpBase: 19_200 });
     nodes = ["us-1", "us-2", "us-3"].map((name) => group.add(name));
-    for (const node of nodes) node.start(others(node));
-    await Promise.all(nodes.map((node) => node.ready()));
+    await startRegion(nodes);
   });
   after(() => group?.destroy());
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { LookupView, RegionView } from "../../src/cli/api-client.ts";
 import { FederationProcess } from "../support/federation-process.ts";
+import { registration } from "../support/load.ts";
 
 const WAN_MS = 40;
 
@@ -20,9 +21,8 @@ after(() => federation?.destroy());
 const httpOf = (name: string) => federation.node(name).http;
 
 async function register(node: string, id: string, capability: string, zone: string): Promise<void> {
-  const body = JSON.stringify({ endpoint: `http://${id}:9000`, capabilities: [capability], leaseMs: 3_600_000, zone });
-  const headers = { "content-type": "application/json" };
-  const response = await fetch(`${httpOf(node)}/v1/agents/${id}`, { method: "PUT", headers, body });
+  const body = { endpoint: `http://${id}:9000`, capabilities: [capability], leaseMs: 3_600_000, zone };
+  const response = await registration(`${httpOf(node)}/v1/agents/${id}`, body);
   assert.equal(response.status, 201, await response.text());
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it, type TestContext } from "node:test";
 import { prepareStallableDisks } from "../../bench/peers/disk-stall.ts";
-import { type NodeProcess, ProcessGroup, type ProcessGroupOptions } from "../support/node-process.ts";
+import { type NodeProcess, ProcessGroup, type ProcessGroupOptions, startRegion } from "../support/node-process.ts";
 import { SmallDisk } from "../support/small-disk.ts";
 
 const MIB = 1024 * 1024;
@@ -77,11 +77,6 @@ after(async () => {
   for (const group of groups) await group.destroy();
 });
 
-async function startThree(nodes: readonly NodeProcess[]): Promise<void> {
-  for (const node of nodes) node.start(nodes.filter((other) => other !== node));
-  await Promise.all(nodes.map((node) => node.ready()));
-}
-
 async function leaderOf(node: NodeProcess): Promise<string | null> {
   return (await node.api.cluster()).leader;
 }
@@ -96,7 +91,7 @@ describe("a node that runs short of disk", () => {
     ];
     const disk = await SmallDisk.mount(t, short.dataDir, DISK_MIB);
     if (disk === null) return;
-    await startThree([east, west, short]);
+    await startRegion([east, west, short]);
     await short.untilRunning(async () => {
       if ((await leaderOf(short)) === short.name) return true;
       await send(short, "POST", "/v1/cluster/transfer", { to: short.name });
@@ -175,7 +170,7 @@ describe("a node whose disk is slow", () => {
     if ("notInjected" in disks) return t.skip(disks.notInjected);
     const group = await groupOf(t, { httpBase: 19_720, env: disks.environment });
     const nodes = ["a", "b", "c"].map((name) => group.add(name));
-    await startThree(nodes);
+    await startRegion(nodes);
     const name = await leaderOf(nodes[0]!);
     const slow = nodes.find((node) => node.name === name)!;
     const others = nodes.filter((node) => node !== slow);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { hashToken } from "../../src/security/token.ts";
 import { findMeshctl, Meshctl } from "../support/meshctl.ts";
-import { type NodeProcess, ProcessGroup } from "../support/node-process.ts";
+import { type NodeProcess, ProcessGroup, startRegion } from "../support/node-process.ts";
 
 const ADMIN = "the-token-of-the-configuration-0123456789";
 const OLD_KEY = "the-key-that-is-replaced-0123456789";
@@ -50,8 +50,7 @@ describe("a region with tokens and a shared key", () => {
       env: { AUTH_TOKEN: ADMIN },
     });
     nodes = ["a", "b", "c", "d", "e"].map((name) => group.add(name));
-    for (const node of nodes) node.start(nodes.filter((other) => other !== node));
-    for (const node of nodes) await node.ready();
+    await startRegion(nodes);
   });
   after(() => group?.destroy());
 
@@ -139,8 +138,7 @@ describe("a region whose shared key is replaced", () => {
   before(async () => {
     group = await ProcessGroup.create({ region: "us-east", httpBase: 22_030, key: OLD_KEY });
     nodes = ["a", "b", "c"].map((name) => group.add(name));
-    for (const node of nodes) node.start(nodes.filter((other) => other !== node));
-    for (const node of nodes) await node.ready();
+    await startRegion(nodes);
   });
   after(() => group?.destroy());
 

@@ -5,6 +5,7 @@ import { after, before, describe, it } from "node:test";
 import { type CollectedSpan, FakeCollector } from "../support/fake-collector.ts";
 import { TRACE_ID, traceparent } from "../support/fake-tracing.ts";
 import { FederationProcess } from "../support/federation-process.ts";
+import { registration } from "../support/load.ts";
 import { within } from "../support/waiting.ts";
 
 const HTTP_BASE = 22_300;
@@ -28,12 +29,8 @@ after(async () => {
 const nodeOf = ({ resource }: CollectedSpan) => String(resource["service.instance.id"]);
 
 async function register(url: string, id: string, headers: Record<string, string> = {}): Promise<void> {
-  const body = JSON.stringify({ endpoint: `http://${id}:9000`, capabilities: ["greet"], leaseMs: 3_600_000 });
-  const response = await fetch(`${url}/v1/agents/${id}`, {
-    method: "PUT",
-    headers: { "content-type": "application/json", ...headers },
-    body,
-  });
+  const body = { endpoint: `http://${id}:9000`, capabilities: ["greet"], leaseMs: 3_600_000 };
+  const response = await registration(`${url}/v1/agents/${id}`, body, headers);
   assert.ok(response.ok, await response.text());
 }
 

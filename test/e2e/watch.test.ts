@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { EventStreamReader } from "../support/event-stream.ts";
 import { FederationProcess } from "../support/federation-process.ts";
+import { registration } from "../support/load.ts";
 
 let federation: FederationProcess;
 before(async () => {
@@ -57,11 +58,8 @@ class Connection {
 }
 
 async function register(http: string, id: string, capability: string): Promise<void> {
-  const response = await fetch(`${http}/v1/agents/${id}`, {
-    method: "PUT",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ endpoint: `http://${id}:8080`, capabilities: [capability], leaseMs: 600_000 }),
-  });
+  const body = { endpoint: `http://${id}:8080`, capabilities: [capability], leaseMs: 600_000 };
+  const response = await registration(`${http}/v1/agents/${id}`, body);
   assert.ok(response.ok, await response.text());
 }
 

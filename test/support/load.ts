@@ -217,7 +217,12 @@ export class RenewingAgents {
   }
 }
 
-/** Registers one agent; `body` is what `PUT /v1/agents/{id}` takes. */
-export function registration(url: string, body: object): Promise<Response> {
-  return fetch(url, { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+/** Registers one agent; `body` is what `PUT /v1/agents/{id}` takes. @param more - headers beside that of the body */
+export function registration(
+  url: string,
+  body: object,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const headers = { "content-type": "application/json", ...more };
+  return fetch(url, { method: "PUT", headers, body: JSON.stringify(body) });
 }

@@ -278,6 +278,22 @@ export class NodeProcess {
   }
 }
 
+/**
+ * Starts nodes as one region, each told of the others, and waits until each can serve.
+ *
+ * @param env - options of this start alone
+ */
+export async function startRegion(
+  nodes: readonly NodeProcess[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  for (const node of nodes) {
+    const others = nodes.filter((other) => other !== node);
+    node.start(others, env);
+  }
+  await Promise.all(nodes.map((node) => node.ready()));
+}
+
 function takeLine(run: Run, line: string): void {
   keep(run, line);
   run.lines.push(JSON.parse(line));
