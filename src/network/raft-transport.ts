@@ -247,8 +247,10 @@ export class Libp2pRaftTransport implements RaftTransport {
   }
 }
 
-/** What carries data waits behind what keeps the group alive. */
-function priorityOf(message: RaftMessage): Priority {
-  const isBulk = (message.type === "append" && message.entries.length > 0) || message.type === "propose";
-  return isBulk ? "bulk" : "control";
+/**
+ * What carries data waits behind what keeps the group alive. All appends keep their order, those that only bring the commit
+ * index too: one that came before the entries it follows would be refused, and all that is under way sent again.
+ */
+function priorityOf({ type }: RaftMessage): Priority {
+  return type === "append" || type === "propose" ? "bulk" : "control";
 }

@@ -114,6 +114,16 @@ describe("Raft transport", () => {
     assert.equal(a.links.opened.length, before);
   });
 
+  it("never lets an append that only brings the commit index overtake the entries it follows", async () => {
+    const { a, b } = await connected();
+    const entries = append(a, b, 100);
+    const commitNews = { ...append(a, b, 0), prevIndex: 1, prevTerm: 1, commit: 1, entries: [] } as RaftMessage;
+    a.transport.send(entries);
+    a.transport.send(commitNews);
+    await settle();
+    assert.deepEqual(b.received, [entries, commitNews]);
+  });
+
   it("keeps what was sent while the stream was being opened", async () => {
     const { a, b } = pair();
     a.start();
