@@ -4,6 +4,7 @@
  * Only the form is read here. What does not have it is handed on as it is, and fails the schema, which knows the bounds.
  */
 
+import { splitList } from "../util/split-list.ts";
 import type { Address, OptionFacts } from "./option.ts";
 
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
@@ -78,13 +79,6 @@ function readAmount(raw: unknown, factor: number, units: Readonly<Record<string,
 function readItems(raw: unknown, readItem: (item: string) => unknown): unknown {
   const items = typeof raw === "string" ? splitList(raw) : raw;
   return Array.isArray(items) ? items.map((item) => (typeof item === "string" ? readItem(item) : item)) : raw;
-}
-
-function splitList(raw: string): string[] {
-  return raw
-    .split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== "");
 }
 
 function readAddress(item: string, defaultPort: number): Address | string {

@@ -16,7 +16,7 @@ import { buildAdminServer, buildMetricsServer, buildServer, type ServerOptions }
 import { frameRenderer } from "../api/v1/watch-frames.ts";
 import { formatAddress } from "../config/format-value.ts";
 import type { Config } from "../config/schema.ts";
-import { splitSecrets } from "../config/secrets.ts";
+import { splitKeys } from "../config/secrets.ts";
 import { Federation } from "../federation/federation.ts";
 import { loadHash64 } from "../federation/hash64.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
@@ -693,9 +693,7 @@ export class RegistryNode {
 
   /** The shared keys: what is proved, and what is accepted beside it while it is replaced. */
   #keys(): { readonly psk: Uint8Array; readonly formerPsks: readonly Uint8Array[] } {
-    const [psk = Buffer.alloc(0), ...formerPsks] = splitSecrets(this.#options.config.network.encryptionKey).map((key) =>
-      Buffer.from(key, "utf8"),
-    );
+    const [psk = Buffer.alloc(0), ...formerPsks] = splitKeys(this.#options.config.network.encryptionKey);
     return { psk, formerPsks };
   }
 

@@ -11,6 +11,7 @@ import { stringify } from "yaml";
 import { generateToken } from "../../security/token.ts";
 import { ROLES } from "../../types/token.ts";
 import { messageOf } from "../../util/errors.ts";
+import { splitList } from "../../util/split-list.ts";
 import { createAuthority, type IssuedCertificate, issueForClient, issueForNode } from "../certificates.ts";
 import { CommandError } from "../errors.ts";
 import { formatTable, type Output, printJson } from "../output.ts";
@@ -76,13 +77,13 @@ async function writeCertificates(folder: KeyFolder, { hosts, clients, days }: Ke
     "MCP_MESH_TLS_CA of nodes, and what clients trust (--ca, NODE_EXTRA_CA_CERTS)",
   );
   folder.write("ca.key", authority.key, "the authority's key: keep it off the nodes");
-  const node = await issueForNode(authority, listOf(hosts), until(days * DAY_MS));
+  const node = await issueForNode(authority, splitList(hosts), until(days * DAY_MS));
   folder.writePair(
     "node",
     node,
-    `MCP_MESH_TLS_CERT and MCP_MESH_TLS_KEY of nodes reached as ${listOf(hosts).join(", ")}`,
+    `MCP_MESH_TLS_CERT and MCP_MESH_TLS_KEY of nodes reached as ${splitList(hosts).join(", ")}`,
   );
-  for (const name of listOf(clients)) {
+  for (const name of splitList(clients)) {
     if (!ENTITY.test(name) || name === "node" || name === "ca") {
       throw new CommandError(
         "INVALID_ENTITY",
@@ -130,13 +131,6 @@ class KeyFolder {
       throw new CommandError("FILE_NOT_WRITTEN", message, { cause: error });
     }
   }
-}
-
-function listOf(text: string): string[] {
-  return text
-    .split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== "");
 }
 
 function nextSteps(dir: string): string {

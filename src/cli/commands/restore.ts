@@ -1,10 +1,10 @@
 /** `atoll restore FILE --as-new-region`: founds a region with the records of a backup. */
 
 import type { LoadedConfig } from "../../config/load.ts";
+import { splitKeys } from "../../config/secrets.ts";
 import { type RestoredRegion, restoreRegion } from "../../node/restore.ts";
 import type { BackupHeader } from "../../types/backup.ts";
 import { createLogger } from "../../util/logger.ts";
-import { keysOf } from "../backup-keys.ts";
 import { CommandError } from "../errors.ts";
 import { type Output, printJson } from "../output.ts";
 import { describeBackup, showBar } from "./backup-progress.ts";
@@ -35,7 +35,7 @@ export async function restore(
       {
         file,
         node: { dataDir, federation, region, name },
-        sharedKeys: keysOf(config.network.encryptionKey),
+        sharedKeys: splitKeys(config.network.encryptionKey),
         isRenamed: rename,
         mayBeUnsealed: unsealed,
         logger: createLogger("error", {}),
