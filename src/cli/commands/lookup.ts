@@ -18,11 +18,15 @@ export interface LookupOptions extends ClientOptions {
 }
 
 export async function lookup(capability: string, options: LookupOptions, output: Output): Promise<void> {
-  const { url: _url, token: _token, tokenFile: _file, ca: _ca, cert: _cert, key: _key, json, ...query } = options;
-  const answer = await connect(options).lookup({ capability, ...query });
-  if (json) return printJson(output, answer);
+  const answer = await connect(options).lookup({ capability, ...queryOf(options) });
+  if (options.json) return printJson(output, answer);
   output.print(formatAgents(answer));
   for (const line of describeRegions(answer)) output.note(line);
+}
+
+/** Named one by one: of the rest, some are what the command proves itself with, and belong in no address. */
+function queryOf({ limit, version, tags, region, scope, zone, explain, health, consistency }: LookupOptions) {
+  return { limit, version, tags, region, scope, zone, explain, health, consistency };
 }
 
 function formatAgents({ agents, explanation }: LookupView): string {
