@@ -14,6 +14,7 @@ import { CommandError, EXIT, UsageError } from "./errors.ts";
 import { loadNodeConfig } from "./node-config.ts";
 import { type Output, processOutput } from "./output.ts";
 import { VERSION } from "./version.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 /**
  * Runs one command.
@@ -313,12 +314,4 @@ function addProof(command: Command): Command {
     .addOption(new Option("--ca <file>", "with https: whom to trust, in place of the system's").env("ATOLL_CA"))
     .addOption(new Option("--cert <file>", "with https: a certificate to prove yourself with").env("ATOLL_CERT"))
     .addOption(new Option("--key <file>", "with https: its key").env("ATOLL_KEY"));
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It should be a whole number from ${min} to ${max}.`);
-  };
 }

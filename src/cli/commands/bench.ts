@@ -5,6 +5,7 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Output } from "../output.ts";
+import { wholeNumber } from "../whole-number.ts";
 import { tokenOf } from "./client-options.ts";
 
 const FAULTS = [
@@ -49,17 +50,22 @@ function addComparison(bench: Command, name: string, what: string, output: Outpu
       moreOf("peer", COMPARED_PEERS),
       [],
     )
-    .option("--pairs <count>", "interleaved pairs of each comparison", whole(1, 100), 5)
-    .option("--seconds <count>", "of each turn of a pair", whole(1, 600), 4)
-    .option("--clients <count>", "each waits for its answer before it asks again", whole(1, 256), 64)
-    .option("--agents <count>", "in a region whose rates are measured by number of clients", whole(100, 100_000), 1_000)
+    .option("--pairs <count>", "interleaved pairs of each comparison", wholeNumber(1, 100), 5)
+    .option("--seconds <count>", "of each turn of a pair", wholeNumber(1, 600), 4)
+    .option("--clients <count>", "each waits for its answer before it asks again", wholeNumber(1, 256), 64)
+    .option(
+      "--agents <count>",
+      "in a region whose rates are measured by number of clients",
+      wholeNumber(100, 100_000),
+      1_000,
+    )
     .option(
       "--steps <list>",
       "numbers of clients that these rates are measured with",
       counts(1, 256),
       [1, 4, 16, 64, 256],
     )
-    .option("--http-base <port>", "HTTP port of the first node", whole(1, 54_000), COMPARISON_HTTP_BASE)
+    .option("--http-base <port>", "HTTP port of the first node", wholeNumber(1, 54_000), COMPARISON_HTTP_BASE)
     .option("--out <file>", `the report as JSON; beside it lies FILE.html (default: bench/out/${name}-TIME.json)`)
     .option("--json", "print the report as JSON", false)
     .action(async ({ peer, json, ...rest }) => {
@@ -72,7 +78,7 @@ function addFailover(bench: Command, output: Output): void {
   bench
     .command("failover")
     .description("break a cluster under load, and show what that did to its clients")
-    .option("--rounds <count>", "how often each fault is injected", whole(1, 1_000), 3)
+    .option("--rounds <count>", "how often each fault is injected", wholeNumber(1, 1_000), 3)
     .option("--faults <list>", `which: ${FAULTS.join(",")}`, wordsOf("fault", FAULTS), FAULTS)
     .option(
       "--peer <list>",
@@ -88,18 +94,18 @@ function addFailover(bench: Command, output: Output): void {
         "holds what to prove yourself to them with, as ATOLL_TOKEN does: no report shows it",
       ).env("ATOLL_TOKEN_FILE"),
     )
-    .option("--registrations <rate>", "per second", whole(0, 100_000), 100)
-    .option("--renewals <rate>", "per second", whole(0, 100_000), 100)
-    .option("--lookups <rate>", "per second", whole(0, 100_000), 100)
+    .option("--registrations <rate>", "per second", wholeNumber(0, 100_000), 100)
+    .option("--renewals <rate>", "per second", wholeNumber(0, 100_000), 100)
+    .option("--lookups <rate>", "per second", wholeNumber(0, 100_000), 100)
     .addOption(new Option("--spacing <how>", "of arrivals").choices(["even", "poisson"]).default("even"))
-    .option("--seed <number>", "of everything that is drawn", whole(0, 2 ** 32 - 1), 1)
-    .option("--clients <count>", "each asks one node until that fails, then the next", whole(1, 10_000), 64)
-    .option("--hold-ms <ms>", "how long a fault lasts", whole(100, 10 * MINUTE_MS), 4_000)
-    .option("--settle-ms <ms>", "between a fault that is over and the next", whole(0, 10 * MINUTE_MS), 1_500)
-    .option("--late-ms <ms>", "what takes longer counts as late", whole(1, MINUTE_MS), 250)
-    .option("--try-timeout-ms <ms>", "of one attempt", whole(10, MINUTE_MS), 1_000)
-    .option("--timeout-ms <ms>", "of an operation with all its attempts", whole(10, MINUTE_MS), 10_000)
-    .option("--http-base <port>", "HTTP port of the first node", whole(1, 65_535), HTTP_BASE)
+    .option("--seed <number>", "of everything that is drawn", wholeNumber(0, 2 ** 32 - 1), 1)
+    .option("--clients <count>", "each asks one node until that fails, then the next", wholeNumber(1, 10_000), 64)
+    .option("--hold-ms <ms>", "how long a fault lasts", wholeNumber(100, 10 * MINUTE_MS), 4_000)
+    .option("--settle-ms <ms>", "between a fault that is over and the next", wholeNumber(0, 10 * MINUTE_MS), 1_500)
+    .option("--late-ms <ms>", "what takes longer counts as late", wholeNumber(1, MINUTE_MS), 250)
+    .option("--try-timeout-ms <ms>", "of one attempt", wholeNumber(10, MINUTE_MS), 1_000)
+    .option("--timeout-ms <ms>", "of an operation with all its attempts", wholeNumber(10, MINUTE_MS), 10_000)
+    .option("--http-base <port>", "HTTP port of the first node", wholeNumber(1, 65_535), HTTP_BASE)
     .option("--out <file>", "the report as JSON; beside it lies FILE.html (default: bench/out/failover-TIME.json)")
     .option("--compare <file>", "draw an earlier report beside this one, and print ratios")
     .option("--json", "print the report as JSON", false)
@@ -114,16 +120,8 @@ function addFailover(bench: Command, output: Output): void {
     });
 }
 
-function whole(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It should be a whole number from ${min} to ${max}.`);
-  };
-}
-
 function counts(min: number, max: number): (text: string) => number[] {
-  return (text) => words(text).map(whole(min, max));
+  return (text) => words(text).map(wholeNumber(min, max));
 }
 
 function words(text: string): string[] {

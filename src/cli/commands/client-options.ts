@@ -21,6 +21,9 @@ export interface ClientOptions {
 
 export const URL_DEFAULT = "http://127.0.0.1:8000";
 
+/** Of a command that changes the region: longer than a node waits for a leader and then for the write. */
+export const CHANGE_TIMEOUT_MS = 30_000;
+
 /** @throws CommandError INVALID_URL, FILE_UNREADABLE */
 export function connect(options: ClientOptions, more: { readonly timeoutMs?: number } = {}): ApiClient {
   const token = tokenOf(options);

@@ -3,10 +3,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ApiClient, type MembersView, Refusal } from "../api-client.ts";
 import type { Output } from "../output.ts";
-import { type ClientOptions, connect } from "./client-options.ts";
+import { CHANGE_TIMEOUT_MS, type ClientOptions, connect } from "./client-options.ts";
 
-/** Longer than a node waits for a leader and then for the change. */
-const ANSWER_TIMEOUT_MS = 30_000;
 const TRIES_MAX = 3;
 const RETRY_AFTER_MS = 1_000;
 /** Nothing was changed, for a reason that passes by itself: an election, or another change. */
@@ -18,7 +16,7 @@ export async function askForChange(
   output: Output,
   ask: (client: ApiClient) => Promise<MembersView>,
 ): Promise<MembersView> {
-  const client = connect(options, { timeoutMs: ANSWER_TIMEOUT_MS });
+  const client = connect(options, { timeoutMs: CHANGE_TIMEOUT_MS });
   for (let tries = 1; ; tries++) {
     try {
       return await ask(client);

@@ -3,10 +3,7 @@
 import type { ApiClient } from "../api-client.ts";
 import { CommandError, UsageError } from "../errors.ts";
 import { type Output, printJson } from "../output.ts";
-import { type ClientOptions, connect } from "./client-options.ts";
-
-/** Longer than a node waits for a leader and then for the write. */
-const ANSWER_TIMEOUT_MS = 30_000;
+import { CHANGE_TIMEOUT_MS, type ClientOptions, connect } from "./client-options.ts";
 
 export interface RetireOptions extends ClientOptions {
   readonly self: boolean;
@@ -52,7 +49,7 @@ export async function admit(region: string, options: ClientOptions, output: Outp
 }
 
 function clientOf(options: ClientOptions): ApiClient {
-  return connect(options, { timeoutMs: ANSWER_TIMEOUT_MS });
+  return connect(options, { timeoutMs: CHANGE_TIMEOUT_MS });
 }
 
 const NOT_CONFIRMED = `nothing was changed. With --yes all other regions forget this node's region for good: its agents are no longer
