@@ -108,7 +108,8 @@ const HttpOptions = group({
     flag: "-p, --port <port>",
   }),
   metricsPort: integer({
-    description: "Port that serves /metrics alone, beside the one on the main port. 0 means none.",
+    description:
+      "Port that serves /metrics, /health and /ready to anybody, beside those on the main port. 0 means none.",
     default: 0,
     minimum: 0,
     maximum: 65_535,
