@@ -2,9 +2,7 @@
 
 import type { Registry } from "prom-client";
 import { byKey, just, lazyCounter, lazyGauge } from "./lazy.ts";
-import type { MetricsSource } from "./source.ts";
-
-const CONDITIONS = ["OVERLOADED", "MEMORY_LOW", "DISK_LOW", "DISK_FULL", "DISK_SLOW"] as const;
+import { CONDITIONS, type MetricsSource } from "./source.ts";
 
 export function exposeLoad(register: Registry, source: Pick<MetricsSource, "node" | "load">): void {
   const pressure =

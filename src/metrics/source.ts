@@ -21,8 +21,12 @@ export interface NodeNumbers {
   /** What `/ready` answers. */
   readonly isReady: boolean;
   /** Codes of what it does without, as `/ready` answers. */
-  readonly degraded: readonly string[];
+  readonly degraded: readonly ConditionCode[];
 }
+
+/** What a node may do without, for want of something (`node/conditions.ts`). */
+export const CONDITIONS = ["OVERLOADED", "MEMORY_LOW", "DISK_LOW", "DISK_FULL", "DISK_SLOW"] as const;
+export type ConditionCode = (typeof CONDITIONS)[number];
 
 /** What this node has to do, and what it refuses because it is too much. */
 export interface LoadNumbers {

@@ -6,7 +6,6 @@
  */
 
 import type { ActivityEvent, AgentsChange, ClusterView } from "../api/ports.ts";
-import type { GroupStatus } from "../raft/index.ts";
 import type { KeptAgent } from "../registry/agent-index.ts";
 import type { StateObserver } from "../registry/registry-state-machine.ts";
 import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
@@ -52,7 +51,7 @@ export class ActivityObserver {
   }
 
   /** Follows the group: not in the midst of what it is doing. */
-  follow(_status: GroupStatus): void {
+  follow(): void {
     if (this.#isLookDue) return;
     this.#isLookDue = true;
     this.#parts.clock.afterIo(() => {

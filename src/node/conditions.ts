@@ -7,12 +7,11 @@
  * another may have become able to take it.
  */
 
+import type { ConditionCode } from "../metrics/source.ts";
 import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
 import type { DiskGuard } from "./disk-guard.ts";
 import type { HeapGuard } from "./heap-guard.ts";
-
-export type ConditionCode = "OVERLOADED" | "MEMORY_LOW" | "DISK_LOW" | "DISK_FULL" | "DISK_SLOW";
 
 export interface Condition {
   readonly code: ConditionCode;

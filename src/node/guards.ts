@@ -65,7 +65,7 @@ export class Guards {
 }
 
 /** Null where the file system does not say. */
-export async function readDisk(folder: string): Promise<DiskNumbers | null> {
+async function readDisk(folder: string): Promise<DiskNumbers | null> {
   try {
     const { bsize, bavail, blocks } = await statfs(folder);
     return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };

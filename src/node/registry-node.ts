@@ -393,7 +393,7 @@ export class RegistryNode {
     this.#regionStore = storage;
     this.#founding = founding;
     group.onStatusChange((status) => this.#counters.follow(status));
-    group.onStatusChange((status) => this.#observer?.follow(status));
+    group.onStatusChange(() => this.#observer?.follow());
     this.#groupInWaiting.attach(group);
     this.#feed.settle();
     this.#admission = new Admission({

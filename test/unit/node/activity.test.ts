@@ -49,8 +49,6 @@ function held(log: ActivityLog): ActivityEntry[] {
   return entries;
 }
 
-const groupStatus = {} as Parameters<ActivityObserver["follow"]>[0];
-
 describe("a node's activity", () => {
   it("begins with its start, and says nothing while nothing happens", async () => {
     const { log, clock, told } = await observed();
@@ -62,10 +60,10 @@ describe("a node's activity", () => {
   it("tells that the leader is gone, and who leads in which term, without waiting for the next look", async () => {
     const on = await observed();
     setCluster(on, { leader: null, term: 5 });
-    on.observer.follow(groupStatus);
+    on.observer.follow();
     await on.clock.advance(1);
     setCluster(on, { leader: "us-east-2", term: 6 });
-    on.observer.follow(groupStatus);
+    on.observer.follow();
     await on.clock.advance(1);
     assert.deepEqual(on.told(), [
       { kind: "leader", region: "us-east", leader: null, term: 5 },
