@@ -173,8 +173,19 @@ describe("deploy/nginx", needs("nginx", "nginx-light"), () => {
   });
 
   it("keeps what operators do to addresses of theirs", async () => {
-    for (const path of ["/metrics", "/v1/cluster", "/admin/drain"]) {
+    for (const path of [
+      "/metrics",
+      "/v1/cluster",
+      "/v1/cluster/members",
+      "/v1/tokens",
+      "/v1/tokens/some",
+      "/v1/audit",
+      "/v1/regions/us-west/retire",
+      "/v1/regions/us-west/admit",
+      "/admin/drain",
+    ]) {
       assert.equal((await fetch(`${nginx.url}${path}`)).status, 403, path);
     }
+    assert.equal((await fetch(`${nginx.url}/v1/regions`)).status, 200);
   });
 });
