@@ -22,17 +22,18 @@ import { createNotFoundHandler, isNativePath, undecodablePath } from "./not-foun
 import { addMetricsRoute, addReadyRoute, operations } from "./operations.ts";
 import { seedForms } from "./seed-forms.ts";
 import { shedLoad } from "./shed-load.ts";
+import { CONNECTIONS_MAX_APART, PortSockets, SOCKET_TIMES } from "./sockets.ts";
 import { traceRequests } from "./tracing.ts";
 import { nativeFace } from "./v1/index.ts";
 import { createValidatorCompiler } from "./validation.ts";
 
-export type ServerOptions = FaceOptions;
+export interface ServerOptions extends FaceOptions {
+  /** Of the port that the server is for. Absent: few places, and a node's times. */
+  readonly sockets?: PortSockets;
+}
 
 /** Above the largest URL that node:http takes, so that an over-long id meets the schema, which names it. */
 const PARAM_LENGTH_MAX = 65_536;
-
-/** What takes longer to arrive in whole is given up with 408: fastify alone would wait for ever, one socket for each. */
-const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Builds the app with all faces. Listening, and closing it, is for the caller. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
@@ -52,9 +53,14 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
  * stay closed to scrapers and probes, and can ask for certificates that they do not have.
  */
 export async function buildMetricsServer(
-  options: Pick<ServerOptions, "metrics" | "view" | "isShuttingDown">,
+  options: Pick<ServerOptions, "metrics" | "view" | "isShuttingDown" | "logger" | "sockets">,
 ): Promise<FastifyInstance> {
-  const app = Fastify({ logger: false, exposeHeadRoutes: false, requestTimeout: REQUEST_TIMEOUT_MS });
+  const sockets = socketsOf(options);
+  const app = Fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    serverFactory: (handler) => sockets.createServer(handler, undefined),
+  });
   app.setNotFoundHandler((_request, reply) => reply.code(404).type("text/plain").send("404 page not found"));
   addMetricsRoute(app, options.metrics);
   addReadyRoute(app, options);
@@ -79,13 +85,13 @@ function createApp(options: ServerOptions): FastifyInstance {
   const answerNativeError = createNativeErrorHandler(options);
   const answerMeshError = createMeshErrorHandler(options);
   const setCommonHeaders = commonHeaders(view, isShuttingDown);
+  const sockets = socketsOf(options);
   const app = Fastify({
-    ...overTls(options),
+    serverFactory: (handler) => sockets.createServer(handler, options.tls),
     ...(options.trustedProxies !== undefined && { trustProxy: [...options.trustedProxies] }),
     logger: false,
     // What reaches a node that is closing is still served: a planned stop fails no request (P6).
     return503OnClosing: false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     bodyLimit: limits.bodyBytesMax,
     // The contract has HEAD in two places only; other routes that have it say so.
     exposeHeadRoutes: false,
@@ -120,9 +126,10 @@ function createApp(options: ServerOptions): FastifyInstance {
   return app;
 }
 
-/** Typed as if it were HTTP: what differs is below all that is done here. */
-function overTls({ tls }: ServerOptions): object {
-  return tls === undefined ? {} : { https: tls };
+function socketsOf({ sockets, logger }: Pick<ServerOptions, "sockets" | "logger">): PortSockets {
+  return (
+    sockets ?? new PortSockets({ port: "main", connectionsMax: CONNECTIONS_MAX_APART, times: SOCKET_TIMES, logger })
+  );
 }
 
 /** Streams last as long as their readers like, and calls of agents as long as those take. */

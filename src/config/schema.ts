@@ -123,6 +123,19 @@ const HttpOptions = group({
     maximum: 65_535,
     aliases: ["MCP_MESH_ADMIN_PORT"],
   }),
+  connectionsMax: integer({
+    description:
+      "Most connections of agents and operators at one time. Beyond, new ones are closed unanswered; metricsPort and adminPort have places of their own.",
+    default: 16_384,
+    minimum: 16,
+    maximum: 1_000_000,
+  }),
+  requestTimeoutMs: duration({
+    description: "A request that has not arrived in whole by then is answered 408, and its connection closed.",
+    default: 30 * SECOND,
+    minimum: 100,
+    maximum: 10 * MINUTE,
+  }),
   publicUrl: Type.Optional(
     text({
       description: "Where agents reach this node, as told to other nodes. Absent means http.host and http.port.",

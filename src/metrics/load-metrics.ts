@@ -4,7 +4,7 @@ import type { Registry } from "prom-client";
 import { byKey, just, lazyCounter, lazyGauge } from "./lazy.ts";
 import { CONDITIONS, type MetricsSource } from "./source.ts";
 
-export function exposeLoad(register: Registry, source: Pick<MetricsSource, "node" | "load">): void {
+export function exposeLoad(register: Registry, source: Pick<MetricsSource, "node" | "load" | "connections">): void {
   const pressure =
     "Which requests are refused: above 0 watches, above 1 lookups too, above 2 writes too, never renewals.";
   lazyGauge(register, { name: "atoll_load_pressure", help: pressure }, () => just(source.load().pressure));
@@ -17,6 +17,25 @@ export function exposeLoad(register: Registry, source: Pick<MetricsSource, "node
     register,
     { name: "atoll_load_under_way", help: "Requests being served, by class.", labelNames: ["class"] },
     () => byKey("class", source.load().underWay),
+  );
+  lazyGauge<"port">(
+    register,
+    { name: "atoll_http_connections", help: "Connections that are open, by port.", labelNames: ["port"] },
+    () => source.connections().map(({ port, open }) => [{ port }, open]),
+  );
+  lazyGauge<"port">(
+    register,
+    { name: "atoll_http_connections_max", help: "Most connections that a port takes.", labelNames: ["port"] },
+    () => source.connections().map(({ port, connectionsMax }) => [{ port }, connectionsMax]),
+  );
+  lazyCounter<"port">(
+    register,
+    {
+      name: "atoll_http_connections_dropped_total",
+      help: "Connections closed unanswered because the port had as many as it takes.",
+      labelNames: ["port"],
+    },
+    () => source.connections().map(({ port, droppedTotal }) => [{ port }, droppedTotal]),
   );
   const heap = "What lives of the heap, as a share of where the process would end.";
   lazyGauge(register, { name: "atoll_node_heap_ratio", help: heap }, () => just(source.load().heapShare));

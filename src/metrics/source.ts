@@ -15,6 +15,10 @@ export interface MetricsSource {
   federation(): FederationNumbers;
   /** Null where the file system does not say. */
   disk(): DiskNumbers | null;
+  /** Empty where HTTP is served in the clear. */
+  certificates(): readonly CertificateNumbers[];
+  /** By port that listens for HTTP. */
+  connections(): readonly ConnectionNumbers[];
 }
 
 export interface NodeNumbers {
@@ -42,6 +46,23 @@ export interface LoadNumbers {
 export interface DiskNumbers {
   readonly freeBytes: number;
   readonly sizeBytes: number;
+}
+
+export interface CertificateNumbers {
+  /** The node's own and its chain, the authorities of clients, or those of one entity. */
+  readonly use: "node" | "clients" | "entity";
+  /** Empty but for an entity's. */
+  readonly entity: string;
+  /** Wall time from which it is refused; of several in a file, the first. */
+  readonly notAfterMs: number;
+}
+
+export interface ConnectionNumbers {
+  readonly port: "main" | "metrics" | "admin";
+  readonly open: number;
+  readonly connectionsMax: number;
+  /** Closed unanswered, since there were as many as may be. */
+  readonly droppedTotal: number;
 }
 
 /** A member of the region, as its leader knows it. */

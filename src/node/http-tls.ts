@@ -9,6 +9,7 @@ import { basename, extname, join } from "node:path";
 import { rootCertificates, type Server as TlsServer } from "node:tls";
 import { ConfigError } from "../config/errors.ts";
 import type { Config } from "../config/schema.ts";
+import type { CertificateNumbers } from "../metrics/source.ts";
 import { certificatesIn, EntityTrust, TrustError } from "../security/entities.ts";
 import { type Clock, rfc3339 } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
@@ -17,6 +18,10 @@ import { type WatchedFile, WatchedFiles } from "./watched-files.ts";
 
 const ENTITY_FILES = [".pem", ".crt"];
 const ENTITIES_MAX = 1_000;
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** Time that it may take somebody to notice, and to have another one made. */
+const ENDING_DAYS = 14;
 
 /** What a TLS server, and a client that calls agents, is set up with. */
 export interface TlsMaterial {
@@ -32,6 +37,7 @@ export class HttpTls {
   readonly #servers = new Set<TlsServer>();
   #material: TlsMaterial | undefined;
   #trust = new EntityTrust(undefined);
+  #ends: readonly CertificateNumbers[] = [];
 
   /** @throws ConfigError when the files can not be used */
   constructor(config: Config["http"], clock: Clock, logger: Logger) {
@@ -40,7 +46,10 @@ export class HttpTls {
       this.#files = new WatchedFiles({
         paths: () => this.#paths(),
         clock,
-        onChange: (files) => this.#take(files, logger),
+        onChange: (files) => {
+          this.#take(files, logger);
+          warnOfEnds(this.#ends, clock.wallTime(), logger);
+        },
         onUnusable: (error) => {
           const reason = messageOf(error);
           logger.error(
@@ -63,6 +72,11 @@ export class HttpTls {
   /** Judges certificates as the files now have it. */
   get trust(): EntityTrust {
     return this.#trust;
+  }
+
+  /** When the node's certificate, the authorities of clients, and those of each entity end. */
+  get ends(): readonly CertificateNumbers[] {
+    return this.#ends;
   }
 
   /** For a server that is about to be made. Clients are judged after the handshake, so that they are told what is wrong. */
@@ -117,15 +131,22 @@ export class HttpTls {
   #take(files: readonly WatchedFile[], logger: Logger): void {
     const { tlsCa, trustDir, tlsCert = "" } = this.#config;
     const [cert = "", key = "", ...authorities] = files.map(({ text }) => text);
-    const [own] = certificatesIn(cert, tlsCert);
+    const chain = certificatesIn(cert, tlsCert);
+    const [own] = chain;
     checkPair(own, key);
     const entities = files.slice(tlsCa === undefined ? 2 : 3);
     const pems = new Map(entities.map(({ path, text }) => [basename(path, extname(path)), text]));
     const trust = new EntityTrust(trustDir === undefined ? undefined : pems);
+    const ends: CertificateNumbers[] = [
+      endOf("node", "", chain),
+      ...(tlsCa === undefined ? [] : [endOf("clients", "", certificatesIn(authorities[0] ?? "", tlsCa))]),
+      ...[...pems].map(([entity, pem]) => endOf("entity", entity, certificatesIn(pem, entity))),
+    ];
     const material = { cert, key, ca: authorities };
     for (const server of this.#servers) server.setSecureContext({ ...material, minVersion: "TLSv1.2" });
     this.#material = material;
     this.#trust = trust;
+    this.#ends = ends;
     const expires = rfc3339(Date.parse(own?.validTo ?? ""));
     const trusted = trust.list().map(({ name }) => name);
     const facts = { code: "CERTIFICATES_READ", subject: own?.subject, expires, entities: trusted };
@@ -142,4 +163,23 @@ function checkPair(certificate: X509Certificate | undefined, key: string): void 
     throw new TrustError("the key can not be read: it should be PEM, without a passphrase", { cause: error });
   }
   if (isPair !== true) throw new TrustError("the key is not the certificate's");
+}
+
+/** Of a file that holds several, the one that ends first: whatever it signed is refused from then on. */
+function endOf(
+  use: CertificateNumbers["use"],
+  entity: string,
+  certificates: readonly X509Certificate[],
+): CertificateNumbers {
+  return { use, entity, notAfterMs: Math.min(...certificates.map(({ validTo }) => Date.parse(validTo))) };
+}
+
+function warnOfEnds(ends: readonly CertificateNumbers[], nowMs: number, logger: Logger): void {
+  for (const { use, entity, notAfterMs } of ends) {
+    const daysLeft = Math.floor((notAfterMs - nowMs) / DAY_MS);
+    if (daysLeft >= ENDING_DAYS) continue;
+    const facts = { use, ...(entity !== "" && { entity }), notAfter: rfc3339(notAfterMs), daysLeft };
+    const text = notAfterMs <= nowMs ? "a certificate has ended" : "a certificate ends soon";
+    logger.warn({ code: "CERTIFICATE_ENDING", ...facts }, `${text}: replace its file, no restart is needed`);
+  }
 }

@@ -1,6 +1,7 @@
 /** Reads the numbers of all parts for the metrics, at each scrape. */
 
 import type { LoadGuard } from "../api/load-guard.ts";
+import type { PortSockets } from "../api/sockets.ts";
 import type { Federation } from "../federation/federation.ts";
 import type { MetricsSource } from "../metrics/source.ts";
 import type { PeerDirectory } from "../network/interface.ts";
@@ -13,6 +14,7 @@ import type { Member } from "../types/membership.ts";
 import type { Counters } from "./counters.ts";
 import type { DiskGuard } from "./disk-guard.ts";
 import type { HeapGuard } from "./heap-guard.ts";
+import type { HttpTls } from "./http-tls.ts";
 import type { Readiness } from "./readiness.ts";
 
 export interface MetricsSourceParts {
@@ -24,6 +26,8 @@ export interface MetricsSourceParts {
   readonly load: Pick<LoadGuard, "pressure" | "shedTotal" | "underWay">;
   readonly heap: Pick<HeapGuard, "share">;
   readonly disk: Pick<DiskGuard, "disk">;
+  readonly tls: Pick<HttpTls, "ends"> | undefined;
+  readonly sockets: readonly PortSockets[];
   readonly registry: RegistryService;
   readonly region: RegionId;
   readonly counters: Counters;
@@ -43,6 +47,8 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
       return { pressure, shedTotal, underWay, heapShare: parts.heap.share };
     },
     disk: () => parts.disk.disk,
+    certificates: () => parts.tls?.ends ?? [],
+    connections: () => parts.sockets,
     raft() {
       const status = group.status();
       const { voters, learners } = status.membership;

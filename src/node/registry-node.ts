@@ -9,10 +9,10 @@
  */
 
 import { join } from "node:path";
-import { Server as TlsServer } from "node:tls";
 import { agentCaller } from "../api/mesh/call-agent.ts";
 import { DEFAULT_HTTP_LIMITS, PROXY_DEFAULTS } from "../api/modules.ts";
 import { buildAdminServer, buildMetricsServer, buildServer, type ServerOptions } from "../api/server.ts";
+import { CONNECTIONS_MAX_APART, type Port, PortSockets, SOCKET_TIMES } from "../api/sockets.ts";
 import { frameRenderer } from "../api/v1/watch-frames.ts";
 import { formatAddress } from "../config/format-value.ts";
 import type { Config } from "../config/schema.ts";
@@ -134,6 +134,7 @@ export class RegistryNode {
   readonly #readinessLog: ReadinessLog;
   #address: SummaryNode;
   readonly #http: HttpServer[] = [];
+  readonly #sockets: PortSockets[] = [];
   #network: Network | undefined;
   #place: RegionPlace | undefined;
   #mates: RegionMates | undefined;
@@ -547,15 +548,37 @@ export class RegistryNode {
     };
     this.#tokens.start();
     tls?.start();
-    const server = await buildServer(options);
+    const { connectionsMax } = config.http;
+    const server = await buildServer({ ...options, sockets: this.#socketsOf("main", connectionsMax) });
     await this.#listen(server, port);
     this.#address = {
       ...this.#address,
       http:
         publicUrl ?? `${tls === undefined ? "http" : "https"}://${formatAddress({ host, port: boundPort(server) })}`,
     };
-    if (metricsPort !== 0) await this.#listen(await buildMetricsServer(options), metricsPort);
-    if (adminPort !== 0) await this.#listen(await buildAdminServer(options), adminPort);
+    // What operators need while the main port is full has places of its own.
+    if (metricsPort !== 0) {
+      const sockets = this.#socketsOf("metrics", CONNECTIONS_MAX_APART);
+      await this.#listen(await buildMetricsServer({ ...options, sockets }), metricsPort);
+    }
+    if (adminPort !== 0) {
+      const sockets = this.#socketsOf("admin", CONNECTIONS_MAX_APART);
+      await this.#listen(await buildAdminServer({ ...options, sockets }), adminPort);
+    }
+  }
+
+  #socketsOf(port: Port, connectionsMax: number): PortSockets {
+    const { config, logger } = this.#options;
+    const times = { ...SOCKET_TIMES, requestMs: config.http.requestTimeoutMs };
+    const sockets = new PortSockets({
+      port,
+      connectionsMax,
+      times,
+      logger,
+      follow: (server) => this.#tls?.follow(server),
+    });
+    this.#sockets.push(sockets);
+    return sockets;
   }
 
   /** From now on these look at the node, until it stops. */
@@ -569,8 +592,6 @@ export class RegistryNode {
 
   async #listen(server: HttpServer, port: number): Promise<void> {
     this.#http.push(server);
-    // Not the metrics port's, which speaks HTTP.
-    if (server.server instanceof TlsServer) this.#tls?.follow(server.server);
     await server.listen({ host: this.#options.config.http.host, port, backlog: BACKLOG });
   }
 
@@ -705,6 +726,8 @@ export class RegistryNode {
       keeper: this.#keeper,
       readiness: () => this.#readiness(),
       ...this.#guards,
+      tls: this.#tls,
+      sockets: this.#sockets,
       region: this.#region().region,
       counters: this.#counters,
       directory: () => this.#network?.directory,

@@ -1,7 +1,7 @@
 /** HTTPS as a node serves it, over real sockets, with certificates that `atoll keys` makes. */
 
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,11 +11,12 @@ import { connect, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { agentCaller } from "../../src/api/mesh/call-agent.ts";
 import { PROXY_DEFAULTS } from "../../src/api/modules.ts";
 import { ApiClient } from "../../src/cli/api-client.ts";
+import { createAuthority, issueForNode } from "../../src/cli/certificates.ts";
 import { tlsFetch } from "../../src/cli/tls-fetch.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { HttpTls } from "../../src/node/http-tls.ts";
 import { Authenticator, ConfiguredTokens } from "../../src/security/authenticator.ts";
-import { silentLogger } from "../../src/util/logger.ts";
+import { type LogEvent, silentLogger } from "../../src/util/logger.ts";
 import { createTestApp, type TestApp } from "../support/api-app.ts";
 import { runCommand } from "../support/run-command.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -188,6 +189,76 @@ describe("HTTPS", () => {
     } finally {
       agent.close();
     }
+  });
+});
+
+describe("the end of certificates", () => {
+  const DAY_MS = 24 * 60 * 60 * 1_000;
+  const folder = join(parent, "ending");
+  const file = (name: string) => join(folder, name);
+
+  /** Files of a node and two entities, of which each lasts that many days from the clock's now. */
+  async function lasting(clock: VirtualClock, days: Record<"node" | "acme" | "corp", number>) {
+    const until = (count: number) => {
+      const notBefore = new Date(clock.wallTime() - 400 * DAY_MS);
+      return { notBefore, notAfter: new Date(clock.wallTime() + count * DAY_MS) };
+    };
+    const authority = await createAuthority("an authority", until(300));
+    const node = await issueForNode(authority, ["127.0.0.1"], until(days.node));
+    mkdirSync(file("entities"), { recursive: true });
+    for (const entity of ["acme", "corp"] as const) {
+      const { certificate } = await createAuthority(entity, until(days[entity]));
+      // As while an authority is replaced: the one that ends first counts.
+      writeFileSync(file(`entities/${entity}.pem`), certificate + authority.certificate);
+    }
+    writeFileSync(file("node.key"), node.key);
+    writeFileSync(file("node.pem"), node.certificate);
+    writeFileSync(file("ca.pem"), authority.certificate);
+  }
+
+  function open(clock: VirtualClock) {
+    const env = {
+      MCP_MESH_TLS_MODE: "auto",
+      MCP_MESH_TLS_CERT: file("node.pem"),
+      MCP_MESH_TLS_KEY: file("node.key"),
+      MCP_MESH_TLS_CA: file("ca.pem"),
+      MCP_MESH_TRUST_DIR: file("entities"),
+    };
+    const warned: LogEvent[] = [];
+    const logger = { ...silentLogger, warn: (event: LogEvent) => void warned.push(event) };
+    const tls = new HttpTls(loadConfig({ env, flags: {}, hostname: "here" }).config.http, clock, logger);
+    const daysLeft = () => tls.ends.map(({ use, entity, notAfterMs }) => [use, entity, daysUntil(notAfterMs)]);
+    const daysUntil = (endMs: number) => Math.round((endMs - clock.wallTime()) / DAY_MS);
+    const told = () => warned.splice(0).map(({ code, use, entity, daysLeft }) => [code, use, entity, daysLeft]);
+    return { tls, daysLeft, told };
+  }
+
+  it("is known of the node, of the authorities of clients, and of each entity", async () => {
+    const clock = new VirtualClock();
+    await lasting(clock, { node: 90, acme: 200, corp: 250 });
+    const { daysLeft, told } = open(clock);
+    assert.deepEqual(daysLeft(), [
+      ["node", "", 90],
+      ["clients", "", 300],
+      ["entity", "acme", 200],
+      ["entity", "corp", 250],
+    ]);
+    assert.deepEqual(told(), []);
+  });
+
+  it("is warned of at the start, and when files that were read again end within 14 days", async () => {
+    const clock = new VirtualClock();
+    await lasting(clock, { node: 13.5, acme: 14.5, corp: -2 });
+    const { tls, told } = open(clock);
+    assert.deepEqual(told(), [
+      ["CERTIFICATE_ENDING", "node", undefined, 13],
+      ["CERTIFICATE_ENDING", "entity", "corp", -2],
+    ]);
+    tls.look();
+    assert.deepEqual(told(), []);
+    await lasting(clock, { node: 90, acme: 3.5, corp: 90 });
+    tls.look();
+    assert.deepEqual(told(), [["CERTIFICATE_ENDING", "entity", "acme", 3]]);
   });
 });
 

@@ -219,6 +219,8 @@ export function metricsSource(node: TestNode): MetricsSource {
       heapShare: 0.25,
     }),
     disk: () => ({ freeBytes: 3_000, sizeBytes: 9_000 }),
+    connections: () => [{ port: "main", open: 3, connectionsMax: 100, droppedTotal: 2 }],
+    certificates: () => [{ use: "entity", entity: "acme", notAfterMs: 1_800_000_000_000 }],
     raft() {
       const { role, term, leader, commitIndex, appliedIndex, lastIndex, stalenessMs, sinceLeaderMs } =
         node.group.status();
