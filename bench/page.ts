@@ -14,6 +14,7 @@ export interface Page {
   readonly body: string;
   /** Constants that the script finds, by name. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** A function `draw` that makes every `plot`: `PLOTS` has what it may use. It is called again for other colours. */
   readonly script: string;
 }
 
@@ -35,7 +36,7 @@ ${STYLE}</style>
 ${body}
 <script>${asset("uPlot.iife.min.js")}</script>
 <script>${constants.join("\n")}
-${script}</script>
+${PLOTS}${script}${START}</script>
 </body>
 </html>
 `;
@@ -44,6 +45,37 @@ ${script}</script>
 export function escaped(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
+}
+
+/** Names and what they stand for. */
+export function factsHtml(facts: readonly (readonly [name: string, value: string])[]): string {
+  return `<dl>${facts.map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`).join("")}</dl>`;
+}
+
+export interface HtmlTable {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** Columns of words, which are broken into lines; those of numbers are not. */
+  readonly words: readonly string[];
+  readonly isBad?: (row: number) => boolean;
+}
+
+/** A cell of words that is longer has a wide column. */
+const SHORT_LENGTH = 20;
+
+export function tableHtml({ head, rows, words, isBad = () => false }: HtmlTable): string {
+  const cell = (tag: "th" | "td", text: string, column: number) => {
+    const isWords = words.includes(head[column] ?? "");
+    const kind = isWords ? ` class="${text.length > SHORT_LENGTH ? "words long" : "words"}"` : "";
+    return `<${tag}${kind}>${escaped(text)}</${tag}>`;
+  };
+  const titles = head.map((title, column) => cell("th", title, column));
+  const lines = rows.map((row, i) => {
+    const cells = row.map((text, column) => cell("td", text, column));
+    return `<tr${isBad(i) ? ' class="bad"' : ""}>${cells.join("")}</tr>`;
+  });
+  return `<div class="wide"><table><thead><tr>${titles.join("")}</tr></thead>
+<tbody>${lines.join("\n")}</tbody></table></div>`;
 }
 
 /** No text in it can end the script element. */
@@ -60,11 +92,50 @@ const STYLE = `
   --c0: #6cb1ff; --c1: #ffa657; --c2: #5ed48a; --c3: #c49cff; --c4: #ff8fc4; --c5: #c3d94e; --band: rgba(255, 120, 100, 0.16); } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--ground); margin: 2rem auto; max-width: 1240px; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } p, li { color: var(--dim); max-width: 75em; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; } dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-thead th { white-space: normal; vertical-align: bottom; } th:first-child, td:first-child { text-align: left; } .bad { color: var(--bad); }
-td.text { text-align: left; white-space: normal; min-width: 30em; }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 580px), 1fr)); gap: 1rem; }
-figure { margin: 0 0 1.5rem; } figcaption { font-weight: 600; } .u-legend { font-size: 12px; } .u-legend .u-value { min-width: 5em; }
+dl { display: grid; grid-template-columns: fit-content(14rem) 1fr; gap: 0.2rem 1rem; } dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 600px) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 0.4rem; } }
+.wide { overflow-x: auto; } .wide table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+.wide th, .wide td { padding: 0.3rem 0.45rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+.wide thead th { white-space: normal; vertical-align: bottom; } .bad { color: var(--bad); }
+.wide .words, .wide th:first-child { text-align: left; } .wide .long { white-space: normal; min-width: 12em; }
+.wide th:first-child, .wide td:first-child { position: sticky; left: 0; background: var(--ground); }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 540px), 1fr)); gap: 1rem; }
+figure { margin: 0 0 1.5rem; } figcaption { font-weight: 600; } .u-legend { font-size: 12px; } .u-legend .u-value { min-width: 5em; text-align: left; }
+.u-inline.u-live th::after { content: ""; }
+.u-legend .u-marker { width: 20px; height: 0; border-width: 2px 0 0 !important; } .u-select { background: var(--band); }
+`;
+
+/** What the script of every page draws with. */
+const PLOTS = `
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colour = (i) => style("--c" + (i % 6));
+const plots = [];
+
+function axis(label, more) {
+  return { label, stroke: style("--dim"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 }, ...more };
+}
+
+const widthIn = (figure) => Math.max(280, figure.clientWidth);
+
+function plot(parent, title, options, data) {
+  const figure = document.createElement("figure");
+  const caption = document.createElement("figcaption");
+  caption.textContent = title;
+  figure.append(caption);
+  parent.append(figure);
+  const legend = { markers: { dash: (u, i) => u.series[i].dash?.length > 0 ? "dashed" : "solid" } };
+  const drawn = new uPlot({ width: widthIn(figure), height: 280, legend, ...options }, data, figure);
+  plots.push({ drawn, figure });
+}
+`;
+
+const START = `
+function redraw() {
+  for (const { drawn, figure } of plots.splice(0)) { drawn.destroy(); figure.remove(); }
+  draw();
+}
+
+redraw();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+addEventListener("resize", () => plots.forEach(({ drawn, figure }) => drawn.setSize({ width: widthIn(figure), height: drawn.height })));
 `;

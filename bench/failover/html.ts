@@ -1,7 +1,7 @@
 /** The report as a page: tables of each system, and plots that the browser draws of what `report.ts` computed. */
 
 import { round } from "../figures.ts";
-import { escaped, page } from "../page.ts";
+import { escaped, factsHtml, page, tableHtml } from "../page.ts";
 import { FAULTS } from "./faults.ts";
 import type { FigureName } from "./figures.ts";
 import { COLUMNS, describeFirstFailures, formatSpread, ratiosOf } from "./format.ts";
@@ -33,34 +33,40 @@ ${loadOf(report)}</p>
 ${systems.map(systemHtml).join("\n")}
 ${report.notMeasured.map(({ peer, why }) => `<p>${escaped(peer)}: not measured: ${escaped(why)}</p>`).join("\n")}
 ${ratiosHtml(systems)}
-<h2>Registrations around each fault</h2>
-<p>The slowest of all rounds, by the moment at which it was meant to be sent, in milliseconds since the fault.</p>
-<div class="grid" id="around"></div>
-<h2>Latency of all operations</h2>
-<p>The share that took so long or less. Failed operations count with the time until they were given up.</p>
-<div class="grid" id="distributions"></div>
-<h2>The whole run</h2>
-<p>The slowest operation of each ${systems[0]?.timeline.bucketMs ?? 0} ms. Bands reach from a fault until everything was whole again. Drag to look closer, click twice to go back.</p>
-<div id="timelines"></div>`;
+${plotsHtml(systems)}`;
   return page({ title: `Failover at ${report.commit}`, body, data: { SYSTEMS: systems }, script: SCRIPT });
 }
 
+/** Where the script draws; a run that ended before anything was broken or asked has no such plots. */
+function plotsHtml(systems: readonly Named[]): string {
+  const bucketMs = systems[0]?.timeline.bucketMs;
+  const around = `<h2>Registrations around each fault</h2>
+<p>The slowest of all rounds, by the moment at which it was meant to be sent, in milliseconds since the fault.</p>
+<div class="grid" id="around"></div>`;
+  const load = `<h2>Latency of all operations</h2>
+<p>The share that took so long or less. Failed operations count with the time until they were given up.</p>
+<div class="grid" id="distributions"></div>
+<h2>The whole run</h2>
+<p>The slowest operation of each ${bucketMs} ms. Bands reach from a fault until everything was whole again. Drag to look closer, click twice to go back.</p>
+<div id="timelines"></div>`;
+  return [
+    ...(systems.some(({ faults }) => faults.length > 0) ? [around] : []),
+    ...(bucketMs === undefined ? [] : [load]),
+  ].join("\n");
+}
+
 function headerOf({ commit, machine, startedAt, command }: FailoverReport, compared?: Compared): string {
-  const rows = [
+  const facts: (readonly [string, string])[] = [
     ["commit", commit],
     ["machine", machine],
     ["started", startedAt],
     ["command", command],
-    ...(compared === undefined
-      ? []
-      : [
-          [
-            `beside ${compared.name}`,
-            `${compared.report.commit}; ${compared.report.machine}; ${compared.report.command}`,
-          ],
-        ]),
   ];
-  return `<dl>${rows.map(([name = "", value = ""]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`).join("")}</dl>`;
+  if (compared !== undefined) {
+    const { report } = compared;
+    facts.push([`beside ${compared.name}`, `${report.commit}; ${report.machine}; ${report.command}`]);
+  }
+  return factsHtml(facts);
 }
 
 function loadOf({ options }: FailoverReport): string {
@@ -99,40 +105,26 @@ function systemHtml(system: Named): string {
 function ratiosHtml([base, ...others]: readonly Named[]): string {
   if (base === undefined || others.length === 0) return "";
   const rows = others.flatMap((other) =>
-    ratiosOf(base, other).map(({ fault, figure, base: a, other: b, ratio }) => {
-      const cells = [other.name, fault, figure, `${round(a.median)}`, `${round(b.median)}`, `${round(ratio)}x`];
-      return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
-    }),
+    ratiosOf(base, other).map(({ fault, figure, base: a, other: b, ratio }) => [
+      ...[other.name, fault, figure],
+      ...[`${round(a.median)}`, `${round(b.median)}`, `${round(ratio)}x`],
+    ]),
   );
+  if (rows.length === 0) return "";
   const head = ["beside", "fault", "median of", base.name, "the other", "ratio"];
   return `<h2>Ratios</h2><p>Above 1, ${escaped(base.name)} is quicker.</p>
-<div class="wide"><table><thead><tr>${head.map((title) => `<th>${escaped(title)}</th>`).join("")}</tr></thead>
-<tbody>${rows.join("\n")}</tbody></table></div>`;
+${tableHtml({ head, rows, words: ["beside", "fault", "median of"] })}`;
 }
 
 const SCRIPT = `
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const colour = (i) => style("--c" + (i % 6));
 const ms = (value) => value == null ? "" : value >= 1000 ? +(value / 1000).toPrecision(3) + " s" : +value.toPrecision(3) + " ms";
-const plots = [];
 
-function axis(label, values) {
-  return { label, stroke: style("--dim"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line"), width: 1 }, ...(values && { values }) };
+/** Ticks of a logarithmic scale: powers of ten alone are named, unless there are less than two. */
+function powers(_, splits) {
+  const isPower = (value) => value != null && Number.isInteger(Math.log10(value));
+  const isNamed = splits.filter(isPower).length < 2 ? (value) => value != null : isPower;
+  return splits.map((value) => isNamed(value) ? ms(value) : null);
 }
-
-function plot(parent, title, options, data) {
-  const figure = document.createElement("figure");
-  const caption = document.createElement("figcaption");
-  caption.textContent = title;
-  figure.append(caption);
-  parent.append(figure);
-  const width = Math.max(280, figure.clientWidth);
-  const drawn = new uPlot({ width, height: 280, ...options }, data, figure);
-  plots.push({ drawn, figure });
-}
-
-/** Ticks of a logarithmic scale: only powers of ten are named. */
-const powers = (_, splits) => splits.map((value) => value != null && Number.isInteger(Math.log10(value)) ? ms(value) : null);
 
 function drawAround() {
   const parent = document.getElementById("around");
@@ -142,7 +134,7 @@ function drawAround() {
     const series = drawn.map(({ system, i }) => ({ label: system.name, stroke: colour(i), width: 1.5, spanGaps: true, points: { show: false }, value: (_, value) => ms(value) }));
     plot(parent, fault, {
       scales: { x: { time: false }, y: { distr: 3 } },
-      axes: [axis("ms since the fault"), { ...axis("latency", powers), size: 60 }],
+      axes: [axis("ms since the fault"), axis("latency", { values: powers, size: 70 })],
       series: [{ label: "since", value: (_, value) => ms(value) }, ...series],
       hooks: { drawClear: [(u) => line(u, 0)] },
     }, uPlot.join(tables));
@@ -168,12 +160,12 @@ function drawDistributions() {
     if (drawn.length === 0) continue;
     const tables = drawn.map(({ each }) => [each.points.map(([at]) => at), each.points.map(([, share]) => share)]);
     const series = drawn.map(({ system, i, each }) => ({
-      label: system.name + ", " + (each.phase === "fault" ? "with faults" : "without"), stroke: colour(i), width: 1.5,
+      label: system.name + ", " + (each.phase === "fault" ? "with faults" : "without faults"), stroke: colour(i), width: 1.5,
       dash: each.phase === "fault" ? [] : [6, 4], spanGaps: true, points: { show: false }, value: (_, value) => value == null ? "" : (value * 100).toFixed(2) + " %",
     }));
     plot(parent, operation, {
       scales: { x: { time: false, distr: 3 }, y: { range: [0, 1] } },
-      axes: [{ ...axis("latency", powers) }, { ...axis("share", (_, splits) => splits.map((value) => Math.round(value * 100) + " %")), size: 60 }],
+      axes: [axis("latency", { values: powers }), axis("share", { values: (_, splits) => splits.map((value) => Math.round(value * 100) + " %"), size: 70 })],
       series: [{ label: "latency", value: (_, value) => ms(value) }, ...series],
     }, uPlot.join(tables));
   }
@@ -189,39 +181,47 @@ function drawTimelines() {
     plot(parent, system.name, {
       height: 360,
       scales: { x: { time: false }, y: { distr: 3 }, failed: { range: (_, min, max) => [0, Math.max(10, max * 3)] } },
-      axes: [axis("seconds since the load began"), { ...axis("slowest", powers), size: 60 }, { ...axis("failed"), side: 1, scale: "failed", grid: { show: false } }],
+      axes: [axis("seconds since the load began"), axis("slowest", { values: powers, size: 70 }), axis("failed", { side: 1, scale: "failed", grid: { show: false } })],
       series: [{ label: "at", value: (_, value) => value == null ? "" : value.toFixed(1) + " s" }, ...latency,
-        { label: "failed", scale: "failed", stroke: style("--bad"), fill: style("--bad"), width: 1, paths: uPlot.paths.bars({ size: [1, 100] }), points: { show: false } }],
-      hooks: { drawClear: [(u) => rounds.forEach((round) => band(u, round))] },
+        { label: "failed", scale: "failed", stroke: style("--bad"), fill: style("--bad"), width: 1, paths: uPlot.paths.bars({ size: [1, 100] }), points: { show: false }, value: (_, value) => value ?? "" }],
+      hooks: { drawClear: [(u) => rounds.forEach((round) => band(u, round))], draw: [(u) => rounds.forEach((round) => bandName(u, round))] },
     }, [seconds, worstMs.register, worstMs.renew, worstMs.lookup, failed.map((count) => count || null)]);
   }
 }
 
-/** From the fault until everything was whole, with its name. */
-function band(u, { fault, injectedMs, wholeMs }) {
-  const inside = (x) => Math.min(Math.max(x, u.bbox.left), u.bbox.left + u.bbox.width);
-  const from = inside(u.valToPos(injectedMs / 1000, "x", true));
-  const to = inside(u.valToPos(wholeMs / 1000, "x", true));
+/** From the fault until everything was whole. */
+function band(u, { injectedMs, wholeMs }) {
+  const [from, to] = [injectedMs, wholeMs].map((ms) => insideOf(u, ms));
   if (to <= from) return;
   u.ctx.save();
   u.ctx.fillStyle = style("--band");
   u.ctx.fillRect(from, u.bbox.top, to - from, u.bbox.height);
-  u.ctx.fillStyle = style("--dim");
+  u.ctx.restore();
+}
+
+/** At the begin of the band, above the lines that cross it. */
+function bandName(u, { fault, injectedMs, wholeMs }) {
+  const [from, to] = [injectedMs, wholeMs].map((ms) => insideOf(u, ms));
+  if (to <= from) return;
+  u.ctx.save();
   u.ctx.font = 11 * devicePixelRatio + "px system-ui, sans-serif";
   u.ctx.translate(from + 4 * devicePixelRatio, u.bbox.top + 6 * devicePixelRatio);
   u.ctx.rotate(Math.PI / 2);
+  u.ctx.strokeStyle = style("--ground");
+  u.ctx.lineWidth = 3 * devicePixelRatio;
+  u.ctx.strokeText(fault, 0, 0);
+  u.ctx.fillStyle = style("--text");
   u.ctx.fillText(fault, 0, 0);
   u.ctx.restore();
 }
 
+function insideOf(u, ms) {
+  return Math.min(Math.max(u.valToPos(ms / 1000, "x", true), u.bbox.left), u.bbox.left + u.bbox.width);
+}
+
 function draw() {
-  for (const { drawn, figure } of plots.splice(0)) { drawn.destroy(); figure.remove(); }
   drawAround();
   drawDistributions();
   drawTimelines();
 }
-
-draw();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-addEventListener("resize", () => plots.forEach(({ drawn, figure }) => drawn.setSize({ width: Math.max(280, figure.clientWidth), height: drawn.height })));
 `;

@@ -3,83 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import type { Round } from "../../../../bench/failover/figures.ts";
 import { formatFailover, ratiosOf } from "../../../../bench/failover/format.ts";
 import { failoverHtml } from "../../../../bench/failover/html.ts";
-import {
-  aroundOf,
-  distributionsOf,
-  type FailoverReport,
-  readReport,
-  SCHEMA,
-  systemReport,
-  timelineOf,
-} from "../../../../bench/failover/report.ts";
+import { aroundOf, distributionsOf, readReport, systemReport, timelineOf } from "../../../../bench/failover/report.ts";
 import type { RunResult } from "../../../../bench/failover/run.ts";
-import type { OperationRecord } from "../../../../bench/failover/workload.ts";
 import { formatJson, reportFiles, writeReport } from "../../../../bench/report-files.ts";
-
-const STARTED_MS = 50_000;
-const ROUND: Round = {
-  fault: "kill-leader",
-  round: 1,
-  victim: "us-east-1",
-  injectedMs: STARTED_MS + 2_000,
-  releasedMs: STARTED_MS + 3_000,
-  wholeMs: STARTED_MS + 3_500,
-  endMs: STARTED_MS + 4_000,
-  elections: 1,
-};
-
-function write(sinceMs: number, tookMs: number, facts: Partial<OperationRecord> = {}): OperationRecord {
-  const intendedMs = STARTED_MS + sinceMs;
-  const done = { isAcknowledged: true, isFirstAcknowledged: true };
-  return { operation: "register", intendedMs, doneMs: intendedMs + tookMs, ...done, ...facts };
-}
-
-const RUN: RunResult = {
-  setting: "us-east:3",
-  startedMs: STARTED_MS,
-  endedMs: STARTED_MS + 4_000,
-  rounds: [ROUND],
-  notInjected: [{ fault: "stall-disk", why: "no C compiler (cc) is installed" }],
-  records: [write(1_000, 5), write(2_010, 700), write(3_900, 6)],
-  acknowledged: [{ agent: 0, atMs: STARTED_MS + 2_710 }],
-  lost: { checked: 1, missing: [] },
-  behindMs: 3,
-  endedEarly: undefined,
-};
-
-function reportOf(run: RunResult, more: Partial<FailoverReport> = {}): FailoverReport {
-  return {
-    schema: SCHEMA,
-    bench: "failover",
-    commit: "abc1234",
-    machine: "2 x CPU",
-    startedAt: "2026-11-21T17:00:00.000Z",
-    command: "atoll bench failover",
-    isPartial: false,
-    options: {
-      rounds: 1,
-      rates: { register: 100, renew: 100, lookup: 100 },
-      spacing: "even",
-      seed: 1,
-      clients: 64,
-      holdMs: 1_000,
-      settleMs: 500,
-      tryTimeoutMs: 1_000,
-      timeoutMs: 10_000,
-      lateMs: 250,
-    },
-    systems: [systemReport("atoll", run, 250)],
-    notMeasured: [{ peer: "etcd", why: "there is no program etcd here" }],
-    ...more,
-  };
-}
+import { FAILOVER_RUN, failoverReport, ROUND, STARTED_MS, write } from "../../../support/bench-reports.ts";
 
 describe("distributions", () => {
   it("keep operations under a fault apart from those without", () => {
-    const [steady, fault, ...none] = distributionsOf(RUN.records, RUN.rounds);
+    const [steady, fault, ...none] = distributionsOf(FAILOVER_RUN.records, FAILOVER_RUN.rounds);
     assert.deepEqual([steady?.phase, steady?.count, fault?.phase, fault?.count], ["steady", 1, "fault", 2]);
     assert.deepEqual(none, []);
   });
@@ -124,7 +57,7 @@ describe("report", () => {
   after(() => rmSync(folder, { recursive: true }));
 
   it("shows the figures of each fault, what was not injected, and what was not measured", () => {
-    const text = formatFailover(reportOf(RUN));
+    const text = formatFailover(failoverReport(FAILOVER_RUN));
     assert.match(text, /│ kill-leader │[\s\S]*first write, ms +│ +710 │/);
     assert.match(text, /stall-disk: not injected: no C compiler/);
     assert.match(text, /etcd: not measured: there is no program etcd here/);
@@ -133,31 +66,39 @@ describe("report", () => {
   });
 
   it("says that it is partial, and that nobody looked for lost writes", () => {
-    const run: RunResult = { ...RUN, lost: null, endedEarly: "interrupted by SIGINT" };
-    const report = reportOf(run, { isPartial: true });
+    const run: RunResult = { ...FAILOVER_RUN, lost: null, endedEarly: "interrupted by SIGINT" };
+    const report = failoverReport(run, { isPartial: true });
     assert.match(formatFailover(report), /PARTIAL[\s\S]*nobody looked[\s\S]*ended early: interrupted by SIGINT/);
     assert.match(failoverHtml(report), /partial<\/strong>[\s\S]*ended early: interrupted by SIGINT/);
     assert.equal(report.systems[0]!.lost, null);
   });
 
   it("compares the medians of faults that both systems went through", () => {
-    const [system] = reportOf(RUN).systems;
-    const slower = systemReport("etcd", { ...RUN, records: [write(1_000, 5), write(2_010, 1_410)] }, 250);
+    const [system] = failoverReport(FAILOVER_RUN).systems;
+    const slower = systemReport("etcd", { ...FAILOVER_RUN, records: [write(1_000, 5), write(2_010, 1_410)] }, 250);
     const ratios = ratiosOf(system!, slower).map(({ figure, ratio }) => [figure, ratio]);
     assert.deepEqual(ratios[0], ["first write, ms", 2]);
     assert.deepEqual(ratiosOf(system!, { ...slower, faults: [] }), []);
   });
 
   it("is one file of HTML that loads nothing", () => {
-    const html = failoverHtml(reportOf(RUN), { name: "old", report: reportOf(RUN) });
+    const html = failoverHtml(failoverReport(FAILOVER_RUN), { name: "old", report: failoverReport(FAILOVER_RUN) });
     assert.match(html, /default-src 'none'/);
     assert.doesNotMatch(html, /\b(?:src|href)=|@import|url\(/);
     assert.match(html, /old: atoll/);
   });
 
+  it("has no empty sections where the run ended before anything was asked", () => {
+    const html = failoverHtml({ ...failoverReport(FAILOVER_RUN), systems: [], isPartial: true });
+    assert.doesNotMatch(html, /<h2>|id="/);
+    const unbroken = failoverReport({ ...FAILOVER_RUN, rounds: [] });
+    assert.doesNotMatch(failoverHtml(unbroken), /id="around"/);
+    assert.match(failoverHtml(unbroken), /id="timelines"/);
+  });
+
   it("shows text from elsewhere as text", () => {
     const setting = "</script><img onerror=alert(1)>";
-    const html = failoverHtml(reportOf({ ...RUN, setting }, { command: "<b>'\"&" }));
+    const html = failoverHtml(failoverReport({ ...FAILOVER_RUN, setting }, { command: "<b>'\"&" }));
     assert.doesNotMatch(html, /<img|<b>/);
     assert.equal(html.match(/<\/script>/g)?.length, 2);
     assert.match(html, /&lt;b&gt;&#39;&quot;&amp;/);
@@ -166,8 +107,8 @@ describe("report", () => {
   it("is read again by --compare, which refuses what is no such report", () => {
     const files = reportFiles("failover", join(folder, "one.json"), "");
     assert.equal(files.html, join(folder, "one.html"));
-    writeReport(files, reportOf(RUN), () => failoverHtml(reportOf(RUN)));
-    assert.equal(formatJson(readReport(files.json)), formatJson(reportOf(RUN)));
+    writeReport(files, failoverReport(FAILOVER_RUN), () => failoverHtml(failoverReport(FAILOVER_RUN)));
+    assert.equal(formatJson(readReport(files.json)), formatJson(failoverReport(FAILOVER_RUN)));
     const other = join(folder, "other.json");
     writeFileSync(other, JSON.stringify({ schema: "atoll-bench-failover/0" }));
     assert.throws(() => readReport(other), /other\.json: not a report of this version/);
