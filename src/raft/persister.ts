@@ -65,7 +65,11 @@ export class Persister {
       while (this.#entries.length > 0 && this.#entries.at(-1)!.index >= first.index) this.#entries.pop();
       for (const entry of ready.entries) this.#entries.push(entry);
     }
-    for (const message of ready.promises) this.#promises.push(message);
+    for (const message of ready.promises) {
+      const waiting = this.#promises.at(-1);
+      if (waiting !== undefined && saysMore(message, waiting)) this.#promises.pop();
+      this.#promises.push(message);
+    }
   }
 
   effects(writes: readonly StateWrite[]): void {
@@ -185,4 +189,11 @@ export class Persister {
     this.#compactTo = undefined;
     return batch;
   }
+}
+
+/** Whether a promise says all that one before it says: who holds an entry holds those before it. */
+function saysMore(message: RaftMessage, before: RaftMessage): boolean {
+  if (message.type !== "appendResponse" || before.type !== "appendResponse") return false;
+  const isOfSame = message.to === before.to && message.term === before.term;
+  return isOfSame && message.accepted && before.accepted && message.index >= before.index;
 }

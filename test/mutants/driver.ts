@@ -17,8 +17,8 @@ export const DRIVER: readonly Mutant[] = [
     {
       name: "promise made during a write does not wait for it",
       rule: "R1, R2",
-      find: "for (const message of ready.promises) this.#promises.push(message);",
-      replace: "this.#parts.onWritten({ promises: ready.promises, last: undefined });",
+      find: "for (const message of ready.promises) {",
+      replace: "this.#parts.onWritten({ promises: ready.promises, last: undefined });\n    for (const message of []) {",
     },
     {
       name: "replaced entries are written with those that replace them",

@@ -237,8 +237,8 @@ export const REPLICATION: readonly Mutant[] = [
     {
       name: "probe floods",
       rule: "R34",
-      find: "this.#isProbeSent = true;",
-      replace: "this.#isProbeSent = false; this.next = lastIndex + 1;",
+      find: "this.#isProbeSent = true;\n      return;",
+      replace: "this.#isProbeSent = false; this.next = lastIndex + 1;\n      return;",
     },
     {
       name: "probe goes below what was acknowledged",

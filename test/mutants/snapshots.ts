@@ -31,14 +31,14 @@ export const SNAPSHOTS: readonly Mutant[] = [
       name: "failed snapshot leaves the peer paused",
       rule: "R46",
       listed: "+",
-      find: "progress.becomeProbe(installed ? ",
-      replace: "if (installed) progress.becomeProbe(installed ? ",
+      find: "else progress.becomeSilent();",
+      replace: "",
     },
     {
       name: "arrived snapshot counts as acknowledgement",
       rule: "R32",
-      find: "progress.becomeProbe(installed ? ",
-      replace: "progress.accepted(lastIndex); progress.becomeProbe(installed ? ",
+      find: "if (installed) progress.becomeProbe(",
+      replace: "if (installed) progress.accepted(lastIndex), progress.becomeProbe(",
     },
   ]),
 

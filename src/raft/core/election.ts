@@ -95,7 +95,7 @@ export function onVoteResponse(state: RaftState, response: VoteResponse): void {
  * turn, a little apart, without waiting for the timeout; pre-vote keeps a mistake harmless.
  */
 export function onPeerGone(state: RaftState, peer: NodeId): void {
-  state.progress.get(peer)?.becomeProbe();
+  state.progress.get(peer)?.becomeSilent();
   if (state.leader !== peer || state.role === "leader") return;
   noteLoss(state, "closed");
   state.leader = null;

@@ -164,6 +164,12 @@ export class Progress {
     this.#forgetInflight();
   }
 
+  /** What was under way may be lost, and so may a probe: it is sent when the peer answers a heartbeat again. */
+  becomeSilent(): void {
+    this.becomeProbe();
+    this.#isProbeSent = true;
+  }
+
   becomeReplicate(): void {
     this.#state = "replicate";
     this.#isProbeSent = false;

@@ -24,7 +24,7 @@ import { advanceTransfer } from "./transfer.ts";
 type HeartbeatResponse = Extract<RaftMessage, { type: "heartbeatResponse" }>;
 type AppendResponse = Extract<RaftMessage, { type: "appendResponse" }>;
 
-/** Appends to the leader's log and sends to whoever can take more. */
+/** Appends to the leader's log; what peers are sent of it leaves with the rest of the turn (`replicate`). */
 export function appendAsLeader(
   state: RaftState,
   proposals: readonly { readonly kind: EntryKind; readonly data: Uint8Array }[],
@@ -38,6 +38,13 @@ export function appendAsLeader(
   for (const entry of entries) state.uncommittedBytes += entryBytes(entry);
   if (state.unstableSince === 0) state.unstableSince = state.now;
   state.outbox.entriesFrom = Math.min(state.outbox.entriesFrom ?? first, first);
+}
+
+/**
+ * Sends every peer what its window takes of the log, and how far that is committed. Once for all events of a turn: one
+ * append then carries what ten proposals brought, and the commit index that the answers of the turn moved.
+ */
+export function replicate(state: RaftState): void {
   for (const [id, progress] of state.progress) sendAppends(state, id, progress);
 }
 
@@ -46,7 +53,7 @@ export function appendAsLeader(
  *
  * @returns whether anything left
  */
-export function sendAppends(state: RaftState, id: NodeId, progress: Progress): boolean {
+function sendAppends(state: RaftState, id: NodeId, progress: Progress): boolean {
   let hasSent = false;
   while (!progress.isPaused) {
     const hasEntries = progress.next <= state.log.lastIndex;
@@ -93,7 +100,6 @@ export function onAppendResponse(state: RaftState, response: AppendResponse): vo
     progress.rejected(response.index, hint.index);
   }
   progress.followRound(state.now, state.log.lastIndex);
-  sendAppends(state, response.from, progress);
 }
 
 /** This member's disk holds everything up to an entry. */
@@ -113,7 +119,6 @@ function advanceCommit(state: RaftState): void {
   const before = log.commit;
   log.commitTo(index);
   state.uncommittedBytes = Math.max(0, state.uncommittedBytes - log.bytesBetween(before, index));
-  for (const [id, progress] of state.progress) sendAppends(state, id, progress);
 }
 
 export function broadcastHeartbeat(state: RaftState): void {
@@ -139,8 +144,8 @@ export function onHeartbeatResponse(state: RaftState, response: HeartbeatRespons
   progress.heard(state.now);
   noteAnswer(state, progress, response);
   progress.followRound(state.now, state.log.lastIndex);
-  if (progress.match === state.log.lastIndex) return;
   progress.reopen();
+  if (progress.match === state.log.lastIndex) return;
   if (!sendAppends(state, from, progress) && !progress.isPaused) {
     // All was sent, and the last of it may be lost: an empty append finds out (R35).
     sendAppend(state, from, progress);

@@ -6,7 +6,6 @@
 
 import type { NodeId } from "../../types/ids.ts";
 import type { Membership } from "../../types/membership.ts";
-import { sendAppends } from "./replication.ts";
 import { becomeFollower, type RaftState, resetConfiguration } from "./state.ts";
 
 /**
@@ -31,11 +30,11 @@ export function onSnapshotInstalled(
   if (state.role !== "follower") becomeFollower(state, state.term, null);
 }
 
-/** A transfer ended, well or badly; either way the peer is probed again (R46). */
+/** A transfer ended. Well: the peer is probed at once. Badly: when it answers a heartbeat (R46). */
 export function onSnapshotSent(state: RaftState, peer: NodeId, lastIndex: number, installed: boolean): void {
   const progress = state.progress.get(peer);
   if (progress?.state !== "snapshot") return;
   // Where to look, not what is held: a peer also says yes to what it knows committed and has yet to write (R32).
-  progress.becomeProbe(installed ? Math.min(lastIndex, state.log.lastIndex) : 0);
-  if (installed) sendAppends(state, peer, progress);
+  if (installed) progress.becomeProbe(Math.min(lastIndex, state.log.lastIndex));
+  else progress.becomeSilent();
 }

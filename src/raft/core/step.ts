@@ -26,6 +26,7 @@ import {
   onAppendResponse,
   onHeartbeatResponse,
   onPersisted,
+  replicate,
   stepDownIfPowerless,
 } from "./replication.ts";
 import { onSnapshotInstalled, onSnapshotSent } from "./snapshot.ts";
@@ -206,6 +207,7 @@ function followLeader(state: RaftState, leader: NodeId): void {
 
 /** Takes what is to be done; the next call gives only what came since. */
 export function takeReady(state: RaftState): Ready {
+  replicate(state);
   const { outbox, log } = state;
   state.outbox = emptyOutbox();
   const hardState: HardState = { term: state.term, votedFor: state.votedFor, commit: log.commit };

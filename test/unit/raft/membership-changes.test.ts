@@ -246,7 +246,7 @@ describe("raft/raft-group: membership", () => {
     cluster.network.loses = (message) =>
       message.type === "append" && message.entries.some(({ kind }) => kind === "membership");
     const written = former.group.propose(command("before the change"), LONG);
-    await Promise.resolve();
+    await cluster.clock.advance(0);
     const change = former.group.changeMembership({ type: "remove", id: cluster.followers[0]!.id }, LONG);
     change.catch(() => {});
     await cluster.settled(written);

@@ -278,10 +278,11 @@ describe("raft/core/replication: finding where logs agree (§3.5, R33)", () => {
     assert.equal(sent(bench.receive(n2, heartbeatAnswer()), "append", n2).length, 1);
   });
 
-  it("a peer that is gone is probed again, not flooded (R34)", () => {
+  it("a peer that is gone is sent nothing until it answers a heartbeat, and then one probe (R34)", () => {
     const bench = leaderOf();
-    bench.peerGone(n2);
-    assert.equal(sent(bench.propose(3), "append", n2).length, 1);
+    assert.equal(sent(bench.peerGone(n2), "append", n2).length, 0);
+    assert.equal(sent(bench.propose(3), "append", n2).length, 0);
+    assert.equal(sent(bench.receive(n2, heartbeatAnswer()), "append", n2).length, 1);
     assert.equal(sent(bench.propose(3), "append", n2).length, 0);
   });
 });
