@@ -32,10 +32,12 @@ export interface ScenarioOutcome {
 
 /** Runs it; never rejects. What can not be had on this machine, or was not asked for, is not measured, and no error. */
 export async function runScenario({ name, targets, run }: Scenario, session: Session): Promise<ScenarioOutcome> {
+  const { peers } = session.options;
+  const command = [`atoll bench all --only ${name}`, ...(peers.length === 0 ? [] : [`--peer ${peers.join(",")}`])];
   const rows = (outcome: (figure: string) => Measured | NotMeasured): TargetRow[] =>
     Object.entries(targets).map(([figure, target]) => ({
       ...target,
-      command: `atoll bench all --only ${name}`,
+      command: command.join(" "),
       measured: outcome(figure),
     }));
   try {

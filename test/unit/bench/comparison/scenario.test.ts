@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { runScenario, type Scenario } from "../../../../bench/comparison/scenario.ts";
-import { Session } from "../../../../bench/comparison/session.ts";
+import { Session, type SessionOptions } from "../../../../bench/comparison/session.ts";
 import { PeerUnavailable } from "../../../../bench/peers/peer.ts";
 import { VirtualClock } from "../../../support/virtual-clock.ts";
 
@@ -18,9 +18,9 @@ function scenarioOf(run: Scenario["run"]): Scenario {
   return { name: "lookups", what: "lookups", targets: { ratio: TARGET, floor: { ...TARGET, must: null } }, run };
 }
 
-async function outcomeOf(run: Scenario["run"], abort = new AbortController()) {
+async function outcomeOf(run: Scenario["run"], abort = new AbortController(), more: Partial<SessionOptions> = {}) {
   const context = { clock: new VirtualClock(), signal: abort.signal, parent, note: () => {} };
-  const session = await Session.open(OPTIONS, context);
+  const session = await Session.open({ ...OPTIONS, ...more }, context);
   try {
     return await runScenario(scenarioOf(run), session);
   } finally {
@@ -39,6 +39,12 @@ describe("a scenario", () => {
       { ...TARGET, command: "atoll bench all --only lookups", measured: { value: 2.5, detail: "" } },
       { ...TARGET, must: null, command: "atoll bench all --only lookups", measured: { notMeasured: "no floor" } },
     ]);
+  });
+
+  it("tells words that measure the same peers", async () => {
+    const peers = ["etcd", "mcp-mesh-registry"];
+    const { rows } = await outcomeOf(async () => ({}), undefined, { peers });
+    assert.equal(rows[0]?.command, "atoll bench all --only lookups --peer etcd,mcp-mesh-registry");
   });
 
   it("is not measured, and no error, where this machine has not what it takes", async () => {
