@@ -135,7 +135,7 @@ export class FederationWorld {
   }
 
   block(what: Blocked, holds: Rule["holds"]): () => void {
-    return this.#repairable(this.network.block({ what, holds }));
+    return this.repairLater(this.network.block({ what, holds }));
   }
 
   /** Cuts a node off from its own region. @returns lets it back in */
@@ -151,7 +151,7 @@ export class FederationWorld {
       });
       this.schedule(2 * ELECTION_MS, () => group.doubt());
     }
-    return this.#repairable(() => {
+    return this.repairLater(() => {
       group.resume();
       this.electSomeone(region);
     });
@@ -242,10 +242,6 @@ export class FederationWorld {
 
   /** Something to be undone once: by a fault's end, or by the healing. */
   repairLater(repair: () => void): () => void {
-    return this.#repairable(repair);
-  }
-
-  #repairable(repair: () => void): () => void {
     const once = () => {
       if (this.#repairs.delete(once)) repair();
     };
