@@ -22,6 +22,7 @@ import { type FederationNode, FederationProcess } from "../test/support/federati
 import { isEqualAt, regionAt, sleep, untilTrue } from "./federation-view.ts";
 import { type Figure, formatFigures, judge, quantile } from "./figures.ts";
 import { closedLoop, type Request, warmUp } from "./load/closed-loop.ts";
+import { positiveInteger } from "./numbers.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 
 const HTTP_BASE = 18_700;
@@ -63,10 +64,10 @@ const { values } = parseArgs({
   },
 });
 const wanMs = Number(values["wan-ms"]);
-const samples = positive("samples", values.samples);
-const pairs = positive("pairs", values.pairs);
-const registrations = positive("registrations", values.registrations);
-const outageLookups = OUTAGE_LOOKUPS_PER_SECOND * positive("outage-s", values["outage-s"]);
+const samples = positiveInteger("samples", values.samples);
+const pairs = positiveInteger("pairs", values.pairs);
+const registrations = positiveInteger("registrations", values.registrations);
+const outageLookups = OUTAGE_LOOKUPS_PER_SECOND * positiveInteger("outage-s", values["outage-s"]);
 
 interface ConvergenceReport extends Origin {
   readonly bench: "convergence";
@@ -315,10 +316,4 @@ function registration(node: FederationNode, id: string, capability: string): Req
 
 function format({ commit, machine, wanMs, figures }: ConvergenceReport): string {
   return `convergence, ${wanMs} ms one way, at ${commit}\n${machine}\n${formatFigures(figures)}`;
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new RangeError(`--${name} ${text}: write an integer of at least 1`);
 }

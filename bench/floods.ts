@@ -13,6 +13,8 @@ import Table from "cli-table3";
 import { createTestApp } from "../test/support/api-app.ts";
 import { addReplicas, BORNE, type Flood, REFUSED } from "../test/support/floods.ts";
 import { aRecord } from "../test/unit/registry/fixtures.ts";
+import { positiveInteger } from "./numbers.ts";
+import { median } from "./pairs.ts";
 import { origin, saveReport } from "./report.ts";
 import { TurnWatch } from "./turn-watch.ts";
 
@@ -22,9 +24,7 @@ const ROUNDS = 5;
 const { values } = parseArgs({
   options: { replicas: { type: "string", default: "10000" }, json: { type: "boolean", default: false } },
 });
-const replicas = Number(values.replicas);
-if (!Number.isSafeInteger(replicas) || replicas < 1)
-  throw new RangeError(`--replicas ${values.replicas}: write a number`);
+const replicas = positiveInteger("replicas", values.replicas);
 
 interface FloodResult {
   readonly what: string;
@@ -74,10 +74,6 @@ async function send({ method, url, payload, status, what }: Flood): Promise<numb
   );
   if (answer.statusCode !== status) throw new Error(`${what}: ${answer.statusCode} ${answer.body.slice(0, 500)}`);
   return answer.statusCode;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 function format(): string {

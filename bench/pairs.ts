@@ -4,8 +4,6 @@
  * What is told is the median of the ratios within pairs, never the ratio of two medians: a pair shares its minute.
  */
 
-export const PAIRS_MIN = 5;
-
 /** The ratios of all pairs, a / b each. */
 export interface PairRatio {
   readonly median: number;

@@ -22,6 +22,7 @@ import { compare } from "./comparison/sides.ts";
 import { round } from "./figures.ts";
 import { listenForSignals } from "./interruption.ts";
 import type { HttpRequest } from "./load/http-client.ts";
+import { positiveNumber } from "./numbers.ts";
 import { inPairs, median, ratioOf } from "./pairs.ts";
 import { atollPeer } from "./peers/atoll.ts";
 import { meshFastHeartbeat } from "./peers/mesh-requests.ts";
@@ -49,9 +50,9 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const pairs = positive("pairs", values.pairs);
-const seconds = positive("seconds", values.seconds);
-const failBelow = values["fail-below"] === undefined ? null : positive("fail-below", values["fail-below"]);
+const pairs = positiveNumber("pairs", values.pairs);
+const seconds = positiveNumber("seconds", values.seconds);
+const failBelow = values["fail-below"] === undefined ? null : positiveNumber("fail-below", values["fail-below"]);
 const kinds = values.only.split(",").map(kindOf);
 const commit = git("rev-parse", "--short", `${values.against}^{commit}`);
 
@@ -149,12 +150,6 @@ function kindOf(text: string): Kind {
   const kind = KINDS.find((known) => known === text.trim());
   if (kind !== undefined) return kind;
   throw new RangeError(`--only ${text}: choose from ${KINDS.join(", ")}`);
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new RangeError(`--${name} ${text}: write a number above 0`);
 }
 
 function git(...args: string[]): string {

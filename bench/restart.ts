@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { FederationProcess } from "../test/support/federation-process.ts";
 import { DEADLINE_MS, Fleet, HEARTBEAT_MS, type Second } from "./fleet.ts";
+import { positiveInteger } from "./numbers.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 
 const HTTP_BASE = 20_800;
@@ -29,7 +30,8 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const [size, seconds] = [values.agents, values.seconds].map(positive) as [number, number];
+const size = positiveInteger("agents", values.agents);
+const seconds = positiveInteger("seconds", values.seconds);
 
 interface NodeHealth {
   readonly unhealthy: number;
@@ -186,10 +188,4 @@ function format({ commit, machine, facts, timeline }: RestartReport): string {
   timeline.forEach(row);
   const told = Object.entries(facts).map(([name, value]) => `${name} ${value}`);
   return `restart at ${commit}\n${machine}\n${table.toString()}\n${told.join("\n")}`;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new RangeError(`${text}: write an integer of at least 1`);
 }

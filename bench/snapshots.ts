@@ -14,6 +14,7 @@ import Table from "cli-table3";
 import { build } from "hdr-histogram-js";
 import { type NodeProcess, ProcessGroup, startRegion } from "../test/support/node-process.ts";
 import { closedLoop, type Request } from "./load/closed-loop.ts";
+import { positiveInteger } from "./numbers.ts";
 import { origin, saveReport } from "./report.ts";
 
 const HTTP_BASE = 18_600;
@@ -30,9 +31,9 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const agents = positive("agents", values.agents);
-const bytes = positive("bytes", values.bytes);
-const writesPerSecond = positive("writes-per-second", values["writes-per-second"]);
+const agents = positiveInteger("agents", values.agents);
+const bytes = positiveInteger("bytes", values.bytes);
+const writesPerSecond = positiveInteger("writes-per-second", values["writes-per-second"]);
 
 interface Phase {
   readonly phase: string;
@@ -186,10 +187,4 @@ function format(phases: readonly Phase[]): string {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new RangeError(`--${name} ${text}: write an integer of at least 1`);
 }

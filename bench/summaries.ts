@@ -15,6 +15,7 @@ import { FederationProcess } from "../test/support/federation-process.ts";
 import { isEqualAt, loggedAt, metric, regionAt, sleep, untilTrue } from "./federation-view.ts";
 import { type Figure, formatFigures, judge, round } from "./figures.ts";
 import { closedLoop, type Request } from "./load/closed-loop.ts";
+import { positiveInteger } from "./numbers.ts";
 import { replicaBytesPerCapability } from "./replica-memory.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 
@@ -42,9 +43,9 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const capabilities = positive("capabilities", values.capabilities);
-const quietMs = 1_000 * positive("quiet-s", values["quiet-s"]);
-const changes = positive("changes", values.changes);
+const capabilities = positiveInteger("capabilities", values.capabilities);
+const quietMs = 1_000 * positiveInteger("quiet-s", values["quiet-s"]);
+const changes = positiveInteger("changes", values.changes);
 const wanMs = Number(values["wan-ms"]);
 
 interface SummariesReport extends Origin {
@@ -236,10 +237,4 @@ function capability(name: string): object {
 function format({ commit, machine, capabilities, wanMs, figures }: SummariesReport): string {
   const title = `summaries of ${capabilities} capabilities, ${round(wanMs)} ms one way, at ${commit}`;
   return `${title}\n${machine}\n${formatFigures(figures)}`;
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new RangeError(`--${name} ${text}: write an integer of at least 1`);
 }

@@ -14,6 +14,7 @@ import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { FederationProcess } from "../test/support/federation-process.ts";
 import { closedLoop, type LoadResult, type Request, warmUp } from "./load/closed-loop.ts";
+import { median } from "./pairs.ts";
 import { type Origin, origin, saveReport } from "./report.ts";
 
 const HTTP_BASE = 21_200;
@@ -154,10 +155,6 @@ function registration(): Request {
 
 function occurrences(text: string, part: string): number {
   return text.split(part).length - 1;
-}
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
 }
 
 function describe({ without, with: other, told, expected }: Pair): string {

@@ -1,10 +1,10 @@
 /** Requests at moments fixed beforehand, several kinds at once: latency counts from those moments. */
 
-import { build, type Histogram } from "hdr-histogram-js";
 import { sleep } from "../../src/util/clock.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { arrivals } from "../load/arrivals.ts";
 import { HttpClient, type HttpRequest, isAcknowledged } from "../load/http-client.ts";
+import { Latencies } from "../load/latencies.ts";
 import { OpenLoop } from "../load/open-loop.ts";
 import type { Party, Phase, Session } from "./session.ts";
 
@@ -72,11 +72,7 @@ export async function openLoad(
 
 /** How long answers took, from when they were to be asked for, and how many were none. */
 class Answers {
-  readonly #microseconds: Histogram = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 60_000_000,
-    numberOfSignificantValueDigits: 3,
-  });
+  readonly #latencies = new Latencies();
   readonly #waiting = new Set<Promise<void>>();
   #failed = 0;
 
@@ -86,7 +82,7 @@ class Answers {
   }
 
   count(tookMs: number, isOk: boolean): void {
-    this.#microseconds.recordValue(Math.max(1, Math.round(tookMs * 1_000)));
+    this.#latencies.add(tookMs);
     if (!isOk) this.#failed++;
   }
 
@@ -95,15 +91,8 @@ class Answers {
   }
 
   result(elapsedMs: number): Pick<Phase, "requests" | "failed" | "perSecond" | "p50Ms" | "p99Ms" | "maxMs"> {
-    const at = (percentile: number) => this.#microseconds.getValueAtPercentile(percentile) / 1_000;
-    const requests = this.#microseconds.totalCount;
-    return {
-      requests,
-      failed: this.#failed,
-      perSecond: (1_000 * requests) / elapsedMs,
-      p50Ms: at(50),
-      p99Ms: at(99),
-      maxMs: this.#microseconds.maxValue / 1_000,
-    };
+    const requests = this.#latencies.count;
+    const perSecond = (1_000 * requests) / elapsedMs;
+    return { requests, failed: this.#failed, perSecond, ...this.#latencies.summary() };
   }
 }

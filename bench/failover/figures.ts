@@ -72,7 +72,8 @@ const FOREVER_MS = Number.MAX_SAFE_INTEGER;
 
 /**
  * @param records - of the whole run
- * @param acknowledged - every acknowledged registration; `lost` those of them that are missing, null when nobody looked
+ * @param lost - acknowledged registrations that are missing; null when nobody looked
+ * @param lateMs - what is done later than this after it was meant to be sent counts as late
  */
 export function figuresOf(
   round: Round,

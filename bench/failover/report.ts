@@ -5,9 +5,9 @@
  */
 
 import { readFileSync } from "node:fs";
-import { build, type Histogram } from "hdr-histogram-js";
 import { UsageError } from "../../src/cli/errors.ts";
 import { messageOf } from "../../src/util/errors.ts";
+import { Latencies } from "../load/latencies.ts";
 import type { Operation } from "../peers/peer.ts";
 import type { Origin } from "../report.ts";
 import type { FaultName } from "./faults.ts";
@@ -211,20 +211,14 @@ function distributionOf(
   phase: Distribution["phase"],
   records: readonly OperationRecord[],
 ): Distribution {
-  const microseconds = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 120_000_000,
-    numberOfSignificantValueDigits: 3,
-  });
-  for (const { intendedMs, doneMs } of records) {
-    microseconds.recordValue(Math.max(1, Math.round((doneMs - intendedMs) * 1_000)));
-  }
-  return { operation, phase, count: records.length, points: records.length === 0 ? [] : pointsOf(microseconds) };
+  const latencies = new Latencies();
+  for (const { intendedMs, doneMs } of records) latencies.add(doneMs - intendedMs);
+  return { operation, phase, count: records.length, points: records.length === 0 ? [] : pointsOf(latencies) };
 }
 
-function pointsOf(microseconds: Histogram): [ms: number, share: number][] {
+function pointsOf(latencies: Latencies): [ms: number, share: number][] {
   const points = PERCENTILES.map((percentile): [number, number] => [
-    shown(microseconds.getValueAtPercentile(percentile) / 1_000),
+    shown(latencies.atMs(percentile)),
     percentile / 100,
   ]);
   // Of shares with the same latency the largest says it all.

@@ -9,7 +9,7 @@ import { type Clock, sleep } from "../../src/util/clock.ts";
 import { messageOf } from "../../src/util/errors.ts";
 import { type Random, seededRandom } from "../../src/util/random.ts";
 import type { Spacing } from "../load/arrivals.ts";
-import { ClientPool, isNodeFailure } from "../load/client-pool.ts";
+import { ClientPool } from "../load/client-pool.ts";
 import { type HttpAnswer, HttpClient, isAcknowledged } from "../load/http-client.ts";
 import { type Peer, type PeerCluster, PeerUnavailable } from "../peers/peer.ts";
 import { FAULTS, type FaultName } from "./faults.ts";
@@ -120,7 +120,6 @@ class Run {
       origins: cluster.nodes.map(({ url }) => url),
       clients: options.clients,
       timeoutMs: options.timeoutMs,
-      isRetriable: cluster.isRetriable?.bind(cluster) ?? isNodeFailure,
       clock,
       random,
     });

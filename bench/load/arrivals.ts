@@ -5,8 +5,6 @@ import type { Random } from "../../src/util/random.ts";
 /** `even` shows the shortest gap that can be told; `poisson` is how many independent clients arrive. */
 export type Spacing = "even" | "poisson";
 
-export const SPACINGS: readonly Spacing[] = ["even", "poisson"];
-
 /**
  * Moments from 0 on, in milliseconds, never falling, without end.
  *

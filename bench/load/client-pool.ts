@@ -21,7 +21,6 @@ export interface ClientPoolOptions {
   readonly clients: number;
   /** Of all attempts together: none begins after it. */
   readonly timeoutMs: number;
-  readonly isRetriable: (answer: HttpAnswer) => boolean;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -63,7 +62,7 @@ export class ClientPool {
 
   /** Sends until it is answered, or the time is up. Never rejects. @param i - the i-th operation, from 0 */
   async send(i: number, request: HttpRequest): Promise<Sent> {
-    const { http, origins, isRetriable, clock, timeoutMs } = this.#options;
+    const { http, origins, clock, timeoutMs } = this.#options;
     const client = i % this.#homes.length;
     const deadlineMs = clock.now() + timeoutMs;
     let first: HttpAnswer | undefined;
@@ -73,7 +72,7 @@ export class ClientPool {
       const answer = await http.send(origins[node] ?? "", request);
       first ??= answer;
       const doneMs = clock.now();
-      if (!isRetriable(answer) || doneMs >= deadlineMs) return { answer, first, attempts, lastSentMs, doneMs };
+      if (!isNodeFailure(answer) || doneMs >= deadlineMs) return { answer, first, attempts, lastSentMs, doneMs };
       // Unless another operation of this client has moved on already.
       if (this.#homes[client] === node) this.#homes[client] = (node + 1) % origins.length;
       if (attempts % origins.length === 0) await this.#pause(attempts / origins.length - 1);

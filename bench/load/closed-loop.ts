@@ -5,8 +5,8 @@
  * fixed arrival times instead (`open-loop.ts`).
  */
 
-import { build, type Histogram } from "hdr-histogram-js";
 import { HttpClient, type HttpRequest, isAcknowledged } from "./http-client.ts";
+import { Latencies } from "./latencies.ts";
 
 const TIMEOUT_MS = 30_000;
 const JSON_BODY = { "content-type": "application/json" };
@@ -47,11 +47,7 @@ export type Load = { readonly clients: number; readonly signal?: AbortSignal } &
 export async function closedLoop(phase: string, load: Load, next: (i: number) => Request): Promise<LoadResult> {
   const { clients, signal } = load;
   const http = new HttpClient({ connectionsMax: clients, timeoutMs: TIMEOUT_MS });
-  const microseconds = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 60_000_000,
-    numberOfSignificantValueDigits: 3,
-  });
+  const latencies = new Latencies();
   let issued = 0;
   let failed = 0;
   const began = performance.now();
@@ -63,14 +59,14 @@ export async function closedLoop(phase: string, load: Load, next: (i: number) =>
       const request = next(issued++);
       const sentAt = performance.now();
       const isOk = await send(http, request);
-      microseconds.recordValue(Math.max(1, Math.round((performance.now() - sentAt) * 1_000)));
+      latencies.add(performance.now() - sentAt);
       if (!isOk) failed++;
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
   const seconds = (performance.now() - began) / 1_000;
   await http.close();
-  return { phase, clients, requests: issued, failed, perSecond: issued / seconds, ...percentiles(microseconds) };
+  return { phase, clients, requests: issued, failed, perSecond: issued / seconds, ...latencies.summary() };
 }
 
 /** Runs `next` through a throw-away loop first, so that code is compiled and connections are warm. */
@@ -84,9 +80,4 @@ async function send(http: HttpClient, { origin, method, path, headers, body, exp
     body === undefined ? {} : { headers: JSON_BODY, body: typeof body === "string" ? body : JSON.stringify(body) };
   const answer = await http.send(origin, { method, path, ...content, ...(headers && { headers }) });
   return isAcknowledged(answer) || (expected?.includes(answer.status) ?? false);
-}
-
-function percentiles(microseconds: Histogram): { p50Ms: number; p99Ms: number; maxMs: number } {
-  const at = (percentile: number) => microseconds.getValueAtPercentile(percentile) / 1_000;
-  return { p50Ms: at(50), p99Ms: at(99), maxMs: microseconds.maxValue / 1_000 };
 }

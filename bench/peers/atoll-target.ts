@@ -1,6 +1,7 @@
 /** Atoll nodes that run elsewhere already: they take the same load, and nobody here can break them. */
 
 import { type Clock, sleep } from "../../src/util/clock.ts";
+import { renewal } from "../comparison/atoll-requests.ts";
 import type { HttpRequest } from "../load/http-client.ts";
 import { AtollOperations, allServe, consensusOf } from "./atoll.ts";
 import { type Peer, type PeerCluster, type PeerFaults, type PeerNode, PeerUnavailable } from "./peer.ts";
@@ -58,7 +59,7 @@ class TargetCluster extends AtollOperations implements PeerCluster {
 
   /** Of the agents of this run alone, so that all of them can be taken away again. */
   override renew(i: number): HttpRequest {
-    return i % 2 === 0 ? super.renew(i) : { method: "POST", path: `/v1/agents/${agentId(i)}/renew` };
+    return i % 2 === 0 ? super.renew(i) : renewal(i);
   }
 
   remove(i: number): HttpRequest {

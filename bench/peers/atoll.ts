@@ -16,11 +16,12 @@ import { waitUntilReady } from "../../src/cli/dev/readiness.ts";
 import { startCommand } from "../../src/cli/dev/start-command.ts";
 import { CommandError } from "../../src/cli/errors.ts";
 import { type Clock, sleep } from "../../src/util/clock.ts";
+import { lookupEverywhere, registration } from "../comparison/atoll-requests.ts";
 import type { HttpAnswer, HttpRequest } from "../load/http-client.ts";
 import { prepareStallableDisks, type StallableDisks } from "./disk-stall.ts";
-import { meshFastHeartbeat, meshHeartbeat } from "./mesh-requests.ts";
+import { meshFastHeartbeat, meshHeartbeat, showsAgent } from "./mesh-requests.ts";
 import type { NodeFault, NotInjected, Peer, PeerCluster, PeerFaults, PeerNode, RegionFault } from "./peer.ts";
-import { agentId, capabilityOf, paddingFor } from "./sample-agents.ts";
+import { agentId } from "./sample-agents.ts";
 
 export interface AtollOptions {
   /** As of `atoll dev`; clients use the first. Its number of nodes is what counts, not that of `start`. */
@@ -38,13 +39,10 @@ const STOP_DEADLINE_MS = 10_000;
 const READY_TIMEOUT_MS = 60_000;
 const VIEW_TIMEOUT_MS = 1_000;
 const POLL_MS = 50;
-/** Longer than any run: what is lost was not lost by time. */
-const LEASE_MS = 86_400_000;
 /** Few enough that each is heard well within its lease of 20 s at any sensible rate. */
 const MESH_AGENTS = 64;
 /** Above what a run registers. */
 const MESH_AGENT_FIRST = 900_000;
-const JSON_HEADERS = { "content-type": "application/json" };
 
 export function atollPeer(options: AtollOptions = {}): Peer {
   return {
@@ -72,14 +70,7 @@ export function atollPeer(options: AtollOptions = {}): Peer {
 /** The operations of Atoll: the same against nodes that were started here and nodes that were not. */
 export class AtollOperations {
   register(i: number): HttpRequest {
-    const body = {
-      endpoint: `http://${agentId(i)}:8080`,
-      capabilities: [{ name: capabilityOf(i), version: "1.2.0", tags: ["english", "fast"] }],
-      leaseMs: LEASE_MS,
-      metadata: { padding: "" },
-    };
-    const padded = { ...body, metadata: { padding: paddingFor(body) } };
-    return { method: "PUT", path: `/v1/agents/${agentId(i)}`, headers: JSON_HEADERS, body: JSON.stringify(padded) };
+    return registration(i);
   }
 
   renew(i: number): HttpRequest {
@@ -87,15 +78,15 @@ export class AtollOperations {
   }
 
   lookup(i: number): HttpRequest {
-    return { method: "GET", path: `/v1/lookup?capability=${capabilityOf(i)}` };
+    return lookupEverywhere(i);
   }
 
   read(i: number): HttpRequest {
     return { method: "GET", path: `/v1/agents/${agentId(i)}?consistency=linearizable` };
   }
 
-  shows({ status, body }: HttpAnswer, i: number): boolean {
-    return status === 200 && body.includes(`"id":"${agentId(i)}"`);
+  shows(answer: HttpAnswer, i: number): boolean {
+    return showsAgent(answer, i);
   }
 
   stalenessMs({ headers }: HttpAnswer): number | undefined {

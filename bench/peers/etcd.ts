@@ -71,7 +71,6 @@ class EtcdCluster implements PeerCluster {
   readonly setting: string;
   readonly faults = NO_FAULTS;
   readonly #options: StartOptions;
-  readonly variants = { lookup: { linearizable: (i: number) => rangeOf(lookupKeys(i), {}) } };
 
   constructor(nodes: readonly ServerNode[], options: StartOptions, setting: string) {
     this.nodes = nodes;

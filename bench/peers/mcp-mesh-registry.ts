@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { findMcpMesh, MCP_MESH_VERSION } from "./mcp-mesh-package.ts";
-import { meshFastHeartbeat, meshHeartbeat, meshLookup, meshShows } from "./mesh-requests.ts";
+import { meshFastHeartbeat, meshHeartbeat, meshLookup, showsAgent } from "./mesh-requests.ts";
 import { type Peer, type PeerCluster, PeerUnavailable, type StartOptions } from "./peer.ts";
 import { orStop, stopAll, untilAll } from "./server-cluster.ts";
 import { ServerNode } from "./server-node.ts";
@@ -40,7 +40,7 @@ function clusterOf(node: ServerNode, { clock }: StartOptions): PeerCluster {
     renew: meshFastHeartbeat,
     lookup: meshLookup,
     read: meshLookup,
-    shows: meshShows,
+    shows: showsAgent,
     stalenessMs: () => undefined,
     leader: async () => undefined,
     term: async () => undefined,

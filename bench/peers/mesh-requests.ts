@@ -43,6 +43,7 @@ export function meshLookup(i: number): HttpRequest {
   return { method: "GET", path: `/agents?capabilities=${capabilityOf(i)}` };
 }
 
-export function meshShows({ status, body }: HttpAnswer, i: number): boolean {
+/** Whether an answer has the agent, as MCP Mesh and Atoll write it. */
+export function showsAgent({ status, body }: HttpAnswer, i: number): boolean {
   return status === 200 && body.includes(`"id":"${agentId(i)}"`);
 }

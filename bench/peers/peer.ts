@@ -63,8 +63,6 @@ export interface PeerCluster {
   readonly headers?: Readonly<Record<string, string>>;
   /** Writes agent `i` so that a majority has it on disk when it is answered with 2xx. Safe to repeat. */
   register(i: number): HttpRequest;
-  /** The other ways to say the same that are worth measuring, such as `heartbeat`, by name. */
-  readonly variants?: Readonly<Partial<Record<Operation, Readonly<Record<string, (i: number) => HttpRequest>>>>>;
   /** Keeps agent `i` alive. */
   renew(i: number): HttpRequest;
   /** Asks for what agent `i` offers. */
@@ -77,8 +75,6 @@ export interface PeerCluster {
   shows(answer: HttpAnswer, i: number): boolean;
   /** How old the node says its answer may be, in milliseconds; undefined when it does not say. */
   stalenessMs(answer: HttpAnswer): number | undefined;
-  /** Whether another node may answer otherwise: the client then tries the next one. Absent: no answer, 408 and 5xx. */
-  isRetriable?(answer: HttpAnswer): boolean;
   /** Index of the node that leads, as a majority sees it; undefined while none does, or the peer has no leaders. */
   leader(): Promise<number | undefined>;
   /** Grows by one with each election; undefined where nobody says. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { missingOn } from "../../../../bench/failover/verify.ts";
 import { type Rates, Workload } from "../../../../bench/failover/workload.ts";
-import { ClientPool, isNodeFailure, type Sender } from "../../../../bench/load/client-pool.ts";
+import { ClientPool, type Sender } from "../../../../bench/load/client-pool.ts";
 import type { HttpAnswer, HttpRequest } from "../../../../bench/load/http-client.ts";
 import type { PeerCluster } from "../../../../bench/peers/peer.ts";
 import { evenlySpread } from "../../../../src/util/random.ts";
@@ -36,7 +36,7 @@ async function run(answer: (request: HttpRequest, atMs: number) => HttpAnswer, r
   };
   const common = { clock, random: evenlySpread() };
   const origins = OPERATIONS.nodes.map(({ url }) => url);
-  const pool = new ClientPool({ http, origins, clients: 2, timeoutMs: 500, isRetriable: isNodeFailure, ...common });
+  const pool = new ClientPool({ http, origins, clients: 2, timeoutMs: 500, ...common });
   const workload = new Workload({ cluster: OPERATIONS, pool, rates, spacing: "even", ...common });
   workload.start();
   await clock.advance(1_000);

@@ -29,7 +29,6 @@ function poolOf(statuses: Record<string, number>, { clients = 3, timeoutMs = 10_
     origins: ORIGINS,
     clients,
     timeoutMs,
-    isRetriable: isNodeFailure,
     clock,
     random: evenlySpread(),
   });
