@@ -1,10 +1,12 @@
 /** Every command of README.md and docs/operations.md, run as it stands there against real nodes. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, it } from "node:test";
+import { blocksOf } from "../support/document.ts";
 import { type PageOptions, PageRun } from "../support/document-commands.ts";
 import { needs } from "../support/programs.ts";
 
@@ -13,6 +15,8 @@ const ROOT = join(import.meta.dirname, "../..");
 const PAGES: readonly PageOptions[] = [
   {
     page: "README.md",
+    // Type-checked below.
+    alsoShows: ["ts"],
     // Where `npm start` below has its first node.
     env: { ATOLL_URL: "http://localhost:22450" },
     instead: [
@@ -51,9 +55,37 @@ describe("the commands of the documents", () => {
     it(`do what ${options.page} says`, { skip }, async (t) => {
       const page = new PageRun(options);
       t.after(() => page.destroy());
-      await page.run();
+      const { run, replaced, compared } = await page.run();
+      const blocks = blocksOf(readFileSync(join(ROOT, options.page), "utf8"));
+      const commands = blocks.filter(({ language }) => language === "sh").length;
+      t.diagnostic(`${options.page}: ${commands} blocks, ${run} run as they stand, ${compared} outputs compared`);
+      assert.deepEqual([run + replaced, replaced], [commands, options.instead?.length ?? 0]);
     });
   }
+
+  it("include a program in TypeScript that fits the client as it is", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "atoll-program-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    // Like a clone, in which the package is known by its name.
+    for (const name of ["package.json", "src", "node_modules"]) symlinkSync(join(ROOT, name), join(folder, name));
+    const [program] = blocksOf(readFileSync(join(ROOT, "README.md"), "utf8")).filter(
+      ({ language }) => language === "ts",
+    );
+    writeFileSync(join(folder, "program.ts"), program!.text);
+    const compilerOptions = { noUnusedLocals: false };
+    const settings = { extends: join(ROOT, "tsconfig.json"), compilerOptions, include: ["program.ts"] };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(settings));
+    execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", folder], { cwd: folder, encoding: "utf8", stdio: "pipe" });
+  });
+
+  it("are told when one of them is in a language that would leave it out", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "atoll-unread-page-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, "page.md"), "```sh\ntrue\n```\n\nText.\n\n```bash\nfalse\n```\n");
+    const page = new PageRun({ page: relative(ROOT, join(folder, "page.md")) });
+    t.after(() => page.destroy());
+    await assert.rejects(page.run(), /page\.md:8: a block of bash that no test reads/);
+  });
 
   it("are told with file and line when they fail, also inside of a function", { skip }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "atoll-failing-page-"));

@@ -48,6 +48,17 @@ export interface PageOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What a block runs in place of what stands there, by its first line; each with a reason. */
   readonly instead?: readonly Instead[];
+  /** Languages of blocks that are neither commands nor what those print: something else tests them. */
+  readonly alsoShows?: readonly string[];
+}
+
+/** What became of the blocks of a page. */
+export interface PageReport {
+  readonly run: number;
+  /** Run in another form, or not at all, as `instead` says. */
+  readonly replaced: number;
+  /** Held against what the commands above them printed. */
+  readonly compared: number;
 }
 
 export interface Instead {
@@ -61,13 +72,15 @@ export interface Instead {
 export class PageRun {
   readonly #page: string;
   readonly #instead: readonly Instead[];
+  readonly #alsoShows: readonly string[];
   readonly #folder: string;
   readonly #shell: ChildProcess;
   #said = "";
 
-  constructor({ page, instead = [], env = {} }: PageOptions) {
+  constructor({ page, instead = [], alsoShows = [], env = {} }: PageOptions) {
     this.#page = page;
     this.#instead = instead;
+    this.#alsoShows = alsoShows;
     this.#folder = mkdtempSync(join(tmpdir(), "atoll-page-"));
     const bin = join(this.#folder, ".bin");
     makeClone(this.#folder);
@@ -89,10 +102,16 @@ export class PageRun {
     this.#shell.stdin!.write(PROLOGUE);
   }
 
-  /** Runs every block, each followed by the comparison of what it printed. @throws AssertionError with file and line */
-  async run(): Promise<void> {
+  /**
+   * Runs every block of commands, each followed by the comparison of what it printed.
+   *
+   * @throws AssertionError with file and line; also of a block that is in no language which a page may have
+   */
+  async run(): Promise<PageReport> {
     const blocks = blocksOf(readFileSync(join(ROOT, this.#page), "utf8"));
+    for (const [i, block] of blocks.entries()) this.#assertRead(block, blocks[i - 1]);
     const unused = new Set(this.#instead);
+    let [run, replaced, compared] = [0, 0, 0];
     for (const [i, block] of blocks.entries()) {
       if (block.language !== "sh") continue;
       const instead = this.#instead.find(
@@ -100,12 +119,26 @@ export class PageRun {
       );
       if (instead !== undefined) unused.delete(instead);
       const printed = await this.#runBlock(block, instead?.run ?? block.text);
+      if (instead === undefined) run++;
+      else replaced++;
       const shown = blocks[i + 1];
-      if (instead === undefined && shown?.followsBlock && (shown.language === "text" || shown.language === "json")) {
+      if (instead === undefined && shown !== undefined && isOutput(shown)) {
         assertPrinted(printed, shown, `${this.#page}:${shown.line}`);
+        compared++;
       }
     }
     assert.deepEqual([...unused], [], `${this.#page} has no block that begins so any more`);
+    return { run, replaced, compared };
+  }
+
+  /** No block is left out for the way it is written. */
+  #assertRead(block: Block, before: Block | undefined): void {
+    const isRead =
+      block.language === "sh" ||
+      (isOutput(block) && before?.language === "sh") ||
+      this.#alsoShows.includes(block.language);
+    const language = block.language === "" ? "of no language" : `of ${block.language}`;
+    assert.ok(isRead, `${this.#page}:${block.line}: a block ${language} that no test reads`);
   }
 
   /** Leaves no process and no file behind. */
@@ -163,6 +196,11 @@ for i in "\${!BASH_SOURCE[@]}"; do
 done
 echo "AT $at" >&9' ERR
 `;
+
+/** Of the commands that stand right above it. */
+function isOutput({ language, followsBlock }: Block): boolean {
+  return followsBlock && (language === "text" || language === "json");
+}
 
 function withTestPorts(text: string): string {
   return text.replace(PORT, (_, thousand: string, hundred: string, one: string) => {
