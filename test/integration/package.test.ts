@@ -20,13 +20,20 @@ import { until } from "../support/waiting.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const BIN = "node_modules/.bin";
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 /** Packages that are not in npm's cache are fetched. */
 const INSTALL_TIMEOUT_MS = 240_000;
 const PACKED_BYTES_MAX = 2 * 1024 * 1024;
 const NETWORK_CODES = /E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|HOSTUNREACH|NETUNREACH)/;
 const HTTP_BASE = 21_950;
+
+/** Where this machine's own programs are, and not those that npm found for this test. */
+const olderPath = `${process.env.PATH}`
+  .split(delimiter)
+  .filter((part) => !part.includes("node_modules"))
+  .join(delimiter);
+const NO_OLDER_NODE = isOlder(olderPath) ? false : "this machine's own Node can run the package as it is";
 
 interface Package {
   readonly version: string;
@@ -121,6 +128,18 @@ describe("the package", () => {
       assert.match(`${page.headers.get("content-type")}`, /text\/html/);
       assert.match(await page.text(), /<title>/);
     });
+
+    it("is what npx runs with an older Node, too: npm brings a newer one", { skip: NO_OLDER_NODE }, async (t) => {
+      const empty = join(folder, "empty");
+      mkdirSync(empty);
+      cpSync(join(clean, tarball), join(empty, tarball));
+      const npx = npxIn(empty, { folder: empty, PATH: olderPath });
+      const { code, said } = await npx.run(tarball, "start", "--no-such-option");
+      if (NETWORK_CODES.test(said)) return t.skip("its dependencies can not be fetched here");
+      assert.match(said, /Atoll needs Node 22\.18 or newer, this is v\d+.*: npm brings one/);
+      assert.match(said, /error: unknown option '--no-such-option'/);
+      assert.equal(code, 64);
+    });
   });
 });
 
@@ -169,4 +188,13 @@ async function endGroup(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.once("exit", resolve));
   process.kill(-child.pid!, "SIGTERM");
   await ended;
+}
+
+function isOlder(PATH: string): boolean {
+  try {
+    const version = execFileSync("node", ["--print", "process.versions.node"], { encoding: "utf8", env: { PATH } });
+    return Number(version.split(".")[0]) < 22;
+  } catch {
+    return false;
+  }
 }
