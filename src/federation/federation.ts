@@ -103,7 +103,7 @@ export class Federation implements RemoteLookup {
     this.#table = new SummaryTable({ ...options, region, trust, signer });
     const table = this.#table;
     const pulse = new SummaryPulse({ ...options, region, table, trust, budgets: this.#lookupBudgets });
-    this.#publisher = new SummaryPublisher({ ...options, summary, signer, channel, pulse });
+    this.#publisher = new SummaryPublisher({ ...options, summary, signer, trust, channel, pulse });
     this.#pull = new SummaryPull({ ...options, region, table, trust });
     this.#summaryAnswers = new SummaryAnswers({ local, summary, signer, retirements, budgets: this.#budgets });
     this.#lookupAnswers = new LookupAnswers({ local, budgets: this.#lookupBudgets });

@@ -13,6 +13,7 @@ import { type Clock, repeat } from "../util/clock.ts";
 import type { FederationConfig, FederationMetrics, LocalRegion } from "./interface.ts";
 import type { LocalSummary } from "./local-summary.ts";
 import type { RegionSigner } from "./region-key.ts";
+import type { RegionTrust } from "./region-trust.ts";
 import type { SummaryPulse } from "./summary-pulse.ts";
 import { encode, encodeEnvelope, GOSSIP_BYTES_MAX, GOSSIP_CONTEXT, type GossipBody } from "./wire.ts";
 
@@ -24,6 +25,7 @@ export interface SummaryPublisherOptions {
   readonly summary: LocalSummary;
   readonly signer: RegionSigner;
   readonly directory: PeerDirectory;
+  readonly trust: RegionTrust;
   readonly channel: SummaryChannel;
   readonly pulse: SummaryPulse;
   readonly clock: Clock;
@@ -68,10 +70,11 @@ export class SummaryPublisher {
     this.#cancelFlush = undefined;
     const names = [...this.#changed];
     this.#changed.clear();
-    const { local, summary, directory } = this.#options;
+    const { local, summary, directory, trust } = this.#options;
     // A follower's silence loses nothing: the new leader's header shows what was not said. Nor does that of a region which
-    // nobody abroad is linked with, since a link begins with a pull; this region's own nodes have the log.
-    const isHeard = () => directory.peers().some(({ region }) => region !== local.region);
+    // nobody abroad is linked with, since a link begins with a pull; this region's own nodes have the log. Those of a region
+    // that is gone for good are told nothing anyway (`summary-pulse.ts`).
+    const isHeard = () => trust.standing(directory.peers()).some(({ region }) => region !== local.region);
     if (!local.isLeader() || !isHeard()) return;
     const header = summary.header();
     for (const entries of split(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type GossipBody, readEnvelope, readGossipBody } from "../../../src/federation/wire.ts";
-import { FakeFederation } from "../../support/fake-federation.ts";
+import { FakeFederation, FEDERATION } from "../../support/fake-federation.ts";
 
 async function oneRegion(nodes = 1): Promise<FakeFederation> {
   const all = new FakeFederation();
@@ -44,6 +44,18 @@ describe("summary publisher", () => {
     await all.clock.advance(1_500);
     assert.deepEqual(all.differences(), []);
     assert.ok(published(all).length > 0);
+  });
+
+  it("says nothing where only nodes of a region that is gone for good are linked", async () => {
+    const all = await oneRegion();
+    all.regions.get("west")!.sayFarewell(FEDERATION);
+    await all.clock.advance(2_000);
+    all.network.published.length = 0;
+    const { summariesPublishedTotal } = all.node("east-1").metrics;
+    all.regions.get("east")!.register("a1", "translate");
+    await all.clock.advance(3_000);
+    assert.equal(published(all).length, 0);
+    assert.equal(all.node("east-1").metrics.summariesPublishedTotal, summariesPublishedTotal);
   });
 
   it("sends a capability once, however often it changed meanwhile", async () => {
