@@ -57,7 +57,7 @@ export class FederatedLookup implements RemoteLookup {
     });
     const answered = await Promise.all(asked);
     const answers = answered.map(({ answer, asksFor, answeredAtMs }) =>
-      this.#withDistance(this.#aged(answer, clock.now() - answeredAtMs, asksFor, options)),
+      this.#withDistance(this.#aged(answer, clock.now() - answeredAtMs, asksFor, options), options),
     );
     return options.explain === true ? answers.map((answer) => this.#explained(answer, query)) : answers;
   }
@@ -86,7 +86,10 @@ export class FederatedLookup implements RemoteLookup {
     return isAway ? [] : null;
   }
 
-  #withDistance(answer: RegionAnswer): RegionAnswer {
+  /** Of agents that are sorted by it, on a first page, and of all that is explained: others cost no look at every link. */
+  #withDistance(answer: RegionAnswer, { explain, afterIn }: RemoteLookupOptions): RegionAnswer {
+    const isSorted = answer.agents.length > 0 && afterIn === undefined;
+    if (!isSorted && explain !== true) return answer;
     const distanceMs = this.#options.clientOf(answer.region).roundTripMs();
     return distanceMs === undefined ? answer : { ...answer, distanceMs };
   }

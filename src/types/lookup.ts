@@ -77,7 +77,7 @@ export interface RegionAnswer {
   readonly agents: readonly FoundAgent[];
   /** More agents match than were answered. */
   readonly hasMore: boolean;
-  /** Round trip to the nearest node of the region, in milliseconds; absent at home, and where none was measured. */
+  /** Round trip to the nearest node of the region, in milliseconds; absent at home, where none was measured, and where nothing is sorted by it. */
   readonly distanceMs?: number;
   /** Why this region's agents are missing. Absent together with `source: "none"` means its fresh summary shows no match. */
   readonly error?: { readonly code: string; readonly message: string };
