@@ -150,8 +150,9 @@ export class AgentIndex {
     return size;
   }
 
+  /** In order of name; each is counted when its turn comes. */
   *capabilities(): Iterable<CapabilityCount> {
-    for (const entry of this.#capabilities.values()) yield entry.count();
+    for (const name of this.#names) yield this.#capabilities.get(name)!.count();
   }
 
   /** Notes that what is answered about a capability changed, whoever did it: agents that left, or one that its agents need. */

@@ -143,6 +143,7 @@ export interface Registry {
   get(id: AgentId): ListedAgent | undefined;
   /** In order of agent id, at most `limit`, beginning after `after`. */
   list(filter: AgentFilter, page: { limit: number; after?: string }): { agents: ListedAgent[]; hasMore: boolean };
+  /** In order of name, by code unit; each is counted when its turn comes. */
   capabilities(): Iterable<CapabilityCount>;
   countAgents(): { healthy: number; unhealthy: number; capabilities: number };
 

@@ -206,7 +206,7 @@ export class RegistryStateMachine implements StateMachine {
     next.index.setDepartedFloor(next.topologyRevision);
     const capabilities = new Set<string>();
     for (const { index } of [this.#state, next]) {
-      for (const { name } of index.capabilities()) capabilities.add(name);
+      for (const name of index.names()) capabilities.add(name);
     }
     this.#state = next;
     for (const observer of this.#observers) observer.restored?.(capabilities);

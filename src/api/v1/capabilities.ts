@@ -2,7 +2,6 @@
 
 import { Type } from "typebox";
 import type { CapabilityCount } from "../../registry/interface.ts";
-import { compareText } from "../../util/compare.ts";
 import { decodeNameCursor, encodeNameCursor } from "../cursor.ts";
 import type { Face } from "../modules.ts";
 import {
@@ -47,22 +46,23 @@ export const capabilityRoutes: Face = async (app, { registry }) => {
     const { consistency = "stale", limit = LIMIT_DEFAULT, cursor, search = "" } = query;
     const after = cursor === undefined ? "" : decodeNameCursor(cursor);
     await registry.read(consistency);
-    const rest = sortedAfter(registry.capabilities(), after, search);
-    const page = rest.slice(0, limit);
-    const last = page.at(-1);
+    const page = pageAfter(registry.capabilities(), after, search.toLowerCase(), limit + 1);
+    const capabilities = page.slice(0, limit);
+    const last = capabilities.at(-1);
     return {
-      capabilities: page,
-      ...(rest.length > limit && last !== undefined ? { nextCursor: encodeNameCursor(last.name) } : {}),
+      capabilities,
+      ...(page.length > limit && last !== undefined ? { nextCursor: encodeNameCursor(last.name) } : {}),
     };
   });
 };
 
-/** By code unit, so that every node sorts alike. */
-function sortedAfter(counts: Iterable<CapabilityCount>, after: string, search: string): CapabilityCount[] {
-  const part = search.toLowerCase();
-  const rest = [];
+/** @param counts - in order of name: what comes after the page is not looked at */
+function pageAfter(counts: Iterable<CapabilityCount>, after: string, part: string, amount: number): CapabilityCount[] {
+  const page: CapabilityCount[] = [];
   for (const count of counts) {
-    if (count.name > after && count.name.toLowerCase().includes(part)) rest.push(count);
+    if (count.name <= after || !count.name.toLowerCase().includes(part)) continue;
+    page.push(count);
+    if (page.length === amount) break;
   }
-  return rest.sort((a, b) => compareText(a.name, b.name));
+  return page;
 }
