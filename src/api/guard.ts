@@ -68,10 +68,10 @@ export function guardRoutes(app: FastifyInstance, security: HttpSecurity | undef
     const listed = methods.map((method) => accessOf(method, route.url));
     methods.forEach((method, i) => void met.set(`${method} ${route.url}`, listed[i]));
     // Routes of several methods have one handler, and so one rule: the table says the same of all of them.
-    const access = listed[0] ?? UNLISTED;
-    if (security === undefined || access.who === "probe") return;
+    const { who, isRenewal = false } = listed[0] ?? UNLISTED;
+    if (security === undefined || who === "probe") return;
     const others = [route.onRequest ?? []].flat().filter((hook) => !GUARDS.has(hook));
-    const guard = guardFor(security, access, methods.every(isChanging));
+    const guard = guardFor(security, { who, isRenewal, isOfChanges: methods.every(isChanging) });
     GUARDS.add(guard);
     route.onRequest = [guard, ...others];
   });
@@ -82,15 +82,17 @@ const GUARDS = new WeakSet<object>();
 
 const isChanging = (method: string) => method !== "GET" && method !== "HEAD";
 
-function guardFor(
-  security: HttpSecurity,
-  { who, isRenewal = false }: Access,
-  isOfChanges: boolean,
-): onRequestHookHandler {
+interface Guarded {
+  readonly who: Exclude<Access["who"], "probe">;
+  readonly isRenewal: boolean;
+  readonly isOfChanges: boolean;
+}
+
+function guardFor(security: HttpSecurity, { who, isRenewal, isOfChanges }: Guarded): onRequestHookHandler {
   // What operators change is kept whatever comes of it; of agents only what their routes say.
   const isAudited = isOfChanges && who === "operator";
   const { authenticator, certificates, limits } = security;
-  const needed = who === "public" || who === "probe" ? null : who;
+  const needed = who === "public" ? null : who;
   return (request, _reply, done) => {
     try {
       refuseElsewhere(security, request);
