@@ -141,9 +141,9 @@ function problemOfRegistry(detail: RegistryErrorDetail): Problem {
   }
 }
 
-/** Why this region's members, or its leader, were not changed; no other region can do it instead. */
+/** Why this region was not changed, or not backed up; no other region can do it instead. */
 function problemOfCluster(detail: ClusterErrorDetail): Problem {
-  const message = adviseOnMembers(detail);
+  const message = adviseOnCluster(detail);
   switch (detail.code) {
     case "NO_LEADER":
     case "OUTCOME_UNKNOWN":
@@ -163,7 +163,7 @@ function problemOfCluster(detail: ClusterErrorDetail): Problem {
 
 const SEE_MEMBERS = "see /v1/cluster/members";
 
-function adviseOnMembers(detail: ClusterErrorDetail): string {
+function adviseOnCluster(detail: ClusterErrorDetail): string {
   switch (detail.code) {
     case "NO_LEADER":
       return `This region has no leader; nothing was changed. Retry; if none comes, ${SEE_MEMBERS} for who is away`;
