@@ -13,6 +13,10 @@ export function Shown<Data>(schema: TSchema) {
 
 export const Nothing = Type.Unsafe<undefined>({ type: "null", description: "Done; there is nothing to say." });
 
+/** Of routes that take no parameters, and of those whose body has nothing to say. */
+export const NoQuery = Type.Object({}, { additionalProperties: false });
+export const NoFields = Type.Union([NoQuery, Type.Null()]);
+
 /** A name: not empty, bounded, printable. */
 export function Name(maxLength: number, description?: string) {
   return Type.String({

@@ -3,7 +3,7 @@
 import type { Readable } from "node:stream";
 import { Type } from "typebox";
 import type { Face } from "../modules.ts";
-import { ERROR_RESPONSES } from "../schemas.ts";
+import { ERROR_RESPONSES, NoQuery } from "../schemas.ts";
 import { ActivityReaders } from "./activity-readers.ts";
 import { sendEvents } from "./event-stream.ts";
 import { EVENT_ID_LENGTH_MAX } from "./watch-frames.ts";
@@ -24,7 +24,7 @@ export const activityRoute: Face = async (app, { registry, activity, clock, watc
   const schema = {
     tags: ["cluster"],
     summary: "Watch what happens to regions, nodes and leaders, and how many agents come and go",
-    querystring: Type.Object({}, { additionalProperties: false }),
+    querystring: NoQuery,
     headers: Type.Object({ "last-event-id": Type.Optional(Type.String({ maxLength: EVENT_ID_LENGTH_MAX })) }),
     response: { 200: EventStream, ...ERROR_RESPONSES },
   };

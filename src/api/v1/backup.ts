@@ -5,7 +5,7 @@ import { Type } from "typebox";
 import { noteChange } from "../audit.ts";
 import { showView } from "../headers.ts";
 import type { Face } from "../modules.ts";
-import { ERROR_RESPONSES } from "../schemas.ts";
+import { ERROR_RESPONSES, NoQuery } from "../schemas.ts";
 
 const BackupFile = Type.Unsafe<Readable>({
   description:
@@ -23,7 +23,7 @@ export const backupRoute: Face = async (app, { registry, backups }) => {
   const schema = {
     tags: ["cluster"],
     summary: "A backup of this region: everything that was acknowledged before it was asked for",
-    querystring: Type.Object({}, { additionalProperties: false }),
+    querystring: NoQuery,
     response: { 200: BackupFile, ...ERROR_RESPONSES },
   };
   app.get("/v1/cluster/backup", { schema }, async (request, reply) => {

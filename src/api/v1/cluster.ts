@@ -3,7 +3,7 @@
 import { Type } from "typebox";
 import type { Face } from "../modules.ts";
 import type { ClusterStatus, NodeRole, NodeStatus, RegionStatus } from "../ports.ts";
-import { Count, ERROR_RESPONSES, Milliseconds, Shown, Strings } from "../schemas.ts";
+import { Count, ERROR_RESPONSES, Milliseconds, NoQuery, Shown, Strings } from "../schemas.ts";
 import { wholeMs } from "../whole-ms.ts";
 
 const Role = Type.Unsafe<NodeRole>({
@@ -88,11 +88,10 @@ const ShownCluster = Type.Object({
 
 export const clusterRoutes: Face = async (app, { view }) => {
   const tags = ["cluster"];
-  const querystring = Type.Object({}, { additionalProperties: false });
 
   const regions = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "All regions known to this node",
     response: { 200: Type.Object({ regions: Type.Array(ShownRegion) }), ...ERROR_RESPONSES },
   };
@@ -102,7 +101,7 @@ export const clusterRoutes: Face = async (app, { view }) => {
 
   const nodes = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "All nodes known to this node",
     response: { 200: Type.Object({ nodes: Type.Array(ShownNode) }), ...ERROR_RESPONSES },
   };
@@ -110,7 +109,7 @@ export const clusterRoutes: Face = async (app, { view }) => {
 
   const cluster = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "The consensus group of this node's region",
     response: { 200: ShownCluster, ...ERROR_RESPONSES },
   };

@@ -9,11 +9,10 @@ import { Type } from "typebox";
 import { NAME_PATTERN } from "../../config/option.ts";
 import type { Face } from "../modules.ts";
 import type { MemberStatus, MembersStatus } from "../ports.ts";
-import { Count, ERROR_RESPONSES, Shown } from "../schemas.ts";
+import { Count, ERROR_RESPONSES, NoFields, NoQuery, Shown } from "../schemas.ts";
 import { wholeMs } from "../whole-ms.ts";
 
 const tags = ["cluster"];
-const querystring = Type.Object({}, { additionalProperties: false });
 
 const NODE_NAME_LENGTH_MAX = 63;
 const MEMBER_LENGTH_MAX = 128;
@@ -32,7 +31,6 @@ const MemberText = Type.String({
   description: "Name or node id of a member.",
 });
 const params = Type.Object({ member: MemberText });
-const NoFields = Type.Union([Type.Object({}, { additionalProperties: false }), Type.Null()]);
 const AimedAt = Type.Unsafe<"voter" | "learner">({
   type: "string",
   enum: ["voter", "learner"],
@@ -72,14 +70,19 @@ const ShownMembers = Type.Object({
 const response = { 200: ShownMembers, ...ERROR_RESPONSES };
 
 export const memberRoutes: Face = async (app, { admin }) => {
-  const list = { tags, querystring, summary: "The members of this node's region, and who asks to join", response };
+  const list = {
+    tags,
+    querystring: NoQuery,
+    summary: "The members of this node's region, and who asks to join",
+    response,
+  };
   app.get("/v1/cluster/members", { schema: list, exposeHeadRoute: true }, async () =>
     showMembers(await admin.members()),
   );
 
   const add = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "Take in a node that asks to join; it votes once it has caught up",
     body: Type.Object({ name: NodeNameText, as: Type.Optional(AimedAt) }, { additionalProperties: false }),
     response: { 202: ShownMembers, ...ERROR_RESPONSES },
@@ -92,7 +95,7 @@ export const memberRoutes: Face = async (app, { admin }) => {
   const remove = {
     tags,
     params,
-    querystring,
+    querystring: NoQuery,
     summary: "Remove a member for good; a leader hands over first",
     response,
   };
@@ -103,7 +106,7 @@ export const memberRoutes: Face = async (app, { admin }) => {
   const promote = {
     tags,
     params,
-    querystring,
+    querystring: NoQuery,
     summary: "Give a learner that has caught up a vote",
     body: NoFields,
     response,
@@ -114,7 +117,7 @@ export const memberRoutes: Face = async (app, { admin }) => {
 
   const transfer = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "Hand leadership to a voter; to the one that is furthest along when none is named",
     body: Type.Union([Type.Object({ to: Type.Optional(MemberText) }, { additionalProperties: false }), Type.Null()]),
     response,

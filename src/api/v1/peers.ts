@@ -4,10 +4,9 @@ import { Type } from "typebox";
 import { PEER_NAME_LENGTH_MAX } from "../../types/peer-name.ts";
 import type { Face } from "../modules.ts";
 import type { PeerAdmin, PeerStatus } from "../ports.ts";
-import { ERROR_RESPONSES, Name, Shown } from "../schemas.ts";
+import { ERROR_RESPONSES, Name, NoQuery, Shown } from "../schemas.ts";
 
 const tags = ["cluster"];
-const querystring = Type.Object({}, { additionalProperties: false });
 const PeerName = Name(PEER_NAME_LENGTH_MAX, "host[:port], an IPv6 address in brackets, or srv:_service._proto.name.");
 
 const ShownPeer = Type.Object({
@@ -28,12 +27,12 @@ const ShownPeer = Type.Object({
 const response = { 200: Type.Object({ peers: Type.Array(ShownPeer) }), ...ERROR_RESPONSES };
 
 export const peerRoutes: Face = async (app, { peers }) => {
-  const list = { tags, querystring, summary: "Where this node's region looks for other regions", response };
+  const list = { tags, querystring: NoQuery, summary: "Where this node's region looks for other regions", response };
   app.get("/v1/cluster/peers", { schema: list, exposeHeadRoute: true }, async () => show(peers));
 
   const add = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "Have every node of the region dial a peer, for ever",
     body: Type.Object({ name: PeerName }, { additionalProperties: false }),
     response,
@@ -46,7 +45,7 @@ export const peerRoutes: Face = async (app, { peers }) => {
   const remove = {
     tags,
     params: Type.Object({ name: PeerName }),
-    querystring,
+    querystring: NoQuery,
     summary: "Dial a peer by this name no more; links that exist stay",
     response,
   };

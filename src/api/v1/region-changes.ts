@@ -3,11 +3,9 @@
 import { Type } from "typebox";
 import { NAME_PATTERN } from "../../config/option.ts";
 import type { Face } from "../modules.ts";
-import { ERROR_RESPONSES } from "../schemas.ts";
+import { ERROR_RESPONSES, NoFields, NoQuery } from "../schemas.ts";
 
 const tags = ["cluster"];
-const querystring = Type.Object({}, { additionalProperties: false });
-const NoFields = Type.Union([Type.Object({}, { additionalProperties: false }), Type.Null()]);
 const params = Type.Object({ region: Type.String({ minLength: 1, maxLength: 63, pattern: NAME_PATTERN }) });
 
 const ShownKey = Type.Object({
@@ -22,7 +20,7 @@ const Retired = Type.Object({
 export const regionChangeRoutes: Face = async (app, { federation }) => {
   const rotate = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "Replace the key that this region signs with; other regions follow by themselves",
     body: NoFields,
     response: { 200: ShownKey, ...ERROR_RESPONSES },
@@ -31,7 +29,7 @@ export const regionChangeRoutes: Face = async (app, { federation }) => {
 
   const retireSelf = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "Have all other regions forget this one, for good",
     body: NoFields,
     response: { 200: Retired, ...ERROR_RESPONSES },
@@ -41,7 +39,7 @@ export const regionChangeRoutes: Face = async (app, { federation }) => {
   const retire = {
     tags,
     params,
-    querystring,
+    querystring: NoQuery,
     summary: "Have this region forget another one",
     body: NoFields,
     response: { 200: Retired, ...ERROR_RESPONSES },
@@ -51,7 +49,7 @@ export const regionChangeRoutes: Face = async (app, { federation }) => {
   const admit = {
     tags,
     params,
-    querystring,
+    querystring: NoQuery,
     summary: "Let a region that was forgotten be met again",
     body: NoFields,
     response: { 200: Type.Object({ region: Type.String() }), ...ERROR_RESPONSES },

@@ -8,7 +8,7 @@ import { asAgentId } from "../../types/ids.ts";
 import type { Clock } from "../../util/clock.ts";
 import { mapInTurns, pagesInTurns } from "../in-turns.ts";
 import type { Face } from "../modules.ts";
-import { AgentIdText, AnyObject, ERROR_RESPONSES, HealthName, Shown, WallTime } from "../schemas.ts";
+import { AgentIdText, AnyObject, ERROR_RESPONSES, HealthName, NoQuery, Shown, WallTime } from "../schemas.ts";
 import { findAgent } from "./agents.ts";
 
 const DEPENDENTS_MAX = 100;
@@ -69,7 +69,7 @@ export const relationRoute: Face = async (app, { registry, clock }) => {
     tags: ["agents"],
     summary: "Show whom an agent depends on, who depends on it, and how it fared",
     params: Type.Object({ id: AgentIdText }),
-    querystring: Type.Object({}, { additionalProperties: false }),
+    querystring: NoQuery,
     response: { 200: RelationsAnswer, ...ERROR_RESPONSES },
   };
   app.get("/v1/agents/:id/relations", { schema, exposeHeadRoute: true }, async ({ params }) => {

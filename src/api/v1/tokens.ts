@@ -12,10 +12,9 @@ import {
 } from "../../types/token.ts";
 import { invalidField } from "../api-error.ts";
 import type { Face } from "../modules.ts";
-import { ERROR_RESPONSES, Name, Prose, Strings } from "../schemas.ts";
+import { ERROR_RESPONSES, Name, NoQuery, Prose, Strings } from "../schemas.ts";
 
 const tags = ["cluster"];
-const querystring = Type.Object({}, { additionalProperties: false });
 const RoleName = Type.Unsafe<Role>({ type: "string", enum: [...ROLES] });
 /** A token that lives longer may as well live for ever. */
 const EXPIRES_IN_MS_MAX = 10 * 366 * 24 * 60 * 60_000;
@@ -45,7 +44,7 @@ const NewToken = Type.Object({
 export const tokenRoutes: Face = async (app, { registry, security, clock }) => {
   const list = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "The tokens of this region and of this node's configuration, without what proves them",
     response: { 200: Type.Object({ tokens: Type.Array(ShownToken) }), ...ERROR_RESPONSES },
   };
@@ -57,7 +56,7 @@ export const tokenRoutes: Face = async (app, { registry, security, clock }) => {
 
   const create = {
     tags,
-    querystring,
+    querystring: NoQuery,
     summary: "Make a token. From the first one on, everybody is asked for one",
     body: Type.Object(
       {
@@ -96,7 +95,7 @@ export const tokenRoutes: Face = async (app, { registry, security, clock }) => {
 
   const revoke = {
     tags,
-    querystring,
+    querystring: NoQuery,
     params: Type.Object({ id: Name(63) }),
     summary: "Serve a token no more, on any node",
     response: { 200: ShownToken, ...ERROR_RESPONSES },
