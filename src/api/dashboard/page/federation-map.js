@@ -181,13 +181,12 @@ function drawLink({ from, to, state, label, title }, at) {
  */
 function drawRegion(region, nodes, { centre, leader, middle }) {
   const { region: name, link, agents, lagRevisions, stalenessMs } = region;
-  const state = link === "away" ? "away" : link;
   const lag = lagRevisions > 0 ? `${counted(lagRevisions, "revision")} behind` : `${duration(stalenessMs)} old`;
   // The first node looks away from the middle, where links come from.
   const first = centre.x <= middle ? Math.PI : 0;
   return svg(
     "g",
-    { class: `region ${state}`, "data-region": name },
+    { class: `region ${link}`, "data-region": name },
     svg("circle", { class: "reef", cx: centre.x, cy: centre.y, r: RING + 15 }),
     svg("circle", { class: "lagoon", cx: centre.x, cy: centre.y, r: RING - 8 }),
     svg(

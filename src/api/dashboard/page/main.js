@@ -14,9 +14,14 @@ import { eventsView } from "./view-events.js";
 import { overview } from "./view-overview.js";
 
 /** @import { Told } from "./answers.d.ts" */
+/** @import { Picture } from "./store.js" */
 
 /** @typedef {{ connection: Connection, store: Store }} Page */
-/** @typedef {{ title: string, root: HTMLElement, update: () => void, leave?: () => void }} View */
+/**
+ * Updated once there is a picture, and whenever anything is new.
+ *
+ * @typedef {{ title: string, root: HTMLElement, update: (picture: Picture) => void, leave?: () => void }} View
+ */
 
 const LINK_TEXTS = {
   loading: "Connecting",
@@ -89,7 +94,7 @@ function draw() {
   drawBanners();
   if (store.picture === null) return;
   if (view.root.parentElement !== main) main.replaceChildren(view.root);
-  view.update();
+  view.update(store.picture);
 }
 
 function drawTop() {

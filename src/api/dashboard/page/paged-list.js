@@ -8,6 +8,7 @@ import { el, emptyState, refill } from "./dom.js";
 import { problemNote } from "./problem-note.js";
 
 /** @import { Page } from "./main.js" */
+/** @import { Picture } from "./store.js" */
 
 const SEARCH_PAUSE_MS = 250;
 const REFRESH_MS = 5_000;
@@ -25,7 +26,7 @@ const PAGE_SIZE = 50;
 
 /** @param {PagedListOptions} options */
 export function pagedList({ page, path, placeholder, show, showNothing, filters = [] }) {
-  const { connection, store } = page;
+  const { connection } = page;
   const list = el("div", { class: "list", "aria-busy": "true" }, el("p", { class: "loading" }, "Asking …"));
   const search = el("input", {
     type: "search",
@@ -112,12 +113,11 @@ export function pagedList({ page, path, placeholder, show, showNothing, filters 
   const moved = () => begin();
   connection.addEventListener("moved", moved);
 
-  const showRegions = () => {
-    const { picture } = store;
-    const names = picture?.regions.map((each) => each.region) ?? [];
+  const showRegions = (/** @type {Picture} */ { regions, cluster }) => {
+    const names = regions.map((each) => each.region);
     const shown = [...region.options].map(({ value }) => value);
-    if (picture === null || JSON.stringify(names) === JSON.stringify(shown)) return;
-    const kept = names.includes(region.value) ? region.value : picture.cluster.region;
+    if (JSON.stringify(names) === JSON.stringify(shown)) return;
+    const kept = names.includes(region.value) ? region.value : cluster.region;
     refill(
       region,
       names.map((each) => el("option", { value: each }, each)),
@@ -139,9 +139,9 @@ export function pagedList({ page, path, placeholder, show, showNothing, filters 
       list,
       pager,
     ),
-    update() {
-      showRegions();
-      if (isBegun || store.picture === null) return;
+    update(/** @type {Picture} */ picture) {
+      showRegions(picture);
+      if (isBegun) return;
       isBegun = true;
       begin();
     },

@@ -52,7 +52,7 @@ export function agentView({ connection, store }, region, id) {
       body,
     ),
     update() {
-      if (isBegun || store.picture === null) return;
+      if (isBegun) return;
       isBegun = true;
       void ask();
     },

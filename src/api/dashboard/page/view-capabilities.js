@@ -72,7 +72,7 @@ function some(words) {
  * @param {string} capability
  * @returns {View}
  */
-export function capabilityView({ connection, store }, capability) {
+export function capabilityView({ connection }, capability) {
   const found = el("div", { "aria-busy": "true" }, el("p", { class: "loading" }, "Asking every region …"));
   const control = new AbortController();
   const ask = async () => {
@@ -96,7 +96,7 @@ export function capabilityView({ connection, store }, capability) {
       found,
     ),
     update() {
-      if (isBegun || store.picture === null) return;
+      if (isBegun) return;
       isBegun = true;
       void ask();
     },

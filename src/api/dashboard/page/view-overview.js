@@ -66,9 +66,7 @@ export function overview({ store }) {
   return {
     title: "Overview",
     root,
-    update() {
-      const { picture } = store;
-      if (picture === null) return;
+    update(picture) {
       refill(tiles, tilesOf(picture));
       drawMap();
       refill(events, eventList(latest(store.events), Date.now()));
