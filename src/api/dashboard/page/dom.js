@@ -3,7 +3,7 @@
  * (`trusted-types`) forbids any other.
  */
 
-import { shorten, visible } from "./format.js";
+import { counted, shorten, visible } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const NAME_LENGTH_MAX = 80;
@@ -121,6 +121,23 @@ export function pill(kind, text) {
 /** @param {"healthy" | "unhealthy"} health */
 export function healthPill(health) {
   return health === "healthy" ? pill("good", "healthy") : pill("bad", "unhealthy");
+}
+
+/**
+ * Words side by side, the first ones where they are many.
+ *
+ * @param {readonly string[]} words
+ * @param {{ shownMax?: number, lengthMax?: number, none?: string }} [options] - `none` is said where there are no words
+ */
+export function chips(words, { shownMax = words.length, lengthMax = 32, none = "—" } = {}) {
+  const others = words.length - shownMax;
+  return el(
+    "span",
+    { class: "chips" },
+    words.slice(0, shownMax).map((word) => el("span", { class: "chip" }, name(word, lengthMax))),
+    others > 0 && el("span", { class: "hint" }, counted(others, "more", "more")),
+    words.length === 0 && el("span", { class: "hint" }, none),
+  );
 }
 
 /**

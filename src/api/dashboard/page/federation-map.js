@@ -30,14 +30,13 @@ export function federationMap({ regions, nodes, cluster }, abroad, widthPx) {
   const places = isNarrow ? stacked(regions.length) : aroundCentre(regions.length);
   const { width, height } = places;
   const at = new Map(regions.map(({ region }, i) => [region, places.points[i] ?? { x: 0, y: 0 }]));
-  const leaderOf = (/** @type {RegionAnswer} */ region) =>
-    region.link === "self" ? cluster.leader : (abroad.get(region.region)?.cluster.leader ?? null);
+  const leaderIn = (/** @type {string} */ region) => leaderOf(region, cluster, abroad);
   return el(
     "div",
     { class: "map" },
     svg(
       "svg",
-      { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": describe(regions, leaderOf) },
+      { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": describe(regions, leaderIn) },
       linksOf(regions, abroad).map((link) => drawLink(link, at)),
       regions.map((region) =>
         drawRegion(
@@ -45,7 +44,7 @@ export function federationMap({ regions, nodes, cluster }, abroad, widthPx) {
           nodes.filter((node) => node.region === region.region),
           {
             centre: at.get(region.region) ?? { x: 0, y: 0 },
-            leader: leaderOf(region),
+            leader: leaderIn(region.region),
             middle: width / 2,
           },
         ),
@@ -56,12 +55,23 @@ export function federationMap({ regions, nodes, cluster }, abroad, widthPx) {
 }
 
 /**
- * @param {readonly RegionAnswer[]} regions
- * @param {(region: RegionAnswer) => string | null} leaderOf
+ * Null where nobody said: of another region only its own nodes do.
+ *
+ * @param {string} region
+ * @param {ClusterAnswer} own
+ * @param {Abroad} abroad
  */
-function describe(regions, leaderOf) {
+export function leaderOf(region, own, abroad) {
+  return region === own.region ? own.leader : (abroad.get(region)?.cluster.leader ?? null);
+}
+
+/**
+ * @param {readonly RegionAnswer[]} regions
+ * @param {(region: string) => string | null} leaderIn
+ */
+function describe(regions, leaderIn) {
   const said = regions.map((region) => {
-    const leader = leaderOf(region);
+    const leader = leaderIn(region.region);
     const lead = leader === null ? "leader not known here" : `led by ${visible(leader)}`;
     return `${visible(region.region)}: ${counted(region.nodes.length, "node")}, ${lead}`;
   });

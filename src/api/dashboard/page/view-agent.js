@@ -1,9 +1,10 @@
 /** One agent: what it says of itself, how it fared, whom it needs, who needs it. */
 
-import { el, emptyState, healthPill, name, pill, refill, svg, table, wholeText } from "./dom.js";
+import { chips, el, emptyState, healthPill, name, pill, refill, svg, table, wholeText } from "./dom.js";
 import { ago, duration, isoTime, timeOf } from "./format.js";
 import { problemNote } from "./problem-note.js";
 import { agentLink } from "./view-agents.js";
+import { capabilityLink } from "./view-capabilities.js";
 
 /** @import { AgentAnswer, RelationsAnswer } from "./answers.d.ts" */
 /** @import { Page, View } from "./main.js" */
@@ -141,15 +142,10 @@ function facts(agent) {
 function offers({ capabilities }) {
   if (capabilities.length === 0) return emptyState("It offers nothing");
   const rows = capabilities.map(({ name: capability, functionName, version, tags, description }) => [
-    el("a", { href: `#/capabilities/${encodeURIComponent(capability)}` }, name(capability, 60)),
+    capabilityLink(capability),
     functionName === capability ? "—" : name(functionName, 60),
     name(version, 30),
-    el(
-      "span",
-      { class: "chips" },
-      tags.length === 0 && "—",
-      tags.map((tag) => el("span", { class: "chip" }, name(tag, 32))),
-    ),
+    chips(tags),
     wholeText(description || "—", TEXT_SHOWN),
   ]);
   return table("What it offers", ["Capability", "Function", "Version", "Tags", "Description"], rows);
@@ -159,7 +155,7 @@ function offers({ capabilities }) {
 function needs({ dependsOn }) {
   if (dependsOn.length === 0) return emptyState("It needs nobody");
   const rows = dependsOn.map(({ functionName, capability, version, tags, required, provider }) => [
-    el("a", { href: `#/capabilities/${encodeURIComponent(capability)}` }, name(capability, 60)),
+    capabilityLink(capability),
     name([version, ...tags.map((tag) => [tag].flat().join(" or "))].filter(Boolean).join(", ") || "any", 60),
     name(functionName, 60),
     provider === undefined

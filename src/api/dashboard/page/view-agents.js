@@ -1,7 +1,7 @@
 /** All agents of a region, page by page. */
 
-import { el, healthPill, name, table } from "./dom.js";
-import { ago, counted } from "./format.js";
+import { chips, el, healthPill, name, table } from "./dom.js";
+import { ago } from "./format.js";
 import { nothingListed, pagedList } from "./paged-list.js";
 
 /** @import { AgentAnswer } from "./answers.d.ts" */
@@ -69,13 +69,5 @@ export function agentLink({ id, region }) {
 /** @param {AgentAnswer} agent */
 function capabilitiesOf({ capabilities }) {
   const names = [...new Set(capabilities.map((capability) => capability.name))];
-  const shown = names.slice(0, CAPABILITIES_SHOWN);
-  const others = names.length - shown.length;
-  return el(
-    "span",
-    { class: "chips" },
-    shown.map((each) => el("span", { class: "chip" }, name(each, 32))),
-    others > 0 && el("span", { class: "hint" }, counted(others, "more", "more")),
-    names.length === 0 && el("span", { class: "hint" }, "none"),
-  );
+  return chips(names, { shownMax: CAPABILITIES_SHOWN, none: "none" });
 }

@@ -1,6 +1,6 @@
 /** What a region offers, and who offers it anywhere. */
 
-import { el, emptyState, healthPill, name, pill, refill, table } from "./dom.js";
+import { chips, el, emptyState, healthPill, name, pill, refill, table } from "./dom.js";
 import { counted, duration } from "./format.js";
 import { nothingListed, pagedList } from "./paged-list.js";
 import { problemNote } from "./problem-note.js";
@@ -9,7 +9,7 @@ import { agentLink } from "./view-agents.js";
 /** @import { CapabilityAnswer, LookupAnswer } from "./answers.d.ts" */
 /** @import { Page, View } from "./main.js" */
 
-const WORDS_SHOWN = 4;
+const WORDS_SHOWN = { shownMax: 4, lengthMax: 24 };
 const FOUND_MAX = 200;
 
 /**
@@ -36,33 +36,23 @@ export function capabilitiesView(page) {
 /** @param {readonly CapabilityAnswer[]} capabilities */
 function capabilityTable(capabilities) {
   const rows = capabilities.map(({ name: capability, healthy, total, versions, tags }) => [
-    el(
-      "a",
-      { href: `#/capabilities/${encodeURIComponent(capability)}`, "data-key": `capability ${capability}` },
-      name(capability, 60),
-    ),
+    capabilityLink(capability),
     el(
       "span",
       { class: "share" },
       el("meter", { min: 0, max: Math.max(1, total), value: healthy, "aria-hidden": "true" }),
       `${healthy} of ${total}`,
     ),
-    some(versions),
-    some(tags),
+    chips(versions, WORDS_SHOWN),
+    chips(tags, WORDS_SHOWN),
   ]);
   return table("Capabilities of this region", ["Capability", "Healthy agents", "Versions", "Tags"], rows);
 }
 
-/** @param {readonly string[]} words */
-function some(words) {
-  const others = words.length - WORDS_SHOWN;
-  return el(
-    "span",
-    { class: "chips" },
-    words.slice(0, WORDS_SHOWN).map((word) => el("span", { class: "chip" }, name(word, 24))),
-    others > 0 && el("span", { class: "hint" }, counted(others, "more", "more")),
-    words.length === 0 && el("span", { class: "hint" }, "—"),
-  );
+/** @param {string} capability */
+export function capabilityLink(capability) {
+  const href = `#/capabilities/${encodeURIComponent(capability)}`;
+  return el("a", { href, "data-key": `capability ${capability}` }, name(capability, 60));
 }
 
 /**
@@ -121,7 +111,7 @@ function foundTable({ agents, regions, complete }) {
     name(agent.region),
     healthPill(agent.health),
     name(agent.version, 30),
-    some(agent.tags),
+    chips(agent.tags, WORDS_SHOWN),
     el("span", { class: "mono" }, name(agent.endpoint, 60)),
   ]);
   return el(

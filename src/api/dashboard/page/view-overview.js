@@ -3,7 +3,7 @@
 import { chart } from "./chart.js";
 import { el, emptyState, name, pill, refill, table } from "./dom.js";
 import { eventList } from "./event-list.js";
-import { agentsEverywhere, federationMap, roleText } from "./federation-map.js";
+import { agentsEverywhere, federationMap, leaderOf, roleText } from "./federation-map.js";
 import { count, counted, duration, rate } from "./format.js";
 
 /** @import { Told, TrendSample } from "./answers.d.ts" */
@@ -211,11 +211,9 @@ function trendsOf(samples, intervalMs) {
  * @param {Picture} picture
  * @param {import("./federation-map.js").Abroad} abroad
  */
-function nodeTable({ nodes, regions, cluster }, abroad) {
+function nodeTable({ nodes, cluster }, abroad) {
   const rows = nodes.map((node) => {
-    const region = regions.find((each) => each.region === node.region);
-    const leader = region?.link === "self" ? cluster.leader : (abroad.get(node.region)?.cluster.leader ?? null);
-    const role = roleText(node, leader);
+    const role = roleText(node, leaderOf(node.region, cluster, abroad));
     const kind = role === "leader" ? "accent" : node.link === "away" ? "bad" : "quiet";
     return [
       el("span", {}, name(node.name), node.link === "self" && el("span", { class: "hint" }, " this node")),
