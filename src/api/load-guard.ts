@@ -8,6 +8,10 @@
  * refused as the turn's length alone demands. Renewals are never refused for being late, only beyond a bound that holds for
  * each class: how many may be under way.
  *
+ * Writes also wait for the log, of which the loop knows nothing: they can pile up while it is punctual. More than the log
+ * lately took in a second are not let in (`ThroughputMeter`): they would be done after their clients gave up, which costs as
+ * much, helps nobody, and never ends while the clients come again.
+ *
  * A process that stands still while nobody asks is not overloaded by those who do: refusing them would help nobody.
  *
  * Elsewhere: what class a route is of (`load-class.ts`), the refusal (`shed-load.ts`), memory (`node/heap-guard.ts`).
@@ -15,6 +19,7 @@
 
 import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
 import { increment } from "../util/counts.ts";
+import { ThroughputMeter } from "./throughput-meter.ts";
 
 export type LoadClass = "renewal" | "write" | "lookup" | "watch";
 
@@ -33,6 +38,11 @@ export const LOAD_LIMITS: LoadLimits = {
   lagMsMax: 100,
   underWayMax: { renewal: 16_384, write: 4_096, lookup: 4_096 },
 };
+
+/** Writes wait so long at most for those before them, less than a client waits for one try. */
+const WRITE_WAIT_MS = 1_000;
+/** So many writes may be under way however few were done lately: a node that was idle can not know what it bears. */
+const WRITES_ALWAYS = 256;
 
 const SAMPLE_MS = 50;
 /** Fewer requests than this since the last sample are not what the loop is late with. */
@@ -68,6 +78,7 @@ export class LoadGuard {
   readonly #shed = new Map<LoadClass, number>();
   /** What of each class is owed a refusal, in requests: so that a share is refused evenly, and not by chance. */
   readonly #owed = new Map<LoadClass, number>();
+  readonly #writes: ThroughputMeter;
   readonly #admissions: ReadonlyMap<LoadClass, Admission>;
   #cancel: CancelTimer = () => {};
   #sampledAt = 0;
@@ -79,6 +90,7 @@ export class LoadGuard {
     this.#clock = clock;
     this.#limits = { ...LOAD_LIMITS, ...limits };
     this.#floor = floor;
+    this.#writes = new ThroughputMeter(clock);
     const classes: readonly LoadClass[] = ["renewal", ...SHED_ORDER];
     // One for all of a class: a request costs no allocation.
     this.#admissions = new Map(classes.map((name) => [name, { end: () => this.#end(name) }]));
@@ -103,6 +115,7 @@ export class LoadGuard {
       return null;
     }
     this.#underWay.set(name, underWay + 1);
+    if (name === "write") this.#writes.begin();
     return this.#admissions.get(name)!;
   }
 
@@ -136,7 +149,10 @@ export class LoadGuard {
   }
 
   #underWayMax(name: LoadClass): number {
-    return name === "watch" ? Number.POSITIVE_INFINITY : this.#limits.underWayMax[name];
+    if (name === "watch") return Number.POSITIVE_INFINITY;
+    const most = this.#limits.underWayMax[name];
+    if (name !== "write" || !this.#writes.isWaiting) return most;
+    return Math.min(most, Math.max(WRITES_ALWAYS, (this.#writes.perSecond * WRITE_WAIT_MS) / 1_000));
   }
 
   #isToShed(name: LoadClass): boolean {
@@ -149,10 +165,12 @@ export class LoadGuard {
   }
 
   #end(name: LoadClass): void {
+    if (name === "write") this.#writes.end();
     this.#underWay.set(name, this.#underWay.get(name)! - 1);
   }
 
   #sample(): void {
+    this.#writes.sample();
     const now = this.#clock.now();
     const seconds = (now - this.#sampledAt) / 1_000;
     const lateness = this.#lateMs() / this.#limits.lagMsMax;

@@ -82,8 +82,12 @@ import { trendNumbers } from "./trend-numbers.ts";
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
 const LIVE_PATH_ELECTIONS = 1;
 
-/** Connections that wait to be accepted: all agents of a node that stopped come to the others at once (F19). */
-const BACKLOG = 4_096;
+/**
+ * Connections that wait to be accepted, of which libuv accepts one in each turn. So few that who waits here is accepted before
+ * he gives up: a longer queue fills with those who did, and then nobody is served in time. Who finds it full asks again after a
+ * second, in his kernel (F19).
+ */
+const BACKLOG = 512;
 
 type HttpServer = Awaited<ReturnType<typeof buildServer>>;
 

@@ -54,6 +54,36 @@ class Loop {
   }
 }
 
+/** What writes wait for, in the order in which they came. */
+class Log {
+  readonly #guard: LoadGuard;
+  readonly #waiting: { end: () => void; sinceMs: number }[] = [];
+
+  constructor(guard: LoadGuard) {
+    this.#guard = guard;
+  }
+
+  /** @param load - writes of each second: how many are asked for, and how many can be done */
+  async run(clock: VirtualClock, load: { seconds: number; asked: number; doneMost: number }) {
+    const seen = { refused: 0, done: 0, waitMsMax: 0 };
+    for (let step = 0; step < load.seconds * STEPS; step++) {
+      for (let i = 0; i < load.asked / STEPS; i++) {
+        const admission = this.#guard.admit("write");
+        if (admission === null) seen.refused++;
+        else this.#waiting.push({ end: admission.end, sinceMs: clock.now() });
+      }
+      await clock.advance(1_000 / STEPS);
+      for (const { end, sinceMs } of this.#waiting.splice(0, load.doneMost / STEPS)) {
+        end();
+        seen.done++;
+        seen.waitMsMax = Math.max(seen.waitMsMax, clock.now() - sinceMs);
+      }
+    }
+    return seen;
+  }
+}
+
+const STEPS = 50;
 const SERVED_MS = 0.2;
 const REFUSED_MS = 0.03;
 /** What a loop with these costs can just serve: 5,000 requests in a second. */
@@ -144,6 +174,41 @@ describe("the load guard", () => {
     first.end();
     assert.ok(guard.admit("renewal") !== null);
     assert.deepEqual([...guard.shedTotal], [["renewal", 1]]);
+  });
+
+  it("P12: lets in no more writes than were done in a second lately, however punctual the loop is", async () => {
+    const { guard, clock } = new Loop();
+    const done = new Log(guard);
+    // 400 of 500 a second, then 400 of 2,000.
+    const calm = await done.run(clock, { seconds: 10, asked: 400, doneMost: 500 });
+    assert.deepEqual([calm.refused, guard.pressure], [0, 0]);
+    const crowded = await done.run(clock, { seconds: 30, asked: 2_000, doneMost: 500 });
+    assert.ok(crowded.refused > 0);
+    assert.ok(crowded.waitMsMax < 2_500, `${crowded.waitMsMax}`);
+    assert.ok(crowded.done >= 500 * 29, "as many are done as can be");
+    const after = await done.run(clock, { seconds: 10, asked: 400, doneMost: 500 });
+    const last = await done.run(clock, { seconds: 5, asked: 400, doneMost: 500 });
+    assert.ok(after.refused < after.done, "it lets them in again");
+    assert.deepEqual([last.refused, last.waitMsMax <= 250], [0, true]);
+  });
+
+  it("takes the writes of an idle node that come at once, and those that wait for an election", async () => {
+    const { guard, clock } = new Loop();
+    const burst = Array.from({ length: 2_000 }, () => guard.admit("write"));
+    assert.ok(burst.every((admission) => admission !== null));
+    for (const admission of burst) admission?.end();
+    const log = new Log(guard);
+    await log.run(clock, { seconds: 5, asked: 1_000, doneMost: 2_000 });
+    const { refused } = await log.run(clock, { seconds: 0.6, asked: 1_000, doneMost: 0 });
+    assert.equal(refused, 0);
+  });
+
+  it("P12: has few writes under way when none is done any more", async () => {
+    const { guard, clock } = new Loop();
+    const log = new Log(guard);
+    await log.run(clock, { seconds: 20, asked: 1_000, doneMost: 0 });
+    assert.ok((guard.underWay.get("write") ?? 0) <= 300, `${guard.underWay.get("write")}`);
+    assert.ok(guard.admit("renewal") !== null && guard.admit("lookup") !== null);
   });
 
   it("refuses what a floor says, and never more than everything but renewals", () => {

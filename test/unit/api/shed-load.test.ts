@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import Fastify from "fastify";
 import { LISTED_ROUTES } from "../../../src/api/access.ts";
 import { loadClassOf } from "../../../src/api/load-class.ts";
 import { LoadGuard, PRESSURE_MAX } from "../../../src/api/load-guard.ts";
+import { shedLoad } from "../../../src/api/shed-load.ts";
 import { createTestApp } from "../../support/api-app.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
@@ -53,6 +56,26 @@ describe("shedding", () => {
     await send({ url: "/v1/agents" });
     await send({ method: "PUT", url: "/v1/agents/a", payload: {} });
     assert.deepEqual(Object.fromEntries(load.underWay), { lookup: 0, write: 0 });
+  });
+
+  it("P12: counts a write whose client has gone until it is done: what it asked for is under way", async () => {
+    const app = Fastify();
+    const load = new LoadGuard({ clock: new VirtualClock() });
+    shedLoad(app, load);
+    const [begun, done] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    app.put("/v1/agents/:id", async () => {
+      begun.resolve();
+      await done.promise;
+    });
+    const client = new AbortController();
+    const asked = app.inject({ method: "PUT", url: "/v1/agents/a", signal: client.signal });
+    await begun.promise;
+    client.abort();
+    await assert.rejects(asked);
+    assert.equal(load.underWay.get("write"), 1);
+    done.resolve();
+    await setImmediate();
+    assert.equal(load.underWay.get("write"), 0);
   });
 
   it("has a class for every route, and those of agents that keep a lease are renewals", () => {
