@@ -9,7 +9,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseRegions } from "../../src/cli/dev/options.ts";
-import { CommandError, EXIT } from "../../src/cli/errors.ts";
+import { CommandError, EXIT, UsageError } from "../../src/cli/errors.ts";
 import { type Output, type Progress, showProgress } from "../../src/cli/output.ts";
 import { systemClock } from "../../src/util/clock.ts";
 import { messageOf } from "../../src/util/errors.ts";
@@ -49,7 +49,7 @@ const BAR_WIDTH = 24;
 /**
  * @throws CommandError
  *   INTERRUPTED         exit code 130; the partial report is written
- *   TARGET_DOWN         nothing was measured
+ *   TARGET_DOWN         nothing was measured, and the report says so; likewise NODE_NOT_STARTED and what else a start throws
  *   RUN_INCOMPLETE      a cluster did not come back; the partial report is written
  *   WRITES_LOST         an acknowledged registration is missing; the report is written
  *   REPORT_NOT_WRITTEN  told before the run where that is known by then, else after the table was printed
@@ -63,14 +63,14 @@ export async function failover(command: FailoverCommand, output: Output): Promis
   checkWritable(files);
   const interruption = listenForSignals();
   try {
-    const { systems, notMeasured } = await measureAll(command, output, interruption.signal);
+    const { systems, notMeasured, failure } = await measureAll(command, output, interruption.signal);
     const { signal } = interruption;
     const report: FailoverReport = {
       schema: SCHEMA,
       bench: "failover",
       ...began,
       command: `atoll ${process.argv.slice(2).join(" ")}`,
-      isPartial: signal.aborted || systems.some(({ endedEarly }) => endedEarly !== null),
+      isPartial: signal.aborted || failure !== undefined || systems.some(({ endedEarly }) => endedEarly !== null),
       options: reportedOptions(command),
       systems,
       notMeasured,
@@ -84,6 +84,7 @@ export async function failover(command: FailoverCommand, output: Output): Promis
     }
     writeReport(files, report, () => failoverHtml(report, compared));
     output.note(`Kept in ${files.json} and ${files.html}`);
+    if (failure !== undefined) throw failure;
     judge(report, signal);
   } finally {
     interruption.end();
@@ -113,7 +114,10 @@ function reportedOptions(command: FailoverCommand): FailoverReport["options"] {
   return { rounds, rates, spacing, seed, clients, holdMs, settleMs, tryTimeoutMs, timeoutMs, lateMs };
 }
 
-type Measured = Pick<FailoverReport, "systems" | "notMeasured">;
+interface Measured extends Pick<FailoverReport, "systems" | "notMeasured"> {
+  /** Why Atoll was not measured, and nobody after it. */
+  readonly failure?: unknown;
+}
 
 /** Atoll first; a peer that can not be measured does not fail the run. */
 async function measureAll(command: FailoverCommand, output: Output, signal: AbortSignal): Promise<Measured> {
@@ -126,10 +130,12 @@ async function measureAll(command: FailoverCommand, output: Output, signal: Abor
       signal.throwIfAborted();
       systems.push(await measure(peer, command, output, signal));
     } catch (error) {
-      if (peer === own && !signal.aborted) {
-        throw error instanceof PeerUnavailable ? new CommandError("TARGET_DOWN", error.message) : error;
-      }
+      if (error instanceof UsageError) throw error;
       notMeasured.push({ peer: peer.name, why: messageOf(error) });
+      if (peer === own && !signal.aborted) {
+        const failure = error instanceof PeerUnavailable ? new CommandError("TARGET_DOWN", error.message) : error;
+        return { systems, notMeasured, failure };
+      }
     }
   }
   return { systems, notMeasured };

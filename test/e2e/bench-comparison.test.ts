@@ -1,4 +1,7 @@
-/** `atoll bench throughput` as an operator runs it, without anybody to compare with: real processes, and both files of the report. */
+/**
+ * `atoll bench throughput` as an operator runs it, without anybody to compare with: real processes, both files of the report,
+ * and Ctrl-C in the middle.
+ */
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -8,6 +11,7 @@ import { it } from "node:test";
 import type { ComparisonReport } from "../../bench/comparison/report.ts";
 import { checkPortsAreFree } from "../../src/cli/dev/free-ports.ts";
 import { parseRegions, planNodes } from "../../src/cli/dev/options.ts";
+import { BenchProcess } from "../support/bench-process.ts";
 import { runCommand } from "../support/run-command.ts";
 
 const HTTP_BASE = 21_320;
@@ -34,9 +38,32 @@ it("atoll bench throughput measures Atoll beside bare fastify, and says what was
       assert.equal(costs.length, 2, "the generator and the server");
     }
     assert.match(await readFile(out.replace(".json", ".html"), "utf8"), /bare fastify/);
-    const regions = parseRegions("a:3");
-    await checkPortsAreFree(planNodes({ regions, httpBase: HTTP_BASE, dataDir: folder }));
+    await nobodyListens();
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+it("atoll bench throughput ends in order on Ctrl-C: what was measured is in a report that says it is partial", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "atoll-e2e-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const words = "--only heartbeats,renewals --pairs 1 --seconds 1 --clients 8 --http-base".split(" ");
+  const bench = new BenchProcess<ComparisonReport>(join(folder, "partial.json"), [
+    ...["throughput", ...words, `${HTTP_BASE}`],
+  ]);
+  t.after(() => bench.signal("SIGKILL"));
+  await bench.until(() => bench.said.includes("renewals/s beside"), "the second scenario to load the nodes");
+  bench.signal("SIGINT");
+  assert.equal(await bench.ended(), 130, bench.said);
+  const { isPartial, rows } = await bench.report();
+  assert.equal(isPartial, true);
+  const [, floor, held] = rows;
+  assert.ok(floor !== undefined && "value" in floor.measured, "what was measured is kept");
+  assert.deepEqual(held?.measured, { notMeasured: "interrupted by SIGINT" });
+  assert.match(bench.printed, /PARTIAL/);
+  await nobodyListens();
+});
+
+async function nobodyListens(): Promise<void> {
+  await checkPortsAreFree(planNodes({ regions: parseRegions("a:3"), httpBase: HTTP_BASE, dataDir: "none" }));
+}

@@ -1,8 +1,6 @@
 /** `atoll bench failover` as an operator runs it: a real federation, real faults, and Ctrl-C in the middle. */
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,56 +8,15 @@ import { after, before, describe, it } from "node:test";
 import type { FailoverReport } from "../../bench/failover/report.ts";
 import { checkPortsAreFree } from "../../src/cli/dev/free-ports.ts";
 import { parseRegions, planNodes } from "../../src/cli/dev/options.ts";
-import { until } from "../support/waiting.ts";
+import { BenchProcess } from "../support/bench-process.ts";
+import { SmallDisk } from "../support/small-disk.ts";
 
-const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
 const REGIONS = "us-east:3";
 const HTTP_BASE = 22_660;
-const TIMEOUT_MS = 180_000;
-const OUTPUT_CHARS_SHOWN = 3_000;
 const LIGHT_LOAD = "--registrations 30 --renewals 30 --lookups 30 --clients 12".split(" ");
 
-class BenchProcess {
-  readonly out: string;
-  readonly #child: ChildProcess;
-  readonly #exited: Promise<number | null>;
-  printed = "";
-  said = "";
-
-  constructor(folder: string, name: string, ...words: string[]) {
-    this.out = join(folder, `${name}.json`);
-    const flags = ["--regions", REGIONS, "--http-base", `${HTTP_BASE}`, "--out", this.out, ...LIGHT_LOAD, ...words];
-    this.#child = spawn(process.execPath, [MAIN, "bench", "failover", ...flags], { stdio: ["ignore", "pipe", "pipe"] });
-    this.#child.stdout?.on("data", (piece) => {
-      this.printed += piece;
-    });
-    this.#child.stderr?.on("data", (piece) => {
-      this.said += piece;
-    });
-    this.#exited = once(this.#child, "close").then(([code]) => code);
-  }
-
-  async ended(): Promise<number | null> {
-    await this.until(() => this.#child.exitCode !== null || this.#child.signalCode !== null, "it to end");
-    return this.#exited;
-  }
-
-  until(isMet: () => boolean, what: string): Promise<void> {
-    const show = () => `it said:\n${this.said.slice(-OUTPUT_CHARS_SHOWN)}`;
-    return until(isMet, { what, timeoutMs: TIMEOUT_MS, show });
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
-
-  async report(): Promise<FailoverReport> {
-    return JSON.parse(await readFile(this.out, "utf8"));
-  }
-}
-
 describe("atoll bench failover", () => {
-  const running: BenchProcess[] = [];
+  const running: BenchProcess<FailoverReport>[] = [];
   let folder = "";
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "atoll-bench-e2e-"));
@@ -69,15 +26,20 @@ describe("atoll bench failover", () => {
     await rm(folder, { recursive: true });
   });
 
-  function start(name: string, ...words: string[]): BenchProcess {
-    const bench = new BenchProcess(folder, name, ...words);
+  function run(name: string, words: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    const bench = new BenchProcess<FailoverReport>(join(folder, `${name}.json`), ["failover", ...words], env);
     running.push(bench);
     return bench;
   }
 
+  /** On a region of its own. */
+  function start(name: string, words: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    return run(name, ["--regions", REGIONS, "--http-base", `${HTTP_BASE}`, ...LIGHT_LOAD, ...words], env);
+  }
+
   it("breaks a region twice, loses no acknowledged write, and leaves a report and no process", async () => {
     const short = ["--rounds", "1", "--hold-ms", "2000", "--settle-ms", "500"];
-    const bench = start("whole", "--faults", "kill-leader,stop-leader,cut-region", ...short, "--json");
+    const bench = start("whole", ["--faults", "kill-leader,stop-leader,cut-region", ...short, "--json"]);
     assert.equal(await bench.ended(), 0, bench.said);
     const report = await bench.report();
     assert.deepEqual(JSON.parse(bench.printed), report);
@@ -104,17 +66,7 @@ describe("atoll bench failover", () => {
   });
 
   it("ends in order on Ctrl-C: the report says that it is partial, the exit code that it was interrupted", async () => {
-    const bench = start(
-      "partial",
-      "--faults",
-      "pause-leader",
-      "--rounds",
-      "50",
-      "--hold-ms",
-      "1000",
-      "--settle-ms",
-      "300",
-    );
+    const bench = start("partial", "--faults pause-leader --rounds 50 --hold-ms 1000 --settle-ms 300".split(" "));
     await bench.until(() => bench.said.includes("round 2"), "the second round to begin");
     bench.signal("SIGINT");
     assert.equal(await bench.ended(), 130, bench.said);
@@ -124,6 +76,39 @@ describe("atoll bench failover", () => {
     assert.equal(systems[0]!.lost, null, "nobody looked");
     assert.equal(systems[0]!.faults[0]!.rounds.length, 1, "what was measured is kept");
     assert.match(bench.printed, /PARTIAL/);
+    await nobodyListens();
+  });
+
+  it("says of a target that is down which one it is, in a report that is partial", async () => {
+    const targets = ["--target", "http://127.0.0.1:9", "--target", "http://127.0.0.1:19"];
+    const bench = run("down", targets);
+    assert.equal(await bench.ended(), 1, bench.said);
+    assert.match(bench.said, /TARGET_DOWN: http:\/\/127\.0\.0\.1:9, http:\/\/127\.0\.0\.1:19: no answer/);
+    const { isPartial, systems, notMeasured } = await bench.report();
+    assert.deepEqual([isPartial, systems, notMeasured.map(({ peer }) => peer)], [true, [], ["target"]]);
+    assert.match(bench.printed, /PARTIAL[\s\S]*target: not measured: http:\/\/127\.0\.0\.1:9/);
+  });
+
+  it("leaves a partial report and no process where the disk of the nodes is full", async (t) => {
+    const disk = await SmallDisk.mount(t, join(folder, "full"), 1);
+    if (disk === null) return;
+    await disk.fill();
+    const bench = start("full-data", ["--rounds", "1"], { TMPDIR: join(folder, "full") });
+    assert.equal(await bench.ended(), 1, bench.said);
+    const { isPartial, notMeasured } = await bench.report();
+    assert.deepEqual([isPartial, notMeasured.map(({ peer }) => peer)], [true, ["atoll"]]);
+    await nobodyListens();
+  });
+
+  it("prints what it measured where the report has no room, and says so", async (t) => {
+    const disk = await SmallDisk.mount(t, join(folder, "small"), 1);
+    if (disk === null) return;
+    await disk.fill();
+    const short = "--rounds 1 --faults kill-follower --hold-ms 300 --settle-ms 0".split(" ");
+    const bench = start("small/report", short);
+    assert.equal(await bench.ended(), 1, bench.said);
+    assert.match(bench.printed, /kill-follower[\s\S]* 0 of them lost/);
+    assert.match(bench.said, /REPORT_NOT_WRITTEN: .*small\/report\.json: ENOSPC.*--out/);
     await nobodyListens();
   });
 });

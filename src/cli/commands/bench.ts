@@ -145,10 +145,12 @@ function wordsOf(what: string, known: readonly string[]): (text: string) => stri
   };
 }
 
-function urls(text: string): string[] {
-  return text.split(",").map((part) => {
+/** The option may be given again, for more. */
+function urls(text: string, before: readonly string[]): string[] {
+  const more = text.split(",").map((part) => {
     const url = URL.canParse(part.trim()) ? new URL(part.trim()) : undefined;
     if (url?.protocol === "http:" || url?.protocol === "https:") return url.origin;
     throw new InvalidArgumentError(`"${part}" is no HTTP address, such as http://127.0.0.1:8000.`);
   });
+  return [...new Set([...before, ...more])];
 }
