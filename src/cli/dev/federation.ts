@@ -54,6 +54,7 @@ export class LocalFederation {
   readonly regions: readonly string[];
   readonly #options: FederationOptions;
   readonly #relay: WanRelay;
+  #encryptionKey: string;
   readonly #processes = new Map<string, NodeProcess>();
   /** By the region they start in. */
   readonly #relayPorts = new Map<string, readonly number[]>();
@@ -62,6 +63,7 @@ export class LocalFederation {
     this.nodes = options.nodes;
     this.regions = [...new Set(options.nodes.map(({ region }) => region))];
     this.#options = options;
+    this.#encryptionKey = options.encryptionKey;
     this.#relay = new WanRelay({ clock: options.clock, delayMs: options.wanMs });
   }
 
@@ -90,6 +92,11 @@ export class LocalFederation {
     const process = this.#find(name);
     await process.stop();
     process.start();
+  }
+
+  /** Nodes that are started from now on have this key, or these, separated by commas. */
+  rekey(encryptionKey: string): void {
+    this.#encryptionKey = encryptionKey;
   }
 
   startStopped(): void {
@@ -161,13 +168,13 @@ export class LocalFederation {
   }
 
   #process(node: PlannedNode, relayPorts: readonly number[]): NodeProcess {
-    const { command, environment, stopDeadlineMs, encryptionKey, onEvent } = this.#options;
+    const { command, environment, stopDeadlineMs, onEvent } = this.#options;
     const regionNodes = this.nodes.filter(({ region }) => region === node.region);
     const peers = relayPorts.map((port) => ({ host: "127.0.0.1", port }));
     return new NodeProcess(node, {
       command,
       stopDeadlineMs,
-      environment: { ...environment, ...nodeEnvironment(node, regionNodes, peers, encryptionKey) },
+      environment: () => ({ ...environment, ...nodeEnvironment(node, regionNodes, peers, this.#encryptionKey) }),
       onStart: ({ name }, pid) => onEvent({ event: "node-started", name, pid }),
       onExit: ({ name }, exit) => onEvent({ event: "node-exited", name, ...exit }),
     });

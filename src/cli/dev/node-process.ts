@@ -17,7 +17,8 @@ export type NodeState = "running" | "paused" | "stopped";
 export interface NodeProcessOptions {
   /** The program, then its arguments: what starts a node with the environment below. */
   readonly command: readonly [program: string, ...args: string[]];
-  readonly environment: Readonly<Record<string, string>>;
+  /** Asked at each start. */
+  readonly environment: () => Readonly<Record<string, string>>;
   /** Between SIGTERM and SIGKILL. */
   readonly stopDeadlineMs: number;
   readonly onStart: (node: PlannedNode, pid: number) => void;
@@ -54,7 +55,7 @@ export class NodeProcess {
     mkdirSync(dirname(this.node.logFile), { recursive: true });
     const log = openSync(this.node.logFile, this.#hasRun ? "a" : "w");
     const child = spawn(program, args, {
-      env: { ...process.env, ...this.#options.environment },
+      env: { ...process.env, ...this.#options.environment() },
       // The channel tells the node when this process is gone, however it went.
       stdio: ["ignore", log, log, "ipc"],
       // A group of its own: Ctrl-C in the terminal reaches this process alone, which stops the nodes in order.
