@@ -12,21 +12,31 @@ const FILLER = "filler";
 export class SmallDisk {
   readonly #folder: string;
 
+  /** Mounts it. @throws Error where this process may not */
+  static async at(folder: string, sizeMiB: number): Promise<SmallDisk> {
+    await mkdir(folder, { recursive: true });
+    await run("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m`, "tmpfs", folder]);
+    return new SmallDisk(folder);
+  }
+
   /** Mounts it; the test is skipped where this process may not. Gone when the test ends: stop what writes there before. */
   static async mount(t: TestContext, folder: string, sizeMiB: number): Promise<SmallDisk | null> {
-    await mkdir(folder, { recursive: true });
     try {
-      await run("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m`, "tmpfs", folder]);
+      const disk = await SmallDisk.at(folder, sizeMiB);
+      t.after(() => disk.unmount());
+      return disk;
     } catch (error) {
       t.skip(`a file system of its own for the node needs the right to mount one: ${(error as Error).message.trim()}`);
       return null;
     }
-    t.after(() => run("umount", ["--lazy", folder]));
-    return new SmallDisk(folder);
   }
 
   private constructor(folder: string) {
     this.#folder = folder;
+  }
+
+  async unmount(): Promise<void> {
+    await run("umount", ["--lazy", this.#folder]);
   }
 
   /** Takes all room but so much. */
