@@ -189,36 +189,6 @@ function drawTimelines() {
   }
 }
 
-/** From the fault until everything was whole. */
-function band(u, { injectedMs, wholeMs }) {
-  const [from, to] = [injectedMs, wholeMs].map((ms) => insideOf(u, ms));
-  if (to <= from) return;
-  u.ctx.save();
-  u.ctx.fillStyle = style("--band");
-  u.ctx.fillRect(from, u.bbox.top, to - from, u.bbox.height);
-  u.ctx.restore();
-}
-
-/** At the begin of the band, above the lines that cross it. */
-function bandName(u, { fault, injectedMs, wholeMs }) {
-  const [from, to] = [injectedMs, wholeMs].map((ms) => insideOf(u, ms));
-  if (to <= from) return;
-  u.ctx.save();
-  u.ctx.font = 11 * devicePixelRatio + "px system-ui, sans-serif";
-  u.ctx.translate(from + 4 * devicePixelRatio, u.bbox.top + 6 * devicePixelRatio);
-  u.ctx.rotate(Math.PI / 2);
-  u.ctx.strokeStyle = style("--ground");
-  u.ctx.lineWidth = 3 * devicePixelRatio;
-  u.ctx.strokeText(fault, 0, 0);
-  u.ctx.fillStyle = style("--text");
-  u.ctx.fillText(fault, 0, 0);
-  u.ctx.restore();
-}
-
-function insideOf(u, ms) {
-  return Math.min(Math.max(u.valToPos(ms / 1000, "x", true), u.bbox.left), u.bbox.left + u.bbox.width);
-}
-
 function draw() {
   drawAround();
   drawDistributions();
