@@ -1,122 +1,145 @@
 /**
- * Everything at once for a long time, with both cores full: does a region that nothing is wrong with keep its leader?
+ * Everything at once for a long time: two regions under a steady load, one fault after the other, and nothing may go wrong.
  *
- *   npm run soak -- [--minutes 10] [--agents 2000] [--clients 64] [--json]
+ *   npm run soak -- [--minutes 30] [--seed 1] [--faults kill-leader,...] [--rate N] [--out FILE] [--json]
  *
- * Two regions of three processes each. Clients register, renew, deregister and look up, near and far, through every node,
- * as fast as they are answered. Each minute prints what was done and how many elections were held; one is too many: the
- * exit code says so, and the nodes' own words say why.
+ * Whatever ends it, no process of it is left: on Ctrl-C the nodes are stopped, and what was found so far is written and says
+ * that it is partial. The exit code is 1 when something was lost, ended wrongly, grew, or was not as promised.
  */
 
-import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { FederationProcess } from "../test/support/federation-process.ts";
-import { closedLoop, type LoadResult, type Request } from "./load/closed-loop.ts";
-import { createReport, formatReport, saveReport } from "./report.ts";
+import { parseRegions } from "../src/cli/dev/options.ts";
+import { EXIT, UsageError } from "../src/cli/errors.ts";
+import { processOutput, showProgress } from "../src/cli/output.ts";
+import { systemClock } from "../src/util/clock.ts";
+import { messageOf } from "../src/util/errors.ts";
+import { isMissed, judge } from "./figures.ts";
+import { listenForSignals } from "./interruption.ts";
+import { origin } from "./report.ts";
+import { checkWritable, formatJson, reportFiles, writeReport } from "./report-files.ts";
+import { FAULT_NAMES, type FaultName } from "./soak/faults.ts";
+import { formatSoak } from "./soak/format.ts";
+import { soakHtml } from "./soak/html.ts";
+import { type SoakReport, soakReport } from "./soak/report.ts";
+import { runSoak, type SoakOptions } from "./soak/run.ts";
+
+interface Command {
+  readonly options: SoakOptions;
+  readonly out: string | undefined;
+  readonly isJson: boolean;
+}
 
 const HTTP_BASE = 20_400;
-const CAPABILITIES = 200;
-const LEASE_MS = 600_000;
-const ELECTION_METRICS = ["atoll_raft_elections_total", "atoll_raft_leader_changes_total"];
+const MINUTES_MAX = 100_000;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "10" },
-    agents: { type: "string", default: "2000" },
-    clients: { type: "string", default: "64" },
-    json: { type: "boolean", default: false },
-  },
-});
-const [minutes, agents, clients] = [values.minutes, values.agents, values.clients].map(positive) as [
-  number,
-  number,
-  number,
-];
+process.exitCode = await main();
 
-const note = (text: string) => process.stderr.write(`${text}\n`);
-note("Starting two regions of three nodes ...");
-const federation = await FederationProcess.start({ regions: "us-east:3,us-west:3", httpBase: HTTP_BASE });
-try {
-  const nodes = federation.nodes.map(({ http }) => http);
-  await closedLoop("register all", { clients, count: agents }, (i) => register(nodes[i % nodes.length]!, i));
-  const before = await elections(nodes);
-  const results: LoadResult[] = [];
-  for (let minute = 1; minute <= minutes; minute++) {
-    const result = await closedLoop(`minute ${minute}`, { clients, seconds: 60 }, (i) => anything(nodes, i));
-    results.push(result);
-    const held = (await elections(nodes)) - before;
-    note(`minute ${minute}: ${Math.round(result.perSecond)} requests/s, ${result.failed} failed, ${held} elections`);
+async function main(): Promise<number> {
+  try {
+    return await soak(commandOf(process.argv.slice(2)));
+  } catch (error) {
+    processOutput.note(messageOf(error));
+    const isUsage = [RangeError, TypeError, UsageError].some((kind) => error instanceof kind);
+    return isUsage ? EXIT.usage : EXIT.failure;
   }
-  const held = (await elections(nodes)) - before;
-  const report = createReport("soak", results);
-  process.stdout.write(
-    values.json
-      ? `${JSON.stringify({ ...report, elections: held })}\n`
-      : `${formatReport(report)}\n${held} elections\n`,
-  );
-  note(`Kept in ${saveReport(report)}`);
-  if (held > 0) {
-    process.exitCode = 1;
-    for (const { name } of federation.nodes) note(lossesOf(name));
+}
+
+async function soak({ options, out, isJson }: Command): Promise<number> {
+  const began = origin();
+  const files = reportFiles("soak", out, began.startedAt);
+  checkWritable(files);
+  const interruption = listenForSignals();
+  const { signal } = interruption;
+  try {
+    const report = await performed(options, began, signal);
+    processOutput.print(isJson ? formatJson(report) : formatSoak(report));
+    writeReport(files, report, () => soakHtml(report));
+    processOutput.note(`Kept in ${files.json} and ${files.html}`);
+    judge(report.figures, processOutput.note);
+    if (signal.aborted) return EXIT.interrupted;
+    return report.isPartial || report.figures.some(isMissed) ? 1 : 0;
+  } finally {
+    interruption.end();
   }
-} finally {
-  await federation.stop();
 }
 
-/** What the node's log says of leaders that it lost, and of its own stalls. */
-function lossesOf(node: string): string {
-  const lines = readFileSync(join(federation.dataDir, "nodes", `${node}.log`), "utf8").split("\n");
-  return lines.filter((line) => /"RAFT_(LEADER_LOST|STALLED)"/.test(line)).join("\n");
-}
-
-/** Of 20 requests 8 renew, 7 look up (one of them linearizably, one abroad), 4 register and 1 deregisters. */
-function anything(nodes: readonly string[], i: number): Request {
-  const agent = Math.floor(i / 20) % agents;
-  const home = nodes[agent % nodes.length]!;
-  const any = nodes[i % nodes.length]!;
-  const kind = i % 20;
-  if (kind < 8) return renew(nodes, (i * 7) % agents);
-  if (kind < 13) return lookup(any, i, "&scope=region");
-  if (kind === 13) return lookup(any, i, "&scope=region&consistency=linearizable");
-  if (kind === 14) return lookup(any, i, "");
-  if (kind < 19) return register(home, agent);
-  return { origin: home, method: "DELETE", path: `/v1/agents/agent-${agent}`, expected: [404] };
-}
-
-/** Of an agent that may have been deregistered a moment ago. */
-function renew(nodes: readonly string[], agent: number): Request {
-  const origin = nodes[agent % nodes.length]!;
-  return { origin, method: "POST", path: `/v1/agents/agent-${agent}/renew`, body: {}, expected: [404, 410] };
-}
-
-function register(origin: string, i: number): Request {
-  const id = `agent-${i}`;
-  const capability = { name: `skill-${i % CAPABILITIES}`, version: "1.2.0", tags: ["english", "fast"] };
-  // Data of its own each time, so that it is a write and not only a renewal.
-  const metadata = { registeredFor: `${performance.now()}` };
-  const body = { endpoint: `http://${id}:8080`, capabilities: [capability], metadata, leaseMs: LEASE_MS };
-  return { origin, method: "PUT", path: `/v1/agents/${id}`, body };
-}
-
-function lookup(origin: string, i: number, more: string): Request {
-  return { origin, method: "GET", path: `/v1/lookup?capability=skill-${i % CAPABILITIES}&limit=10${more}` };
-}
-
-/** Elections begun and leaders changed, on all nodes since they started. */
-async function elections(nodes: readonly string[]): Promise<number> {
-  let sum = 0;
-  for (const node of nodes) {
-    const text = await (await fetch(`${node}/metrics`)).text();
-    for (const line of text.split("\n")) {
-      if (ELECTION_METRICS.some((name) => line.startsWith(name))) sum += Number(line.split(" ").at(-1));
-    }
+async function performed(
+  options: SoakOptions,
+  began: ReturnType<typeof origin>,
+  signal: AbortSignal,
+): Promise<SoakReport> {
+  const dataDir = await mkdtemp(join(tmpdir(), "atoll-soak-"));
+  const beganMs = systemClock.now();
+  const shown = showProgress(processOutput, "soak");
+  const tell = (doing: string) => {
+    const text = `${Math.round((systemClock.now() - beganMs) / 1_000)} s of ${options.minutes} min: ${doing}`;
+    if (processOutput.progress === undefined) processOutput.note(text);
+    else shown.update(text);
+  };
+  try {
+    const run = await runSoak(options, { dataDir, clock: systemClock, signal, tell });
+    const isPartial = run.endedEarly !== null;
+    return soakReport(run, {
+      ...began,
+      command: `npm run soak -- ${process.argv.slice(2).join(" ")}`,
+      options,
+      isPartial,
+    });
+  } finally {
+    shown.end();
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
-  return sum;
 }
 
-function positive(text: string): number {
+/** @throws RangeError, TypeError naming what is wrong */
+function commandOf(args: string[]): Command {
+  const { values } = parseArgs({
+    args,
+    options: {
+      minutes: { type: "string", default: "30" },
+      seed: { type: "string", default: "1" },
+      faults: { type: "string", default: FAULT_NAMES.join() },
+      regions: { type: "string", default: "us-east:3,us-west:3" },
+      rate: { type: "string" },
+      share: { type: "string", default: "0.7" },
+      "lease-ms": { type: "string", default: "15000" },
+      population: { type: "string", default: "1000" },
+      "http-base": { type: "string", default: `${HTTP_BASE}` },
+      out: { type: "string" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  if (parseRegions(values.regions).length !== 2) throw new RangeError(`--regions ${values.regions}: name two regions`);
+  return {
+    options: {
+      regions: values.regions,
+      minutes: numberOf("minutes", values.minutes, 0, MINUTES_MAX),
+      seed: numberOf("seed", values.seed, 0, 2 ** 32),
+      faults: faultsOf(values.faults),
+      perSecond: values.rate === undefined ? undefined : numberOf("rate", values.rate, 1, 100_000),
+      share: numberOf("share", values.share, 0.01, 1),
+      leaseMs: numberOf("lease-ms", values["lease-ms"], 8_000, 600_000),
+      population: numberOf("population", values.population, 10, 100_000),
+      httpBase: numberOf("http-base", values["http-base"], 1_024, 22_000),
+    },
+    out: values.out,
+    isJson: values.json,
+  };
+}
+
+function numberOf(flag: string, text: string, min: number, max: number): number {
   const value = Number(text);
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new RangeError(`${text}: write an integer of at least 1`);
+  if (text.trim() !== "" && value >= min && value <= max) return value;
+  throw new RangeError(`--${flag} ${text}: write a number from ${min} to ${max}`);
+}
+
+function faultsOf(text: string): FaultName[] {
+  return text.split(",").map((name) => {
+    const fault = FAULT_NAMES.find((known) => known === name.trim());
+    if (fault === undefined) throw new RangeError(`--faults ${name}: the faults are ${FAULT_NAMES.join(", ")}`);
+    return fault;
+  });
 }

@@ -1,0 +1,312 @@
+/** What is done to the cluster: each fault breaks something, holds it, mends it, and says what did not go as documented. */
+
+import { type Clock, sleep } from "../../src/util/clock.ts";
+import type { Random } from "../../src/util/random.ts";
+import { SmallDisk } from "../../test/support/small-disk.ts";
+import { newKey, type SoakCluster, type SoakNode, type SoakRegion } from "./cluster.ts";
+
+export const FAULT_NAMES = [
+  "kill-leader",
+  "kill-follower",
+  "pause-leader",
+  "stop-leader",
+  "cut-region",
+  "fill-disk",
+  "fill-leaders-disk",
+  "rotate-token",
+  "rotate-region-key",
+  "rotate-shared-key",
+  "rolling-restart",
+] as const;
+
+export type FaultName = (typeof FAULT_NAMES)[number];
+
+export interface FaultContext {
+  readonly cluster: SoakCluster;
+  /** Where it is done, if it is done in one region. */
+  readonly region: SoakRegion;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly tell: (doing: string) => void;
+}
+
+/** What was done. */
+export interface FaultStory {
+  /** The node that was broken; empty when it was no single one. */
+  readonly victim: string;
+  readonly remark?: string;
+}
+
+export interface Fault {
+  readonly description: string;
+  /** It is done in all regions. */
+  readonly isEverywhere?: boolean;
+  /** It ends every process of every region. */
+  readonly restartsAll?: boolean;
+  /** It ends a process: later on that is done in the first region only. */
+  readonly endsProcess?: boolean;
+  /** Where alone it can be done. */
+  readonly isFirstRegionOnly?: boolean;
+  /** Codes of log lines of level error that belong to it. */
+  readonly errors?: readonly string[];
+  /** A node may end by itself: it is documented to. */
+  readonly mayEndNode?: boolean;
+  /** Why it can not be injected there; undefined when it can. */
+  readonly unavailable?: (region: SoakRegion) => string | undefined;
+  /** @throws Error what did not happen as it is documented */
+  readonly perform: (context: FaultContext) => Promise<FaultStory>;
+}
+
+const HOLD_MS = 2_000;
+/** Longer than an election (a second at most), shorter than a lease. */
+const PAUSE_MS = 4_000;
+/** Long enough for a summary to be no longer fresh. */
+const CUT_MS = 6_000;
+const DISK_HOLD_MS = 3_000;
+const NODE_TIMEOUT_MS = 60_000;
+const SAID_TIMEOUT_MS = 15_000;
+const POLL_MS = 100;
+const DISK_CODES = ["DISK_LOW", "DISK_FULL"];
+const MIB = 2 ** 20;
+/** Less than a quarter of the reserve. */
+const LEFT_BYTES = 4 * MIB;
+/** What was sent with the old token is answered by then. */
+const HAND_OUT_MS = 3_000;
+
+export const FAULTS: Readonly<Record<FaultName, Fault>> = {
+  "kill-leader": {
+    description: "SIGKILL to a leader, which is started again after 2 s",
+    endsProcess: true,
+    perform: async (context) => kill(context, await context.cluster.leaderOf(context.region)),
+  },
+  "kill-follower": {
+    description: "SIGKILL to a node that does not lead, which is started again after 2 s",
+    endsProcess: true,
+    unavailable: ({ nodes }) => (nodes.length < 2 ? "the region has one node only" : undefined),
+    perform: async (context) => kill(context, await followerOf(context)),
+  },
+  "pause-leader": {
+    description: "SIGSTOP to a leader for 4 s: longer than an election, shorter than a lease",
+    async perform({ cluster, region, clock, signal }) {
+      const leader = await cluster.leaderOf(region);
+      cluster.pause(leader);
+      try {
+        await sleep(clock, PAUSE_MS, signal);
+      } finally {
+        cluster.resume(leader);
+      }
+      return { victim: leader.name };
+    },
+  },
+  "stop-leader": {
+    description: "SIGTERM to a leader, which ends in order and is started again after 2 s",
+    endsProcess: true,
+    async perform({ cluster, region, clock, signal }) {
+      const leader = await cluster.leaderOf(region);
+      await cluster.stopNode(leader);
+      await sleep(clock, HOLD_MS, signal);
+      await cluster.startNode(leader);
+      return { victim: leader.name };
+    },
+  },
+  "cut-region": {
+    description: "nothing passes between the regions for 6 s",
+    isEverywhere: true,
+    async perform({ cluster, clock, signal }) {
+      cluster.cutAll();
+      try {
+        await sleep(clock, CUT_MS, signal);
+      } finally {
+        cluster.healAll();
+      }
+      return { victim: "" };
+    },
+  },
+  "fill-disk": {
+    description:
+      "a file takes all room but 4 MiB of the disk of a node that does not lead; it is removed 3 s after the node said so",
+    isFirstRegionOnly: true,
+    unavailable: withoutDisks,
+    async perform(context) {
+      const node = await followerOf(context);
+      const disk = diskOf(node);
+      await disk.leave(LEFT_BYTES);
+      try {
+        await untilDegraded(context, node, true);
+        await sleep(context.clock, DISK_HOLD_MS, context.signal);
+      } finally {
+        await disk.makeRoom();
+      }
+      await untilDegraded(context, node, false);
+      return { victim: node.name, remark: "said so in /ready, and healed by itself" };
+    },
+  },
+  "fill-leaders-disk": {
+    description:
+      "a file takes all room of the leader's disk at once; it is removed 3 s after the node said so, or ended",
+    isFirstRegionOnly: true,
+    endsProcess: true,
+    mayEndNode: true,
+    errors: ["NODE_FAILED", "REQUEST_FAILED", "AUDIT_TRAIL_LOST", "STOP_FAILED", "STORE_UNAVAILABLE"],
+    unavailable: withoutDisks,
+    async perform(context) {
+      const { cluster, region, clock, signal } = context;
+      const node = await cluster.leaderOf(region);
+      const disk = diskOf(node);
+      const endsBefore = cluster.endedByThemselves.length;
+      const hasEnded = () => cluster.endedByThemselves.slice(endsBefore).some((end) => end.node === node.name);
+      await disk.fill();
+      try {
+        await untilDegraded(context, node, true, hasEnded);
+        await sleep(clock, DISK_HOLD_MS, signal);
+      } finally {
+        await disk.makeRoom();
+      }
+      await cluster.untilServing(node, NODE_TIMEOUT_MS, signal);
+      await untilDegraded(context, node, false);
+      const remark = hasEnded()
+        ? "a write was refused: it ended, and was started again"
+        : "said so in /ready, and healed by itself";
+      return { victim: node.name, remark };
+    },
+  },
+  "rotate-token": {
+    description: "a new token for the agents of every region; the old one is revoked, and every node must refuse it",
+    isEverywhere: true,
+    async perform({ cluster, clock, signal }) {
+      const old = cluster.regions.map((region) => ({ region, ...region.agentToken }));
+      for (const region of cluster.regions) region.agentToken = await cluster.newAgentToken(region);
+      await sleep(clock, HAND_OUT_MS, signal);
+      for (const { region, id } of old) await cluster.api(region).revokeToken(id);
+      for (const { region, token } of old) {
+        for (const { url, name } of region.nodes) {
+          await within({ clock, signal }, `${name} to refuse the revoked token`, () => isRefused(url, token));
+        }
+      }
+      return { victim: "", remark: "every node refuses the old ones" };
+    },
+  },
+  "rotate-region-key": {
+    description: "every region takes a new signing key, which the others believe because the old one vouches for it",
+    isEverywhere: true,
+    async perform({ cluster }) {
+      for (const region of cluster.regions) await cluster.api(region).rotateRegionKey();
+      return { victim: "" };
+    },
+  },
+  "rotate-shared-key": {
+    description:
+      "old and new key side by side, then new and old, then the new one: three rounds of restarts, node after node",
+    isEverywhere: true,
+    restartsAll: true,
+    async perform(context) {
+      const { cluster, tell } = context;
+      const old = cluster.encryptionKey;
+      const next = newKey();
+      for (const [i, keys] of [`${old},${next}`, `${next},${old}`, next].entries()) {
+        tell(`round ${i + 1} of 3`);
+        cluster.rekey(keys);
+        await restartInTurn(context);
+      }
+      return { victim: "" };
+    },
+  },
+  "rolling-restart": {
+    description: "SIGTERM to every node, one of each region at a time, and on when it can serve again",
+    isEverywhere: true,
+    restartsAll: true,
+    async perform(context) {
+      await restartInTurn(context);
+      return { victim: "" };
+    },
+  },
+};
+
+/** One turn of faults, in an order that the seed decides. */
+export function shuffled(faults: readonly FaultName[], random: Random): FaultName[] {
+  const order = faults.map((fault) => ({ fault, at: random.next() }));
+  return order.sort((a, b) => a.at - b.at).map(({ fault }) => fault);
+}
+
+async function kill({ cluster, clock, signal }: FaultContext, node: SoakNode): Promise<FaultStory> {
+  await cluster.kill(node);
+  await sleep(clock, HOLD_MS, signal);
+  await cluster.startNode(node);
+  return { victim: node.name };
+}
+
+async function followerOf({ cluster, region }: FaultContext): Promise<SoakNode> {
+  const leader = await cluster.leaderOf(region);
+  const follower = region.nodes.find((node) => node !== leader);
+  if (follower === undefined) throw new Error(`${region.name} has no node that follows`);
+  return follower;
+}
+
+/** The leader of each region last, as an upgrade is documented. */
+async function restartInTurn({ cluster, signal, tell }: FaultContext): Promise<void> {
+  const inTurn = async (region: SoakRegion) => {
+    const leader = await cluster.leaderOf(region);
+    for (const node of [...region.nodes.filter((each) => each !== leader), leader]) {
+      signal.throwIfAborted();
+      tell(`restarting ${node.name}`);
+      await cluster.stopNode(node);
+      await cluster.startNode(node);
+      await cluster.untilServing(node, NODE_TIMEOUT_MS, signal);
+    }
+  };
+  await Promise.all(cluster.regions.map(inTurn));
+}
+
+function withoutDisks({ nodes }: SoakRegion): string | undefined {
+  if (nodes.length < 3) return "the region has no majority without one of its nodes";
+  const disk = nodes.map((node) => node.disk).find((each) => !(each instanceof SmallDisk));
+  return disk instanceof SmallDisk ? undefined : disk?.notInjected;
+}
+
+function diskOf({ name, disk }: SoakNode): SmallDisk {
+  if (disk instanceof SmallDisk) return disk;
+  throw new Error(`${name}: ${disk.notInjected}`);
+}
+
+/** @param isEnough - whether it need not be waited for any more */
+async function untilDegraded(
+  { clock, signal }: FaultContext,
+  { name, url }: SoakNode,
+  isWanted: boolean,
+  isEnough = () => false,
+): Promise<void> {
+  const what = isWanted
+    ? `${name} to say in /ready that its disk is full`
+    : `${name} to say in /ready that its disk has room`;
+  await within({ clock, signal }, what, async () => isEnough() || (await hasDegradedDisk(url)) === isWanted);
+}
+
+/** Undefined when it does not answer. */
+async function hasDegradedDisk(url: string): Promise<boolean | undefined> {
+  try {
+    const response = await fetch(`${url}/ready`, { signal: AbortSignal.timeout(POLL_MS * 10) });
+    const { degraded } = (await response.json()) as { degraded?: readonly { readonly code: string }[] };
+    return degraded?.some(({ code }) => DISK_CODES.includes(code)) ?? false;
+  } catch {
+    return undefined;
+  }
+}
+
+async function isRefused(url: string, token: string): Promise<boolean> {
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${url}/v1/agents?limit=1`, { headers, signal: AbortSignal.timeout(SAID_TIMEOUT_MS) });
+  await response.body?.cancel();
+  return response.status === 401;
+}
+
+async function within(
+  { clock, signal }: Pick<FaultContext, "clock" | "signal">,
+  what: string,
+  isMet: () => Promise<boolean>,
+): Promise<void> {
+  const deadlineMs = clock.now() + SAID_TIMEOUT_MS;
+  while (!(await isMet())) {
+    if (clock.now() > deadlineMs) throw new Error(`${SAID_TIMEOUT_MS} ms were not enough for ${what}`);
+    await sleep(clock, POLL_MS, signal);
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What each process held over the run, and whether that is flat.
+ *
+ * A process grows while it is young: its code is compiled, its caches fill. So each life of each node is judged by itself, from
+ * `YOUNG_MS` on and within the last two thirds of the run, and only if that lasts long enough. The slope is Theil's and Sen's:
+ * the median of the slopes between all pairs of samples, which a burst or a late collection does not move.
+ */
+
+/** @param atMs - since the run began */
+export interface MemorySample {
+  readonly node: string;
+  readonly pid: number;
+  readonly atMs: number;
+  readonly rssBytes: number;
+  /** Null when the node did not say. */
+  readonly heapBytes: number | null;
+}
+
+export interface LifeReport {
+  readonly node: string;
+  readonly pid: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly isJudged: boolean;
+  /** Of the plateau; null when it has too few samples to say. */
+  readonly rss: Trend | null;
+  readonly heap: Trend | null;
+}
+
+export interface Trend {
+  readonly medianBytes: number;
+  readonly bytesPerHour: number;
+  /** What the slope makes of the plateau, of its median: 0.1 is a tenth. */
+  readonly growth: number;
+}
+
+const YOUNG_MS = 60_000;
+const JUDGED_MS_MIN = 240_000;
+const SAMPLES_MIN = 8;
+/** Of the heap, the lowest of so long: what lives, and not what waits to be collected. */
+const HEAP_BUCKET_MS = 20_000;
+const HOUR_MS = 3_600_000;
+/** Pairs grow with the square of them. */
+const POINTS_MAX = 400;
+
+export function livesOf(samples: readonly MemorySample[], runMs: number): LifeReport[] {
+  const lives = Map.groupBy(samples, ({ node, pid }) => `${node} ${pid}`);
+  return [...lives.values()].map((life) => lifeReport(life, runMs));
+}
+
+function lifeReport(samples: readonly MemorySample[], runMs: number): LifeReport {
+  const [first, last] = [samples[0]!, samples.at(-1)!];
+  const fromMs = Math.max(runMs / 3, first.atMs + YOUNG_MS);
+  const plateau = samples.filter(({ atMs }) => atMs >= fromMs);
+  const heap = lowestOf(
+    plateau.flatMap(({ atMs, heapBytes }) => (heapBytes === null ? [] : [[atMs, heapBytes] as const])),
+  );
+  return {
+    node: first.node,
+    pid: first.pid,
+    fromMs: first.atMs,
+    toMs: last.atMs,
+    isJudged: last.atMs - fromMs >= JUDGED_MS_MIN,
+    rss: trendOf(plateau.map(({ atMs, rssBytes }) => [atMs, rssBytes])),
+    heap: trendOf(heap),
+  };
+}
+
+function lowestOf(points: readonly (readonly [number, number])[]): (readonly [number, number])[] {
+  const buckets = Map.groupBy(points, ([atMs]) => Math.floor(atMs / HEAP_BUCKET_MS));
+  return [...buckets.values()].map((bucket) =>
+    bucket.reduce((lowest, point) => (point[1] < lowest[1] ? point : lowest)),
+  );
+}
+
+export function trendOf(points: readonly (readonly [atMs: number, bytes: number])[]): Trend | null {
+  if (points.length < SAMPLES_MIN) return null;
+  const each = Math.ceil(points.length / POINTS_MAX);
+  const kept = points.filter((_, i) => i % each === 0);
+  const slopes = kept.flatMap(([atMs, bytes], i) => kept.slice(i + 1).map(([b, y]) => (y - bytes) / (b - atMs)));
+  const slope = medianOf(slopes);
+  const medianBytes = medianOf(points.map(([, bytes]) => bytes));
+  const spanMs = points.at(-1)![0] - points[0]![0];
+  return { medianBytes, bytesPerHour: slope * HOUR_MS, growth: (slope * spanMs) / medianBytes };
+}
+
+function medianOf(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
+}
