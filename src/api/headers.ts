@@ -16,6 +16,11 @@ export function showView(reply: FastifyReply, { revision, stalenessMs }: View): 
   reply.header(REVISION_HEADER, revision).header("x-atoll-staleness-ms", wholeMs(stalenessMs));
 }
 
+/** Whether what is answered are events, for as long as their reader likes. @param contentType - of the answer, if it has one */
+export function isEventStream(contentType: unknown): boolean {
+  return String(contentType).startsWith("text/event-stream");
+}
+
 /** Makes the function that sets them just before an answer leaves. */
 export function commonHeaders(view: ClusterView, isShuttingDown: () => boolean): (reply: FastifyReply) => void {
   const { name, region } = view.node();

@@ -13,7 +13,7 @@ import { admitPagesOfNodes } from "./dashboard/cross-origin.ts";
 import { dashboardFiles } from "./dashboard/page.ts";
 import { createNativeErrorHandler } from "./error-handler.ts";
 import { guardRoutes } from "./guard.ts";
-import { commonHeaders } from "./headers.ts";
+import { commonHeaders, isEventStream } from "./headers.ts";
 import { readJsonBodies } from "./json-body.ts";
 import { createMeshErrorHandler } from "./mesh/errors.ts";
 import { adminFace, meshFace } from "./mesh/index.ts";
@@ -132,12 +132,11 @@ function socketsOf({ sockets, logger }: Pick<ServerOptions, "sockets" | "logger"
   );
 }
 
-/** Streams last as long as their readers like, and calls of agents as long as those take. */
+/** Events and backups last as long as their readers like, and calls of agents as long as those take. */
 function isOwnWork(route: string, reply: FastifyReply): boolean {
-  return !route.startsWith("/proxy/") && !STREAMED.test(String(reply.getHeader("content-type")));
+  const contentType = reply.getHeader("content-type");
+  return !route.startsWith("/proxy/") && !isEventStream(contentType) && contentType !== "application/octet-stream";
 }
-
-const STREAMED = /^(text\/event-stream|application\/octet-stream)\b/;
 
 /** `/docs` serves what its package holds; nothing is fetched from elsewhere. */
 async function describeApi(app: FastifyInstance, { view }: ServerOptions): Promise<void> {

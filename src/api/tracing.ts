@@ -7,6 +7,7 @@
 
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { isTraceparent, type Span, type Tracing } from "../types/tracing.ts";
+import { isEventStream } from "./headers.ts";
 
 /** Probes and scrapes come every few seconds and tell nothing. */
 const UNTRACED: ReadonlySet<string | undefined> = new Set(["/health", "/ready", "/metrics"]);
@@ -53,10 +54,6 @@ export function traceRequests(app: FastifyInstance, tracing: Tracing): void {
 function parentOf(request: FastifyRequest): string | undefined {
   const { traceparent } = request.headers;
   return typeof traceparent === "string" && isTraceparent(traceparent) ? traceparent : undefined;
-}
-
-function isEventStream(contentType: unknown): boolean {
-  return String(contentType).startsWith("text/event-stream");
 }
 
 /** A 4xx is the caller's affair and no error of this server's. */

@@ -15,6 +15,7 @@ import type { FastifyReply, FastifyRequest, FastifySchema } from "fastify";
 import { rfc3339 } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import { ApiError } from "../api-error.ts";
+import { isEventStream } from "../headers.ts";
 import type { Face } from "../modules.ts";
 import type { AgentAnswer, AgentRequest } from "./call-agent.ts";
 import { MESH_ERROR_RESPONSES } from "./errors.ts";
@@ -123,14 +124,14 @@ function contentOf(request: FastifyRequest, call: ProxyCall, bytesMax: number): 
 
 function relay(answer: AgentAnswer, call: ProxyCall, reply: FastifyReply): FastifyReply {
   const headers = answerHeaders(answer);
-  const isEventStream = headers.get("content-type")?.[0]?.startsWith("text/event-stream") ?? false;
-  // It may end with more than the agent announced.
-  if (isEventStream) headers.delete("content-length");
+  // Events may end with more than the agent announced.
+  const isOfEvents = isEventStream(headers.get("content-type")?.[0]);
+  if (isOfEvents) headers.delete("content-length");
   reply.code(answer.status);
   for (const [name, values] of headers) reply.header(name, values.length === 1 ? values[0] : values);
   // A page of an agent's must not run as one of this node's.
   reply.header("content-security-policy", "sandbox");
-  return reply.send(isEventStream ? Readable.from(eventsOf(answer.body, call)) : answer.body);
+  return reply.send(isOfEvents ? Readable.from(eventsOf(answer.body, call)) : answer.body);
 }
 
 const NEWLINE = 0x0a;
