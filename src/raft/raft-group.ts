@@ -27,7 +27,6 @@ import {
 import type { LogEntry, RaftMessage, SnapshotHeader } from "../types/raft.ts";
 import type { Tracing } from "../types/tracing.ts";
 import type { CancelTimer, Clock } from "../util/clock.ts";
-import { repeat } from "../util/clock.ts";
 import { invariant } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
 import type { Random } from "../util/random.ts";
@@ -113,6 +112,8 @@ export interface RaftGroupParts {
 const SNAPSHOT_LOG_FACTOR = 8;
 /** Without a leader for so many election timeouts, a member believes strangers that tell it that it left: all may be new. */
 const FORSAKEN_ELECTIONS = 20;
+/** Ticks in the time of a heartbeat, at most. */
+const TICKS_MAX = 8;
 /** What a former member goes on to send is said in the log no more often than this. */
 const LOG_AGAIN_MS = 60_000;
 const NEVER_TOLD = { toldAt: Number.NEGATIVE_INFINITY, loggedAt: Number.NEGATIVE_INFINITY };
@@ -140,6 +141,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
   readonly #tellings = new Map<NodeId, { toldAt: number; loggedAt: number }>();
   #freshness = { at: Number.NEGATIVE_INFINITY, pendingIndex: 0, pendingAt: Number.NEGATIVE_INFINITY };
   #lastTickAt: number;
+  #tickDueAt = Number.POSITIVE_INFINITY;
   readonly #startedAt: number;
   #cancelTick: CancelTimer = () => {};
   #isPumpScheduled = false;
@@ -233,30 +235,49 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
       onPeerGone: (peer) => this.#dispatch({ type: "peerGone", now: clock.now(), peer }),
       onPeerUp: (peer) => this.#tellIfRemoved(peer),
     });
-    const intervalMs = this.#options.heartbeatMs / 2;
-    this.#cancelTick = repeat(clock, intervalMs, () => {
-      const late = clock.now() - this.#lastTickAt - intervalMs;
-      // After a stall the sockets are read first: a heartbeat that lies in the buffer must count (R59).
-      clock.afterIo(() => this.#tick(late));
-    });
     // A region of one has nobody to wait for.
     const voters = votersOf(this.#state.membership);
     if (voters.length === 1 && voters[0] === this.self) this.#state.electionDeadline = clock.now();
     this.#tick(0);
   }
 
-  #tick(lateMs: number): void {
+  /** The next tick comes when the core has something to do, and after a heartbeat at the latest, so that stalls are noticed. */
+  #nextTickAt(): number {
+    const { role, heartbeatDue, electionDeadline } = this.#state;
+    const { heartbeatMs } = this.#options;
+    if (this.#held !== null) return this.#lastTickAt + heartbeatMs;
+    const dueAt = role === "leader" ? heartbeatDue : electionDeadline;
+    return this.#lastTickAt + Math.min(Math.max(dueAt - this.#lastTickAt, heartbeatMs / TICKS_MAX), heartbeatMs);
+  }
+
+  #armTick(): void {
+    const { clock } = this.#parts;
+    const dueAt = this.#nextTickAt();
+    this.#cancelTick();
+    this.#tickDueAt = dueAt;
+    this.#cancelTick = clock.schedule(Math.max(dueAt - clock.now(), 0), () => {
+      const lateMs = clock.now() - dueAt;
+      if (lateMs <= this.#options.heartbeatMs / 2) return this.#tick(0);
+      // After a stall the sockets are read first: a heartbeat that lies in the buffer must count (R59).
+      clock.afterIo(() => this.#tick(lateMs));
+    });
+  }
+
+  /** @param ownLagMs - how long this process itself stood still; 0 for what is no more than timers are late anyway */
+  #tick(ownLagMs: number): void {
+    if (this.#isStopped) return;
     // As long as this, others may believe that this node is gone: whoever asks why a leader changed finds the answer here.
-    if (lateMs > this.#options.electionMsMin / 2) {
-      this.#metrics.stalled(lateMs);
-      this.#parts.logger.warn({ code: "RAFT_STALLED", lateMs, role: this.#state.role }, "this process stood still");
+    if (ownLagMs > this.#options.electionMsMin / 2) {
+      const { role } = this.#state;
+      this.#metrics.stalled(ownLagMs);
+      this.#parts.logger.warn({ code: "RAFT_STALLED", lateMs: ownLagMs, role }, "this process stood still");
     }
     const now = this.#parts.clock.now();
     this.#lastTickAt = now;
     // What a leader knows stays known when it leads no more.
     if (this.#isCurrent()) this.#freshness.at = Math.max(this.#freshness.at, now - sinceConfirmedMs(this.#state, now));
-    const ownLagMs = lateMs > this.#options.heartbeatMs / 2 ? lateMs : 0;
     this.#dispatch({ type: "tick", now, ownLagMs });
+    this.#armTick();
   }
 
   // ------------------------------------------------------------------ what others of this node ask for
@@ -478,6 +499,8 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     this.#persister.kick();
     this.#announce();
     this.#leaveIfRemoved();
+    // What this turn brought may make the core act earlier than it meant to.
+    if (this.#nextTickAt() < this.#tickDueAt && !this.#isStopped) this.#armTick();
     // A long backlog is applied page by page, with everything else in between (R39).
     if (ready.committed.length === this.#options.committedPage) clock.afterIo(() => this.#schedulePump());
   }

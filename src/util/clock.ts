@@ -28,7 +28,8 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
   schedule(delayMs, run) {
-    const timer = setTimeout(run, delayMs);
+    // Node cuts fractions off.
+    const timer = setTimeout(run, Math.ceil(delayMs));
     timer.unref();
     return () => clearTimeout(timer);
   },

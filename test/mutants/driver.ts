@@ -69,14 +69,14 @@ export const DRIVER: readonly Mutant[] = [
     {
       name: "timers are believed before the sockets are read",
       rule: "R59",
-      find: "clock.afterIo(() => this.#tick(late));",
-      replace: "this.#tick(late);",
+      find: "clock.afterIo(() => this.#tick(lateMs));",
+      replace: "this.#tick(lateMs);",
     },
     {
       name: "own stall is not noticed",
       rule: "R59",
-      find: "const ownLagMs = lateMs > this.#options.heartbeatMs / 2 ? lateMs : 0;",
-      replace: "const ownLagMs = Math.min(lateMs, 0);",
+      find: "if (lateMs <= this.#options.heartbeatMs / 2) return this.#tick(0);",
+      replace: "if (lateMs < Infinity) return this.#tick(0);",
     },
     {
       name: "leader takes proposals without bound",
