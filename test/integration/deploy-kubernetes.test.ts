@@ -126,6 +126,26 @@ describe("deploy/kubernetes", () => {
     for (const manifest of spoilt) assert.equal((await problemsOf(manifest)).length, 1);
   });
 
+  const outOfBounds: [what: string, name: string, value: string, says: RegExp][] = [
+    ["a heartbeat of a millisecond", "ATOLL_RAFT_HEARTBEAT_MS", "1", /raft\.heartbeatMs.*ATOLL_RAFT_HEARTBEAT_MS.*10/s],
+    ["a port beyond all ports", "REGISTRY_PORT", "80000", /http\.port.*REGISTRY_PORT.*65535/s],
+    ["no connection at all", "ATOLL_HTTP_CONNECTIONS_MAX", "0", /http\.connectionsMax.*16/s],
+    ["a region's name of a sentence", "ATOLL_REGION", "us east", /node\.region/],
+  ];
+  for (const [what, name, value, says] of outOfBounds) {
+    it(`is refused by its nodes with ${what}, and nothing starts`, async (test) => {
+      const text = await toolsOr(test)?.kubectl("kustomize", join(ROOT, "deploy/kubernetes/base"));
+      if (text === undefined) return;
+      const manifests = readManifests(text);
+      const { env } = containerOf(manifests);
+      for (const [i, variable] of env.entries()) if (variable.name === name) env.splice(i, 1);
+      env.push({ name, value });
+      const pod = `${NAME}-0`;
+      const load = () => loadConfig({ env: environmentOf(manifests, pod), flags: {}, hostname: pod });
+      assert.throws(load, (error: Error) => says.test(`${error.message} ${JSON.stringify(error)}`));
+    });
+  }
+
   for (const region of ["base", "us-east", "us-west"]) {
     it(`${region}: a region whose pods are given a configuration that a node accepts`, async (test) => {
       const text = await toolsOr(test)?.kubectl("kustomize", join(ROOT, "deploy/kubernetes", region));

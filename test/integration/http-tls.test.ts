@@ -15,6 +15,7 @@ import { createAuthority, issueForNode } from "../../src/cli/certificates.ts";
 import { tlsFetch } from "../../src/cli/tls-fetch.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { HttpTls } from "../../src/node/http-tls.ts";
+import type { AuditNote, AuditTrail } from "../../src/security/audit.ts";
 import { Authenticator, ConfiguredTokens } from "../../src/security/authenticator.ts";
 import { type LogEvent, silentLogger } from "../../src/util/logger.ts";
 import { createTestApp, type TestApp } from "../support/api-app.ts";
@@ -43,6 +44,8 @@ interface Served {
   readonly app: TestApp;
   readonly url: string;
   readonly tls: HttpTls;
+  /** The audit trail. */
+  readonly notes: readonly AuditNote[];
 }
 
 let served: Served | undefined;
@@ -69,14 +72,16 @@ async function serve(mode: "auto" | "strict", more: Record<string, string> = {})
     anonymousRole: null,
     clock,
   });
+  const notes: AuditNote[] = [];
+  const audit: AuditTrail = { note: (note) => void notes.push(note), list: async () => [] };
   const app = await createTestApp({
     tls: tls.serverOptions(),
-    security: { authenticator, certificates: tls },
+    security: { authenticator, certificates: tls, audit },
     proxy: { ...PROXY_DEFAULTS, callAgent: agentCaller(() => tls.clientOptions()) },
   });
   await app.app.listen({ host: "127.0.0.1", port: 0 });
   tls.follow(app.app.server as unknown as TlsServer);
-  served = { app, url: `https://127.0.0.1:${(app.app.server.address() as AddressInfo).port}`, tls };
+  served = { app, url: `https://127.0.0.1:${(app.app.server.address() as AddressInfo).port}`, tls, notes };
   return served;
 }
 
@@ -106,6 +111,9 @@ describe("HTTPS", () => {
       assert.equal((await other(`${node.url}/v1/agents/a/renew`, { method: "POST" })).status, 403);
       assert.equal((await other(`${node.url}/heartbeat/a`, { method: "HEAD" })).status, 403);
     }
+    const refused = node.notes.filter(({ kind }) => kind === "refusal");
+    assert.equal(refused.length, 8);
+    for (const { status, code } of refused) assert.deepEqual([status, code], [403, "ENTITY_MISMATCH"]);
     const { agents } = (await (await nobody(`${node.url}/agents`, {})).json()) as { agents: { entity_id: string }[] };
     assert.equal(agents[0]?.entity_id, "corp");
     assert.equal((await alice(`${node.url}/agents/a`, { method: "DELETE" })).status, 204);

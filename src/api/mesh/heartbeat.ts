@@ -95,7 +95,11 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
   app.head<{ Params: { id: string } }>("/heartbeat/:id", { schema: renew }, async (request, reply) => {
     const { id } = request.params;
     if (id === "") return reply.callNotFound();
-    const status = await fastHeartbeat(registry, id, guardOf(request));
+    const { status, refusal } = await fastHeartbeat(registry, id, guardOf(request));
+    if (refusal !== undefined) {
+      metrics.http.refused(refusal);
+      reply.header("x-atoll-error", refusal);
+    }
     if (status < 300) metrics.registry.renewal("mesh");
     if (status === 503) reply.header("retry-after", 1);
     // Without a length some clients, Node's among them, take the answer to end with the connection, and dial anew for each.
@@ -124,20 +128,22 @@ export const heartbeatRoutes: Face = async (app, { registry, metrics, clock, lim
 
 const FORBIDDING: readonly string[] = ["NAMESPACE_NOT_ALLOWED", "NAMESPACE_NOT_SERVED", "ENTITY_MISMATCH"];
 
+interface FastAnswer {
+  readonly status: 200 | 202 | 403 | 410 | 503;
+  /** Why the caller may not do this, for the audit trail. */
+  readonly refusal?: string;
+}
+
 /** What a HEAD is answered with; "gone" only when that is certain, since it makes an agent register anew (P12). */
-async function fastHeartbeat(
-  registry: Registry,
-  id: string,
-  guard: ChangeGuard | undefined,
-): Promise<200 | 202 | 403 | 410 | 503> {
+async function fastHeartbeat(registry: Registry, id: string, guard: ChangeGuard | undefined): Promise<FastAnswer> {
   try {
     const { topologyChanged } = await registry.renewAndCompare(asAgentId(id), guard);
-    return topologyChanged ? 202 : 200;
+    return { status: topologyChanged ? 202 : 200 };
   } catch (thrown) {
     if (!(thrown instanceof RegistryError)) throw thrown;
     const { code } = thrown.detail;
-    if (FORBIDDING.includes(code)) return 403;
-    return code === "UNKNOWN_AGENT" || code === "LEASE_LOST" ? 410 : 503;
+    if (FORBIDDING.includes(code)) return { status: 403, refusal: code };
+    return { status: code === "UNKNOWN_AGENT" || code === "LEASE_LOST" ? 410 : 503 };
   }
 }
 

@@ -78,6 +78,29 @@ describe("the audit trail", () => {
     assert.doesNotMatch(JSON.stringify(trail.notes), /s3cret/);
   });
 
+  it("P11: has whose token was wrong, expired, revoked or did not reach so far", async () => {
+    const { send, told, trail } = await audited([
+      { ...aToken("old", "agent"), expiresAtMs: -1 },
+      { ...aToken("gone", "agent"), revokedAtMs: 0 },
+      { ...aToken("payments", "agent"), namespaces: ["payments"] },
+      aToken("eyes", "reader"),
+    ]);
+    const put = (token: string) =>
+      send({ method: "PUT", url: "/v1/agents/a", payload: { ...AGENT, namespace: "public" }, headers: bearer(token) });
+    for (const token of ["old", "gone", "nobody", "payments", "eyes"]) {
+      const { error } = (await put(token)).json();
+      assert.ok(error.message.length > 0);
+    }
+    assert.deepEqual(told(), [
+      ["refusal", "anonymous", "/v1/agents/a", 401, "TOKEN_EXPIRED"],
+      ["refusal", "anonymous", "/v1/agents/a", 401, "TOKEN_REVOKED"],
+      ["refusal", "anonymous", "/v1/agents/a", 401, "TOKEN_UNKNOWN"],
+      ["refusal", "payments", "/v1/agents/a", 403, "NAMESPACE_NOT_ALLOWED"],
+      ["refusal", "eyes", "/v1/agents/a", 403, "ROLE_MISSING"],
+    ]);
+    assert.doesNotMatch(JSON.stringify(trail.notes), /secret of/);
+  });
+
   it("has operators' changes also where nobody is asked who they are, and of agents nothing then", async () => {
     const { send, told } = await audited([]);
     await send({ method: "PUT", url: "/v1/agents/a", payload: AGENT });
