@@ -164,6 +164,8 @@ describe("the dashboard", { skip: NO_BROWSER }, () => {
       ...SECTIONS,
       "#/agents/us-east/hostile",
       `#/capabilities/${encodeURIComponent(HOSTILE.html)}`,
+      // What a link of somebody else's may hold.
+      `#/agents/us-east/${encodeURIComponent(HOSTILE.html)}`,
     ]) {
       await show(node!.http, section);
       await page

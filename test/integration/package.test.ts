@@ -130,8 +130,10 @@ describe("the package", () => {
     });
 
     it("is what npx runs with an older Node, too: npm brings a newer one", { skip: NO_OLDER_NODE }, async (t) => {
-      const empty = join(folder, "empty");
-      mkdirSync(empty);
+      // Apart from `folder`, whose packages have a Node of their own, and from what may lie above.
+      const empty = mkdtempSync(join(tmpdir(), "atoll-empty-"));
+      t.after(() => rmSync(empty, { recursive: true, force: true }));
+      writeFileSync(join(empty, "package.json"), "{}");
       cpSync(join(clean, tarball), join(empty, tarball));
       const npx = npxIn(empty, { folder: empty, PATH: olderPath });
       const { code, said } = await npx.run(tarball, "start", "--no-such-option");

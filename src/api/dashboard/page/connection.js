@@ -140,15 +140,21 @@ export class Connection extends EventTarget {
 
   /**
    * @param {string} region
-   * @param {string} token - empty to forget it
+   * @param {string} token
    */
   setToken(region, token) {
-    if (token === "") delete this.#tokens[region];
-    else this.#tokens[region] = token;
+    this.#tokens[region] = token;
     sessionStorage.setItem(TOKENS_KEY, JSON.stringify(this.#tokens));
     this.#setState("loading");
     this.#stream.abort();
     this.#wake();
+  }
+
+  /** With all that they let this page read: it begins anew, at the node that it asks now, since its own may be gone. */
+  forgetTokens() {
+    sessionStorage.removeItem(TOKENS_KEY);
+    if (this.origin === location.origin) location.reload();
+    else location.replace(`${this.origin}/${location.hash}`);
   }
 
   get hasTokens() {
@@ -177,12 +183,15 @@ export class Connection extends EventTarget {
   /**
    * @param {string} origin
    * @param {AbortController} control
+   * @returns {Promise<void>}
    */
   async #read(origin, control) {
     const silence = watchdog(SILENCE_MS, () => control.abort("silent"));
     try {
-      const headers = { ...this.#authorization(origin), "last-event-id": this.#streamId };
+      const sent = this.#authorization(origin);
+      const headers = { ...sent, "last-event-id": this.#streamId };
       const response = await fetch(`${origin}/v1/activity`, { headers, signal: control.signal, cache: "no-store" });
+      if (this.#isOfFormerToken(origin, response, sent)) return await this.#read(origin, control);
       if (!response.ok || response.body === null) throw await this.#refusal(origin, response);
       this.dispatchEvent(new CustomEvent("stream", { detail: { isResumed: this.#streamId !== "" } }));
       for await (const { event, data, id } of eventsOf(response.body, () => silence.feed())) {
@@ -209,27 +218,35 @@ export class Connection extends EventTarget {
   async #ask(origin, path, signal, timeoutMs = TIMEOUT_MS) {
     const timeout = AbortSignal.timeout(timeoutMs);
     const signals = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    const headers = this.#authorization(origin);
     let response;
     let text;
     try {
-      const headers = this.#authorization(origin);
       response = await fetch(`${origin}/${path}`, { headers, signal: signals, cache: "no-store" });
       text = await response.text();
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new Unreachable(`${origin} does not answer`);
     }
-    const region = response.headers.get("x-atoll-region");
-    if (region !== null) {
-      const isNews = this.#regions.get(origin) !== region;
-      this.#regions.set(origin, region);
-      // Whose token to send was not known before this answer.
-      if (response.status === 401 && isNews && this.#tokens[region] !== undefined)
-        return this.#ask(origin, path, signal);
-    }
+    if (this.#isOfFormerToken(origin, response, headers)) return this.#ask(origin, path, signal);
     const isReadiness = path === "ready" && response.status === 503;
     if (!response.ok && !isReadiness) throw this.#refusalOf(origin, response.status, text);
     return JSON.parse(text);
+  }
+
+  /**
+   * Whether a refusal says nothing of the token that would be sent now: until the first answer it is not known whose token to
+   * send, and one may have been entered while others were asked.
+   *
+   * @param {string} origin
+   * @param {Response} response
+   * @param {{ authorization?: string }} sent
+   */
+  #isOfFormerToken(origin, response, sent) {
+    const region = response.headers.get("x-atoll-region");
+    if (region !== null) this.#regions.set(origin, region);
+    const isRefused = response.status === 401 || response.status === 403;
+    return isRefused && this.#authorization(origin).authorization !== sent.authorization;
   }
 
   /**
@@ -252,7 +269,7 @@ export class Connection extends EventTarget {
 
   /**
    * @param {string} origin
-   * @returns {Record<string, string>}
+   * @returns {{ authorization?: string }}
    */
   #authorization(origin) {
     const region = this.#regions.get(origin);

@@ -48,7 +48,7 @@ export function startTokenDialog(connection) {
   document.body.append(dialog);
   forget.addEventListener("click", () => {
     dialog.close();
-    connection.setToken(region, "");
+    connection.forgetTokens();
   });
   const open = (/** @type {string} */ why) => {
     refill(reason, why);
@@ -56,7 +56,11 @@ export function startTokenDialog(connection) {
     if (!dialog.open) dialog.showModal();
     input.focus();
   };
-  button.addEventListener("click", () => open("The token in use is replaced by what you enter."));
+  button.addEventListener("click", () => {
+    // Nobody was refused since the page was loaded, where the token was kept in this tab.
+    region = connection.regionOf(connection.origin) ?? region;
+    open("The token in use is replaced by what you enter.");
+  });
   connection.addEventListener("unauthorized", (event) => {
     const refusal = /** @type {CustomEvent<Refusal>} */ (event).detail;
     region = refusal.region;
