@@ -42,7 +42,7 @@ export const LOAD_LIMITS: LoadLimits = {
 /** Writes wait so long at most for those before them, less than a client waits for one try. */
 const WRITE_WAIT_MS = 1_000;
 /** So many writes may be under way however few were done lately: a node that was idle can not know what it bears. */
-const WRITES_ALWAYS = 256;
+const WRITES_ALWAYS = 128;
 
 const SAMPLE_MS = 50;
 /** Fewer requests than this since the last sample are not what the loop is late with. */

@@ -193,6 +193,55 @@ describe("a node whose disk is slow", () => {
   });
 });
 
+describe("a node whose disk stalls under writes that go on coming", () => {
+  it("P12: refuses those that it could not do in time, renews and looks up, and loses nothing that it acknowledged", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "atoll-stall-"));
+    t.after(() => rm(folder, { recursive: true, force: true }));
+    const disks = await prepareStallableDisks(folder);
+    if ("notInjected" in disks) return t.skip(disks.notInjected);
+    const group = await groupOf(t, { httpBase: 19_725, env: disks.environment });
+    const node = group.add("alone");
+    node.start();
+    await node.ready();
+    const before = await registerAll(node, "before", 20);
+    await disks.stall(node.pid);
+
+    const acknowledged: string[] = [];
+    const underWay = new Set<Promise<void>>();
+    let refused = 0;
+    let next = 0;
+    const ask = async (id: string) => {
+      const { status, code } = await register(node, id);
+      if (status === 201) acknowledged.push(id);
+      else {
+        assert.equal(status, 503, code);
+        if (code === "OVERLOADED") refused++;
+      }
+    };
+    await node.untilRunning(() => {
+      for (let i = 0; i < CLIENTS; i++) {
+        const asked = ask(`crowd-${next++}`).finally(() => underWay.delete(asked));
+        underWay.add(asked);
+      }
+      return refused > CLIENTS;
+    }, "it to refuse writes, while those before them wait for its disk");
+    assert.ok(underWay.size < 1_000, `${underWay.size} wait`);
+    await untilDegraded(node, "DISK_SLOW");
+    await untilDegraded(node, "OVERLOADED");
+    for (const id of before) {
+      assert.equal((await renew(node, id)).status, 200, id);
+      assert.ok(await isKnown(node, id));
+    }
+
+    await disks.release(node.pid);
+    await Promise.all(underWay);
+    await untilSound(node);
+    assert.ok(acknowledged.length > 0);
+    for (const id of [...before, ...acknowledged]) assert.ok(await isKnown(node, id), id);
+    assert.equal((await register(node, "after")).status, 201);
+  });
+});
+
 /** Through elections: what is refused for now is sent again. */
 async function registerAllPatiently(node: NodeProcess, name: string, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, (_, i) => `${name}-${i}`);
