@@ -2,209 +2,79 @@
  * What a node does at several times the load that it can bear: whether renewals pass, what grows, and how soon it is itself
  * again (P12).
  *
- *   npm run bench:overload -- [--factor 4] [--seconds 30] [--agents 2000] [--json]
+ *   npm run bench:overload -- [--factor 4] [--seconds 20] [--agents 2000] [--cores 0.3] [--rate N]
+ *     [--connections kept,new] [--heap-mib 256] [--json]
  *
- * One node, asked in an open loop. First the highest rate of the mix is found at which nothing fails and one renewal in a hundred
- * at most is later than 100 ms; then renewals go on at the rate that they had in it, and writes and lookups so often that all
- * together is `factor` times as much; then the mix is asked at 0.7 of that rate until a whole second passes without a refusal.
- * All figures are of one run, so that what slows the machine slows each. Renewals have connections of their own, as agents
- * have, and all connections are open before a phase begins: libuv accepts one in each turn of the loop, so that who connects
- * while turns are long waits for it. The exit code is 1 when a promise was missed.
+ * One node and, in processes of their own, a fleet of agents that renew and clients that write and look up, all in an open
+ * loop. First the highest rate of the mix is found that the node bears, until two searches agree (`overload/judge.ts`). Then renewals go on at
+ * the rate that they have in it, and writes and lookups come so often that all together is `factor` times as much: once over
+ * connections that are kept, once each over a new one. After both the mix is asked at 0.7 of that rate until it is answered
+ * as it was before. All figures are of one run, so that what slows the machine slows each. What a generator was too late with
+ * is not sent, and said. The exit code is 1 when a promise was missed.
  */
 
 import { parseArgs } from "node:util";
-import { build, type Histogram } from "hdr-histogram-js";
-import { systemClock } from "../src/util/clock.ts";
-import { increment } from "../src/util/counts.ts";
-import { seededRandom } from "../src/util/random.ts";
 import { type NodeProcess, ProcessGroup } from "../test/support/node-process.ts";
-import { localLookup, registration, renewal } from "./comparison/atoll-requests.ts";
-import { type Figure, formatFigures, isMissed } from "./figures.ts";
-import { arrivals } from "./load/arrivals.ts";
-import { type HttpAnswer, HttpClient, type HttpRequest, isAcknowledged } from "./load/http-client.ts";
-import { OpenLoop } from "./load/open-loop.ts";
+import { type Figure, formatFigures, isMissed, round } from "./figures.ts";
+import { type CpuShare, limitCpu } from "./overload/cpu-share.ts";
+import { Crowd } from "./overload/crowd.ts";
+import { KINDS, type Kind, TRY_TIMEOUT_MS, WINDOW_MS, type Window } from "./overload/generator.ts";
+import {
+  closestTwo,
+  highestBorne,
+  SPREAD_MAX,
+  type Sum,
+  searched,
+  sumOf,
+  trialOf,
+  windowsUntilRecovered,
+} from "./overload/judge.ts";
 import { usageOf } from "./process-usage.ts";
 import { origin, saveReport } from "./report.ts";
 
 const HTTP_BASE = 19_740;
-const SHARES = { renewal: 0.3, write: 0.2, lookup: 0.5 } as const;
-type Kind = keyof typeof SHARES;
-const KINDS: readonly Kind[] = ["renewal", "write", "lookup"];
-/**
- * Agents renew over connections of their own. Of the others so many ask at a time; what more of them would ask is not sent, and
- * counts as asked: a generator that queues it has nothing left to ask with.
- */
-const CONNECTIONS: Readonly<Record<Kind, number>> = { renewal: 2_048, write: 512, lookup: 512 };
-/** Fastify keeps a connection for 72 s. */
-const KEEP_ALIVE_MS = 60_000;
-const TIMEOUT_MS = 5_000;
-const HELD_P99_MS = 100;
-const FIRST_RATE = 200;
-const STEP = 1.5;
-const TRIAL_SECONDS = 4;
+const SHARES: Readonly<Record<Kind, number>> = { renewal: 0.3, write: 0.2, lookup: 0.5 };
+const FIRST_RATE = 600;
+/** A node is compiled while it runs: what it bears at first says little. */
+const WARM_UP = { rate: 800, seconds: 8 };
+const TRIAL_SECONDS = 3;
+/** What the first window shows is also of what was asked before. */
+const UNSETTLED_WINDOWS = 2;
+const REST_SECONDS = 1;
+const REST_RATE = 100;
 const CALM_FACTOR = 0.7;
-const CALM_SECONDS_MAX = 60;
-/** Of acknowledged renewals, in percent. */
-const RENEWALS_MIN = 99.9;
+const CALM_SECONDS = 6;
 const RECOVERY_SECONDS_MAX = 15;
+const CALM_SECONDS_MAX = 60;
+/** The fleet's leases in the search, and in the overload as many renewals as the node itself asks for within one. */
+const SEARCH_LEASE_MS = 120_000;
+const RENEWALS_PER_LEASE = 4;
+/** Of renewals that ended, in percent. */
+const RENEWALS_MIN = 99.9;
 /** The second half of the overload may use so much more memory than the first. */
 const GROWTH_MAX = 1.3;
+const MIB = 1024 * 1024;
 
 const { values } = parseArgs({
   options: {
     factor: { type: "string", default: "4" },
-    seconds: { type: "string", default: "30" },
+    seconds: { type: "string", default: "20" },
     agents: { type: "string", default: "2000" },
+    rate: { type: "string" },
+    cores: { type: "string", default: "0.3" },
+    connections: { type: "string", default: "kept,new" },
+    "heap-mib": { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
-const [factor, seconds, agents] = [values.factor, values.seconds, values.agents].map(Number) as [
+const [factor, seconds, agents, cores] = [values.factor, values.seconds, values.agents, values.cores].map(Number) as [
+  number,
   number,
   number,
   number,
 ];
 
-/** What became of the requests of one kind. */
-class Tally {
-  asked = 0;
-  acknowledged = 0;
-  /** Answered 503. */
-  refused = 0;
-  /** Answered otherwise, or not in time. */
-  failed = 0;
-  /** As many were under way as may. */
-  unsent = 0;
-  /** How often each thing was the reason. */
-  readonly failures = new Map<string, number>();
-  readonly #ms: Histogram = build({ highestTrackableValue: 60_000, numberOfSignificantValueDigits: 3 });
-
-  take(answer: HttpAnswer, tookMs: number): void {
-    if (isAcknowledged(answer)) {
-      this.acknowledged++;
-      this.#ms.recordValue(Math.max(1, Math.round(tookMs)));
-    } else if (answer.status === 503) this.refused++;
-    else {
-      this.failed++;
-      increment(this.failures, answer.failure ?? `${answer.status}`);
-    }
-  }
-
-  get p99Ms(): number {
-    return this.#ms.getValueAtPercentile(99);
-  }
-}
-
-interface Phase {
-  readonly what: string;
-  readonly perSecond: Readonly<Record<Kind, number>>;
-  readonly tallies: Readonly<Record<Kind, Tally>>;
-  /** How far this generator was behind at most. */
-  readonly behindMs: number;
-  /** Resident memory of the node in each second. */
-  readonly rssBytes: readonly number[];
-}
-
 const note = (text: string) => process.stderr.write(`${text}\n`);
-const random = seededRandom(1);
-let written = agents;
-
-/** Asks at these rates for so long, or until `isOver` says so at the end of a second. */
-async function ask(
-  node: NodeProcess,
-  what: string,
-  total: { readonly perSecond: Readonly<Record<Kind, number>>; readonly seconds: number },
-  isOver: (second: Readonly<Record<Kind, Tally>>) => boolean = () => false,
-): Promise<Phase> {
-  const { perSecond } = total;
-  const sides = KINDS.map((kind) => new Side(node.http, kind, perSecond[kind]));
-  const rssBytes: number[] = [];
-  for (const side of sides) await side.connect();
-  for (const side of sides) side.start();
-  for (let second = 0; second < total.seconds; second++) {
-    for (const side of sides) side.lastSecond = new Tally();
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    rssBytes.push(usageOf(node.pid)?.rssBytes ?? 0);
-    if (isOver(byKind(sides, (side) => side.lastSecond))) break;
-  }
-  await Promise.all(sides.map((side) => side.stop()));
-  const behindMs = Math.max(...sides.map((side) => side.behindMs));
-  const phase = { what, perSecond, tallies: byKind(sides, (side) => side.tally), behindMs, rssBytes };
-  note(describe(phase));
-  return phase;
-}
-
-/** One kind of request, at its rate and over its connections. */
-class Side {
-  readonly kind: Kind;
-  readonly tally = new Tally();
-  lastSecond = new Tally();
-  readonly #origin: string;
-  readonly #http: HttpClient;
-  readonly #loop: OpenLoop;
-  readonly #underWay = new Set<Promise<void>>();
-
-  constructor(at: string, kind: Kind, perSecond: number) {
-    this.kind = kind;
-    this.#origin = at;
-    this.#http = new HttpClient({
-      connectionsMax: CONNECTIONS[kind],
-      timeoutMs: TIMEOUT_MS,
-      keepAliveMs: KEEP_ALIVE_MS,
-    });
-    this.#loop = new OpenLoop({
-      clock: systemClock,
-      arrivals: arrivals(perSecond, "poisson", random),
-      issue: (intendedMs) => this.#issue(intendedMs),
-    });
-  }
-
-  get behindMs(): number {
-    return this.#loop.behindMs;
-  }
-
-  /** Opens all connections: as many questions at one time, which cost the node nothing else. */
-  async connect(): Promise<void> {
-    const probes = Array.from({ length: CONNECTIONS[this.kind] }, () =>
-      this.#http.send(this.#origin, { method: "GET", path: "/health" }),
-    );
-    await Promise.all(probes);
-  }
-
-  start(): void {
-    this.#loop.start();
-  }
-
-  async stop(): Promise<void> {
-    this.#loop.stop();
-    await Promise.all(this.#underWay);
-    await this.#http.close();
-  }
-
-  #issue(intendedMs: number): void {
-    const tallies = [this.tally, this.lastSecond];
-    const isSent = this.#underWay.size < CONNECTIONS[this.kind];
-    for (const tally of tallies) {
-      tally.asked++;
-      if (!isSent) tally.unsent++;
-    }
-    if (!isSent) return;
-    const sent = this.#http.send(this.#origin, requestOf(this.kind)).then((answer) => {
-      for (const tally of tallies) tally.take(answer, systemClock.now() - intendedMs);
-      this.#underWay.delete(sent);
-    });
-    this.#underWay.add(sent);
-  }
-}
-
-function byKind<Value>(sides: readonly Side[], of: (side: Side) => Value): Record<Kind, Value> {
-  return Object.fromEntries(sides.map((side) => [side.kind, of(side)])) as Record<Kind, Value>;
-}
-
-function requestOf(kind: Kind): HttpRequest {
-  const any = Math.floor(random.next() * agents);
-  if (kind === "renewal") return renewal(any);
-  return kind === "lookup" ? localLookup(any) : registration(written++);
-}
 
 function mixAt(rate: number): Record<Kind, number> {
   return { renewal: SHARES.renewal * rate, write: SHARES.write * rate, lookup: SHARES.lookup * rate };
@@ -217,95 +87,188 @@ function overloadOf(rate: number): Record<Kind, number> {
   return { renewal: renewals, write: SHARES.write * others, lookup: SHARES.lookup * others };
 }
 
-function isHeld({ tallies }: Phase): boolean {
-  const all = KINDS.map((kind) => tallies[kind]);
-  return (
-    all.every(({ refused, failed, unsent }) => refused + failed + unsent === 0) && tallies.renewal.p99Ms <= HELD_P99_MS
+function sums(windows: readonly Window[]): Record<Kind, Sum> {
+  return Object.fromEntries(KINDS.map((kind) => [kind, sumOf(windows, kind)])) as Record<Kind, Sum>;
+}
+
+function describe(what: string, windows: readonly Window[]): void {
+  const parts = KINDS.map((kind) => {
+    const { planned, late, acknowledged, refused, unknown, unsent, failures, p99Ms, p99MsWorst } = sumOf(windows, kind);
+    const facts = [
+      `${acknowledged} of ${planned} ${kind}s`,
+      ...[...failures].map(([reason, count]) => `${count} ${reason}`),
+      ...Object.entries({ refused, unknown, unsent, late }).flatMap(([name, n]) => (n === 0 ? [] : `${n} ${name}`)),
+    ];
+    return `${facts.join(", ")}, p99 ${round(p99Ms)} ms (at worst ${round(p99MsWorst)})`;
+  });
+  const behindMs = Math.max(...windows.map((window) => window.behindMs));
+  note(`${what}: ${parts.join("; ")}; generators at most ${Math.round(behindMs)} ms behind`);
+}
+
+/** What each search found. The fleet renews in between, if slowly, and the node comes to rest. */
+function sustainableRates(crowd: Crowd): Promise<number[]> {
+  return searched(() =>
+    highestBorne(FIRST_RATE, async (rate) => {
+      const windows = (await crowd.ask({ perSecond: mixAt(rate), seconds: TRIAL_SECONDS })).slice(UNSETTLED_WINDOWS);
+      const trial = trialOf(windows);
+      describe(`${Math.round(rate)}/s, ${trial}`, windows);
+      await crowd.ask({ perSecond: mixAt(REST_RATE), seconds: REST_SECONDS });
+      return trial;
+    }),
   );
 }
 
-/** The highest of the rates tried that is held; each is tried once more when it is not. */
-async function sustainableRate(node: NodeProcess): Promise<number> {
-  await ask(node, "warm-up", { perSecond: mixAt(FIRST_RATE), seconds: TRIAL_SECONDS });
-  let held = 0;
-  for (let rate = FIRST_RATE; ; rate *= STEP) {
-    const trial = () =>
-      ask(node, `the mix at ${Math.round(rate)}/s`, { perSecond: mixAt(rate), seconds: TRIAL_SECONDS });
-    if (!isHeld(await trial()) && !isHeld(await trial())) return held;
-    held = rate;
-  }
+interface Overload {
+  readonly name: string;
+  readonly before: readonly Window[];
+  readonly during: readonly Window[];
+  readonly after: readonly Window[];
+  /** How long it took, by the clock: a generator that is held up says so later. */
+  readonly duringSeconds: number;
+  readonly recoverySeconds: number;
+  readonly rssMiB: readonly number[];
+  readonly heapRatioMax: number;
 }
 
-function describe({ what, tallies, behindMs }: Phase): string {
-  const parts = KINDS.map((kind) => {
-    const { asked, acknowledged, refused, failed, failures, unsent, p99Ms } = tallies[kind];
-    const reasons = [...failures].map(([reason, count]) => ` (${count} ${reason})`).join("");
-    return `${kind}s ${acknowledged}/${asked}, ${refused} refused, ${failed} failed${reasons}, ${unsent} not sent, p99 ${p99Ms} ms`;
+async function overload(node: NodeProcess, crowd: Crowd, name: string, rate: number): Promise<Overload> {
+  const calm = mixAt(CALM_FACTOR * rate);
+  const before = (await crowd.ask({ perSecond: calm, seconds: CALM_SECONDS })).slice(UNSETTLED_WINDOWS);
+  describe(`${name} connections: before`, before);
+  const rssMiB: number[] = [];
+  let heapRatioMax = 0;
+  const look = setInterval(async () => {
+    rssMiB.push((usageOf(node.pid)?.rssBytes ?? 0) / MIB);
+    heapRatioMax = Math.max(heapRatioMax, await node.metric("atoll_node_heap_ratio").catch(() => 0));
+  }, 1_000);
+  const beganMs = performance.now();
+  const during = await crowd.ask({ perSecond: overloadOf(rate), seconds, isKept: name === "kept" });
+  clearInterval(look);
+  const duringSeconds = (performance.now() - beganMs) / 1_000;
+  describe(`${name} connections: ${factor} times`, during);
+  const after = await crowd.ask({
+    perSecond: calm,
+    seconds: CALM_SECONDS_MAX,
+    isOver: (windows) => windowsUntilRecovered(before, windows) !== null,
   });
-  return `${what}: ${parts.join("; ")}; generator at most ${Math.round(behindMs)} ms behind`;
+  describe(`${name} connections: after`, after);
+  const recovered = windowsUntilRecovered(before, after);
+  const recoverySeconds = recovered === null ? Number.NaN : (recovered * WINDOW_MS) / 1_000;
+  return { name, before, during, after, duringSeconds, recoverySeconds, rssMiB, heapRatioMax };
 }
-
-const percent = ({ acknowledged, asked }: Tally) => (100 * acknowledged) / Math.max(1, asked);
 
 function mean(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }
 
 /** Memory while the caches still fill is left out: the first fifth. */
-function growthOf(rssBytes: readonly number[]): number {
-  const settled = rssBytes.slice(Math.floor(rssBytes.length / 5));
+function growthOf(samples: readonly number[]): number {
+  const settled = samples.slice(Math.floor(samples.length / 5));
   const middle = Math.floor(settled.length / 2);
   return mean(settled.slice(middle)) / mean(settled.slice(0, middle));
 }
 
-function figuresOf(rate: number, overload: Phase, calm: Phase): Figure[] {
-  const { tallies, rssBytes } = overload;
-  const unanswered = 100 - RENEWALS_MIN;
-  const figure = (name: string, value: number, unit: string, max: number | null): Figure => ({
-    name,
+function figuresOf(
+  rate: number,
+  { name, during, after, duringSeconds, recoverySeconds, rssMiB, heapRatioMax }: Overload,
+): Figure[] {
+  const { renewal, write, lookup } = sums(during);
+  // Those that were under way when it ended count, too.
+  const renewals = sumOf([...during, ...after], "renewal");
+  const all = [renewal, write, lookup];
+  const total = (of: (sum: Sum) => number) => all.reduce((sum, one) => sum + of(one), 0);
+  const figure = (what: string, value: number, unit: string, max: number | null = null): Figure => ({
+    name: `${name} connections: ${what}`,
     value,
     unit,
     max,
   });
+  const share = (part: number, whole: number) => (100 * part) / Math.max(1, whole);
   return [
-    figure("sustainable rate of the mix", rate, "/s", null),
-    figure("asked, as a multiple of it", factor, "x", null),
-    figure("renewals not acknowledged", 100 - percent(tallies.renewal), "%", unanswered),
-    figure("renewals, p99", tallies.renewal.p99Ms, "ms", null),
-    figure("writes acknowledged", percent(tallies.write), "%", null),
-    figure("lookups answered", percent(tallies.lookup), "%", null),
-    figure("requests that were neither answered nor refused", tallies.write.failed + tallies.lookup.failed, "", null),
-    figure("memory, second half of it against the first", growthOf(rssBytes), "x", GROWTH_MAX),
-    figure("until a second without a refusal", calm.rssBytes.length, "s", RECOVERY_SECONDS_MAX),
+    figure("asked, without what was late", total(({ planned, late }) => planned - late) / duringSeconds / rate, "x"),
+    figure(
+      "not sent, generators too late",
+      share(
+        total(({ late }) => late),
+        total(({ planned }) => planned),
+      ),
+      "%",
+    ),
+    figure(
+      `renewals not acknowledged within ${TRY_TIMEOUT_MS / 1_000} s`,
+      100 - share(renewals.acknowledged, renewals.ended),
+      "%",
+      100 - RENEWALS_MIN,
+    ),
+    figure("renewals told that they are unknown", renewals.unknown, "", 0),
+    figure("renewals, p99 of the median window", renewal.p99Ms, "ms"),
+    figure("renewals, p99 of the worst window", renewal.p99MsWorst, "ms"),
+    figure("writes acknowledged", share(write.acknowledged, write.ended), "%"),
+    figure("lookups answered", share(lookup.acknowledged, lookup.ended), "%"),
+    figure("served, of what the node bears", total(({ acknowledged }) => acknowledged) / duringSeconds / rate, "x"),
+    figure(
+      "refusals without a time to come again",
+      total(({ refusedBarely }) => refusedBarely),
+      "",
+      0,
+    ),
+    figure(
+      "not asked, since each of so many clients still waited",
+      share(
+        total(({ unsent }) => unsent),
+        total(({ planned }) => planned),
+      ),
+      "%",
+    ),
+    figure(
+      "neither answered nor refused in time",
+      share(
+        total(({ failures }) => [...failures.values()].reduce((sum, count) => sum + count, 0)),
+        total(({ planned }) => planned),
+      ),
+      "%",
+    ),
+    figure("resident memory, at most", Math.max(...rssMiB), "MiB"),
+    figure("memory, second half against the first", growthOf(rssMiB), "x", GROWTH_MAX),
+    figure("live part of the heap's limit, at most", 100 * heapRatioMax, "%", 100),
+    figure("until answered as before", recoverySeconds, "s", RECOVERY_SECONDS_MAX),
   ];
 }
 
-const group = await ProcessGroup.create({ region: "overload", httpBase: HTTP_BASE });
+const env = values["heap-mib"] === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${values["heap-mib"]}` };
+const group = await ProcessGroup.create({ region: "overload", httpBase: HTTP_BASE, env });
+let crowd: Crowd | undefined;
+let share: CpuShare | string = "";
 try {
   const node = group.add("alone");
   node.start();
   await node.ready();
-  const http = new HttpClient({ connectionsMax: 16, timeoutMs: 30_000 });
-  for (let i = 0; i < agents; i += 16) {
-    const batch = Array.from({ length: Math.min(16, agents - i) }, (_, j) => http.send(node.http, registration(i + j)));
-    if (!(await Promise.all(batch)).every(isAcknowledged)) throw new Error("an agent was not registered");
-  }
-  await http.close();
-  const rate = await sustainableRate(node);
-  if (rate === 0) throw new Error(`this machine does not hold ${FIRST_RATE} requests per second`);
-  const overload = await ask(node, `${factor} times ${Math.round(rate)}/s`, { perSecond: overloadOf(rate), seconds });
-  const calm = await ask(
-    node,
-    `${CALM_FACTOR} of ${Math.round(rate)}/s`,
-    { perSecond: mixAt(CALM_FACTOR * rate), seconds: CALM_SECONDS_MAX },
-    (second) =>
-      KINDS.every((kind) => second[kind].acknowledged > 0 && second[kind].refused + second[kind].failed === 0),
-  );
-  const figures = figuresOf(rate, overload, calm);
-  const report = { bench: "overload", ...origin(), factor, seconds, agents, figures, behindMs: overload.behindMs };
+  share = await limitCpu(node.pid, cores);
+  if (typeof share === "string") note(`the node has all cores, and 4 times its load may be out of reach: ${share}`);
+  const { hostname, port } = new URL(node.http);
+  crowd = new Crowd({ host: hostname, port: Number(port) }, agents);
+  await crowd.open(SEARCH_LEASE_MS);
+  await crowd.ask({ perSecond: mixAt(WARM_UP.rate), seconds: WARM_UP.seconds });
+  const found = values.rate === undefined ? await sustainableRates(crowd) : [Number(values.rate)];
+  const [rate, other] = closestTwo(found) ?? [found[0]!, found[0]!];
+  if (rate === 0) throw new Error(`this machine does not bear ${FIRST_RATE} requests per second`);
+  const leaseMs = Math.ceil((RENEWALS_PER_LEASE * 1_000 * agents) / (SHARES.renewal * CALM_FACTOR * rate));
+  await crowd.open(leaseMs);
+  const ended = () => node.metric("atoll_registry_leases_expired_total");
+  const endedBefore = await ended();
+  const overloads: Overload[] = [];
+  for (const name of values.connections.split(",")) overloads.push(await overload(node, crowd, name, rate));
+  const figures: Figure[] = [
+    { name: "sustainable rate of the mix", value: rate, unit: "/s", max: null },
+    { name: "two searches differ by", value: 100 * (other / rate - 1), unit: "%", max: 100 * SPREAD_MAX },
+    ...overloads.flatMap((one) => figuresOf(rate, one)),
+    { name: "leases that ended", value: (await ended()) - endedBefore, unit: "", max: 0 },
+  ];
+  const report = { bench: "overload", ...origin(), factor, seconds, agents, leaseMs, figures, overloads };
   process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : `${formatFigures(figures)}\n`);
   note(`Kept in ${saveReport(report)}`);
   if (figures.some(isMissed)) process.exitCode = 1;
 } finally {
+  crowd?.stop();
   await group.destroy();
+  if (typeof share !== "string") await share.remove();
 }
