@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from "fast
 import type { AuditTrail } from "../security/audit.ts";
 import { type Authenticator, type Caller, requireRole } from "../security/authenticator.ts";
 import type { EntityTrust, TlsConnection } from "../security/entities.ts";
-import { accessError } from "../security/errors.ts";
+import { AccessError, accessError } from "../security/errors.ts";
 import type { RequestLimits } from "../security/request-limits.ts";
 import type { ChangeGuard } from "../types/token.ts";
 import type { AddressList } from "../util/address-list.ts";
@@ -125,7 +125,8 @@ function identify({ authenticator, certificates, limits }: HttpSecurity, request
     const entity = certificates === undefined ? null : provenEntity(certificates, request);
     return authenticator.identify(request.headers.authorization, entity);
   } catch (error) {
-    limits?.noteRefusal(request.ip);
+    const isFault = !(error instanceof AccessError && error.detail.code === "TOKEN_NOT_KNOWN_YET");
+    if (isFault) limits?.noteRefusal(request.ip);
     throw error;
   }
 }

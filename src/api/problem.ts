@@ -254,6 +254,12 @@ function problemOfAccess(detail: AccessErrorDetail): Problem {
       const which = detail.token === undefined ? "The token" : `Token ${detail.token}`;
       return refuse(401, detail, `${which} is not known here: it is misspelt, or of another region`);
     }
+    case "TOKEN_NOT_KNOWN_YET":
+      return retry(
+        503,
+        detail,
+        "This node has not caught up with its region yet, and can not tell whether the token is one of it",
+      );
     case "TOKEN_REVOKED":
       return refuse(401, detail, `Token ${detail.token} was revoked. Ask an operator for another one`);
     case "TOKEN_EXPIRED": {

@@ -145,6 +145,7 @@ export class RegistryNode {
   #members: RegionMembers | undefined;
   #configuredMembers: ConfiguredMembers | undefined;
   #founding: Founding | undefined;
+  #caughtUp = false;
   #group: RaftGroup | undefined;
   #regionStore: RaftStore | undefined;
   #admission: Admission | undefined;
@@ -676,11 +677,18 @@ export class RegistryNode {
     });
   }
 
+  /** Whether it has ever shown, since it started, what a leader of its region had committed by then. */
+  #hasCaughtUp(): boolean {
+    this.#caughtUp ||= this.#groupInWaiting.status().stalenessMs !== Number.POSITIVE_INFINITY;
+    return this.#caughtUp;
+  }
+
   #authenticator(): Authenticator {
     const { anonymousRole } = this.#options.config.security;
     return new Authenticator({
       configured: () => this.#tokens.current(),
       kept: () => this.#registry.tokens(),
+      isCaughtUp: () => this.#hasCaughtUp(),
       anonymousRole: anonymousRole === "none" ? null : anonymousRole,
       clock: this.#clock,
     });

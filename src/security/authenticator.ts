@@ -31,6 +31,8 @@ export interface AuthenticatorOptions {
   /** Those of this node's configuration; asked at each use, because they may be replaced while it runs. */
   readonly configured: () => ConfiguredTokens;
   readonly kept: () => KeptTokens;
+  /** Whether the region has no token that is not among `kept`, but for what was made a moment ago; always when absent. */
+  readonly isCaughtUp?: () => boolean;
   /** What callers without a token may do where tokens are asked for. */
   readonly anonymousRole: Role | null;
   readonly clock: Clock;
@@ -98,7 +100,7 @@ export class Authenticator {
    * @param authorization - the header as it came: a bearer token, or a token as the password of basic authentication, which
    *   is what HTTP clients make of `http://any:TOKEN@host`
    * @param entity - what the connection's certificate proved; null without one
-   * @throws AccessError TOKEN_UNKNOWN, TOKEN_REVOKED, TOKEN_EXPIRED: a wrong token is worse than none
+   * @throws AccessError TOKEN_UNKNOWN, TOKEN_REVOKED, TOKEN_EXPIRED: a wrong token is worse than none; TOKEN_NOT_KNOWN_YET
    */
   identify(authorization: string | undefined, entity: string | null): Caller {
     if (!this.isEnforced) return entity === null ? EVERYBODY : certified(entity, "operator");
@@ -114,11 +116,12 @@ export class Authenticator {
   }
 
   #find(token: string): KeptToken {
-    const { configured, kept, clock } = this.#options;
+    const { configured, kept, isCaughtUp = () => true, clock } = this.#options;
     const id = tokenIdIn(token);
     const sha256 = hashToken(token);
     const named = id === undefined ? undefined : kept().get(id);
     const held = named !== undefined && isSame(named.sha256, sha256) ? named : configured().find(sha256);
+    if (held === undefined && !isCaughtUp()) throw accessError({ code: "TOKEN_NOT_KNOWN_YET" });
     if (held === undefined) throw accessError({ code: "TOKEN_UNKNOWN", ...(id !== undefined && { token: id }) });
     if (held.revokedAtMs !== null) throw accessError({ code: "TOKEN_REVOKED", token: held.id });
     if (held.expiresAtMs !== null && clock.wallTime() >= held.expiresAtMs) {

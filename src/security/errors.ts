@@ -7,6 +7,8 @@ export type AccessErrorDetail =
   | { readonly code: "TOKEN_MISSING"; readonly needed: Role }
   /** `token` is the id, where what was sent names one. */
   | { readonly code: "TOKEN_UNKNOWN"; readonly token?: string }
+  /** Nobody knows yet: this node has not caught up with its region since it started. */
+  | { readonly code: "TOKEN_NOT_KNOWN_YET" }
   | { readonly code: "TOKEN_REVOKED"; readonly token: string }
   | { readonly code: "TOKEN_EXPIRED"; readonly token: string; readonly expiredAtMs: number }
   | { readonly code: "ROLE_MISSING"; readonly token: string; readonly role: Role; readonly needed: Role }

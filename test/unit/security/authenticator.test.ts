@@ -57,6 +57,25 @@ describe("who asks", () => {
     assert.equal(authenticatorOf([], [chosen]).identify("dev-token", null).role, "operator");
   });
 
+  it("P12: is called unknown only by who knows all tokens of the region", () => {
+    let isCaughtUp = false;
+    const configured = new ConfiguredTokens([aKept(generateToken(), { role: "operator" })]);
+    const kept = new Map([[made.id, aKept(made)]]);
+    const options = { configured: () => configured, anonymousRole: null, clock: new VirtualClock() };
+    const starting = new Authenticator({ ...options, kept: () => new Map(), isCaughtUp: () => isCaughtUp });
+    assert.deepEqual(
+      refusalOf(() => starting.identify(bearer, null)),
+      { code: "TOKEN_NOT_KNOWN_YET" },
+    );
+    isCaughtUp = true;
+    assert.deepEqual(
+      refusalOf(() => starting.identify(bearer, null)),
+      { code: "TOKEN_UNKNOWN", token: made.id },
+    );
+    const behind = new Authenticator({ ...options, kept: () => kept, isCaughtUp: () => false });
+    assert.equal(behind.identify(bearer, null).name, made.id, "what it knows, it knows");
+  });
+
   it("P11: is nobody with another secret behind the same id", () => {
     const forged = `${made.token.slice(0, -1)}${made.token.endsWith("A") ? "B" : "A"}`;
     const detail = refusalOf(() => authenticatorOf([aKept(made)]).identify(`Bearer ${forged}`, null));
