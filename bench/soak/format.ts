@@ -100,16 +100,19 @@ export function operationCells(operations: SoakReport["operations"]): string[][]
   ]);
 }
 
+/** Of those that lived long enough to say anything. */
 export function lifeCells(lives: SoakReport["lives"]): string[][] {
-  return lives.map(({ node, fromMs, toMs, rss, heap, isJudged }) => [
-    node,
-    `${round(fromMs / 1_000)}`,
-    `${round(toMs / 1_000)}`,
-    ...[rss, heap].flatMap((trend) =>
-      trend === null ? ["", ""] : [`${round(trend.medianBytes / MIB)}`, `${round(100 * trend.growth)}`],
-    ),
-    isJudged ? "yes" : "no, too short",
-  ]);
+  return lives
+    .filter(({ rss }) => rss !== null)
+    .map(({ node, fromMs, toMs, rss, heap, isJudged }) => [
+      node,
+      `${round(fromMs / 1_000)}`,
+      `${round(toMs / 1_000)}`,
+      ...[rss, heap].flatMap((trend) =>
+        trend === null ? ["", ""] : [`${round(trend.medianBytes / MIB)}`, `${round(100 * trend.growth)}`],
+      ),
+      isJudged ? "yes" : "no, too short",
+    ]);
 }
 
 export function errorLines({ errors }: SoakReport): string[] {
