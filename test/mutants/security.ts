@@ -21,6 +21,12 @@ export const SECURITY: readonly Mutant[] = [
       replace: "named !== undefined ? named",
     },
     {
+      name: "a token is called unknown by a node that knows none yet",
+      rule: "P12",
+      find: 'if (held === undefined && !isCaughtUp()) throw accessError({ code: "TOKEN_NOT_KNOWN_YET" });',
+      replace: "",
+    },
+    {
       name: "a revoked token serves",
       rule: "P11",
       find: 'if (held.revokedAtMs !== null) throw accessError({ code: "TOKEN_REVOKED", token: held.id });',
