@@ -164,8 +164,6 @@ describe("the dashboard", { skip: NO_BROWSER }, () => {
       ...SECTIONS,
       "#/agents/us-east/hostile",
       `#/capabilities/${encodeURIComponent(HOSTILE.html)}`,
-      // What a link of somebody else's may hold.
-      `#/agents/us-east/${encodeURIComponent(HOSTILE.html)}`,
     ]) {
       await show(node!.http, section);
       await page
@@ -189,6 +187,25 @@ describe("the dashboard", { skip: NO_BROWSER }, () => {
       '[...document.querySelectorAll("bdi.name")].every((each) => getComputedStyle(each).unicodeBidi === "isolate")',
     );
     assert.ok(isolated);
+  });
+
+  it("shows what a link of somebody else's holds as text, also 64 KiB of it, and stays with its node", async () => {
+    const [node] = federation.nodesOf("us-east");
+    for (const name of [HOSTILE.html, HOSTILE.bidi, "w".repeat(65_536)]) {
+      for (const section of ["#/agents/us-east/", "#/capabilities/"]) {
+        await page.goto(node!.http);
+        await show(node!.http, section + encodeURIComponent(name));
+        await page.locator("main .loading").waitFor({ state: "detached" });
+        assert.equal(await page.locator("main img, main script, main iframe").count(), 0, section);
+        assert.doesNotMatch((await page.locator("main").textContent()) ?? "", /[\u202a-\u202e\u2066-\u2069]/, section);
+        const [content, screen] = await page.evaluate<number[]>("[document.documentElement.scrollWidth, innerWidth]");
+        assert.ok(content! <= screen!, `${section}: ${content} of ${screen}`);
+        assert.equal(await page.locator("#node-picker").inputValue(), node!.http);
+      }
+    }
+    // That nobody is called so, the browser's console calls an error.
+    const others = problems.filter((problem) => !problem.includes("Failed to load resource"));
+    assert.deepEqual(others, []);
   });
 
   it("is used by keyboard alone", async () => {
