@@ -9,7 +9,7 @@ import { type Clock, sleep } from "../../src/util/clock.ts";
 import { messageOf } from "../../src/util/errors.ts";
 import { type Random, seededRandom } from "../../src/util/random.ts";
 import type { Spacing } from "../load/arrivals.ts";
-import { ClientPool } from "../load/client-pool.ts";
+import { ClientPool, isNodeFailure } from "../load/client-pool.ts";
 import { type HttpAnswer, HttpClient, isAcknowledged } from "../load/http-client.ts";
 import { type Peer, type PeerCluster, PeerUnavailable } from "../peers/peer.ts";
 import { FAULTS, type FaultName } from "./faults.ts";
@@ -203,7 +203,10 @@ class Run {
     throw new PeerUnavailable(`no registration was acknowledged: ${last.failure ?? `${last.status} ${last.body}`}`);
   }
 
-  /** Leaves nodes that go on after the run as they were. What can not be taken away ends with its lease. */
+  /**
+   * Leaves nodes that go on after the run as they were. What can not be taken away ends with its lease: when no node answers
+   * for the whole time of an operation, nobody is asked for the others.
+   */
   async #removeAgents(): Promise<void> {
     const remove = this.#cluster.remove?.bind(this.#cluster);
     if (remove === undefined) return;
@@ -212,7 +215,8 @@ class Run {
     let next = 0;
     const client = async () => {
       for (let agent = agents[next++]; agent !== undefined; agent = agents[next++]) {
-        await this.#pool.send(agent, remove(agent));
+        const { answer } = await this.#pool.send(agent, remove(agent));
+        if (isNodeFailure(answer)) return;
       }
     };
     await Promise.all(Array.from({ length: this.#options.clients }, client));

@@ -9,6 +9,7 @@ import type { FailoverReport } from "../../bench/failover/report.ts";
 import { checkPortsAreFree } from "../../src/cli/dev/free-ports.ts";
 import { parseRegions, planNodes } from "../../src/cli/dev/options.ts";
 import { BenchProcess } from "../support/bench-process.ts";
+import { ProcessGroup, startRegion } from "../support/node-process.ts";
 import { SmallDisk } from "../support/small-disk.ts";
 
 const REGIONS = "us-east:3";
@@ -87,6 +88,32 @@ describe("atoll bench failover", () => {
     const { isPartial, systems, notMeasured } = await bench.report();
     assert.deepEqual([isPartial, systems, notMeasured.map(({ peer }) => peer)], [true, [], ["target"]]);
     assert.match(bench.printed, /PARTIAL[\s\S]*target: not measured: http:\/\/127\.0\.0\.1:9/);
+  });
+
+  it("says of a target that goes down in the middle that nobody looked, and does not wait for agents it can not take away", async (t) => {
+    const group = await ProcessGroup.create({ region: "gone", httpBase: HTTP_BASE + 10 });
+    t.after(() => group.destroy());
+    const node = group.add("gone-1");
+    await startRegion([node]);
+    const bench = run("gone", [
+      "--target",
+      node.http,
+      ...LIGHT_LOAD,
+      "--rounds",
+      "1",
+      "--hold-ms",
+      "1000",
+      "--timeout-ms",
+      "3000",
+    ]);
+    await node.untilRunning(async () => {
+      const answer = await fetch(`${node.http}/v1/agents?limit=100`);
+      return ((await answer.json()) as { agents: unknown[] }).agents.length === 100;
+    }, "the load to have registered agents");
+    await node.kill();
+    assert.equal(await bench.ended(), 1, bench.said);
+    assert.match(bench.said, /RUN_INCOMPLETE: .*nobody looked for lost writes: http:.*: no answer/);
+    assert.equal((await bench.report()).isPartial, true);
   });
 
   it("leaves a partial report and no process where the disk of the nodes is full", async (t) => {
