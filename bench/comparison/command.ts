@@ -20,8 +20,8 @@ import type { TargetRow } from "../targets.ts";
 import { THROUGHPUT } from "../throughput.ts";
 import { comparisonHtml } from "./html.ts";
 import { type ComparisonReport, formatComparison, missed, SCHEMA } from "./report.ts";
-import { runScenario, type Scenario } from "./scenario.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import { failedScenario, runScenario, type Scenario, type ScenarioOutcome } from "./scenario.ts";
+import { Session, type SessionContext, type SessionOptions } from "./session.ts";
 
 export const SCENARIOS: Readonly<Record<string, readonly Scenario[]>> = {
   throughput: THROUGHPUT,
@@ -108,18 +108,35 @@ async function runAll(
       if (output.progress === undefined) output.note(text);
       else progress.update(`${scenario.name} (${i + 1} of ${scenarios.length}): ${text}`);
     };
-    const session = await Session.open(options, { clock: systemClock, signal, parent: tmpdir(), note });
     try {
-      const outcome = await runScenario(scenario, session);
+      const outcome = await runAlone(scenario, options, { clock: systemClock, signal, parent: tmpdir(), note });
       rows.push(...outcome.rows);
+      phases.push(...outcome.phases);
       if (outcome.error !== undefined) errors.push(outcome.error);
     } finally {
-      phases.push(...session.phases);
-      await session.close();
       progress.end();
     }
   }
   return { rows, phases, errors };
+}
+
+interface Outcome extends ScenarioOutcome {
+  readonly phases: ComparisonReport["phases"];
+}
+
+async function runAlone(scenario: Scenario, options: SessionOptions, context: SessionContext): Promise<Outcome> {
+  let session: Session;
+  try {
+    session = await Session.open(options, context);
+  } catch (error) {
+    return { ...failedScenario(scenario, options.peers, error), phases: [] };
+  }
+  try {
+    const outcome = await runScenario(scenario, session);
+    return { ...outcome, phases: session.phases };
+  } finally {
+    await session.close();
+  }
 }
 
 function judge({ rows }: ComparisonReport, errors: readonly unknown[], signal: AbortSignal): void {

@@ -33,13 +33,7 @@ export interface ScenarioOutcome {
 /** Runs it; never rejects. What can not be had on this machine, or was not asked for, is not measured, and no error. */
 export async function runScenario({ name, targets, run }: Scenario, session: Session): Promise<ScenarioOutcome> {
   const { peers } = session.options;
-  const command = [`atoll bench all --only ${name}`, ...(peers.length === 0 ? [] : [`--peer ${peers.join(",")}`])];
-  const rows = (outcome: (figure: string) => Measured | NotMeasured): TargetRow[] =>
-    Object.entries(targets).map(([figure, target]) => ({
-      ...target,
-      command: command.join(" "),
-      measured: outcome(figure),
-    }));
+  const rows = (outcome: (figure: string) => Measured | NotMeasured) => rowsOf({ name, targets }, peers, outcome);
   try {
     const figures = await run(session);
     return { rows: rows((figure) => figures[figure] ?? { notMeasured: "nothing was told of it" }), error: undefined };
@@ -50,4 +44,22 @@ export async function runScenario({ name, targets, run }: Scenario, session: Ses
       error: isForeseen ? undefined : error,
     };
   }
+}
+
+/** One that could not even begin. */
+export function failedScenario(scenario: Scenario, peers: readonly string[], error: unknown): ScenarioOutcome {
+  return { rows: rowsOf(scenario, peers, () => ({ notMeasured: `failed: ${messageOf(error)}` })), error };
+}
+
+function rowsOf(
+  { name, targets }: Pick<Scenario, "name" | "targets">,
+  peers: readonly string[],
+  outcome: (figure: string) => Measured | NotMeasured,
+): TargetRow[] {
+  const command = [`atoll bench all --only ${name}`, ...(peers.length === 0 ? [] : [`--peer ${peers.join(",")}`])];
+  return Object.entries(targets).map(([figure, target]) => ({
+    ...target,
+    command: command.join(" "),
+    measured: outcome(figure),
+  }));
 }

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { SCENARIOS } from "../../../bench/comparison/command.ts";
+import type { ComparisonReport } from "../../../bench/comparison/report.ts";
 import { FAULT_NAMES } from "../../../bench/failover/faults.ts";
 import { CLUSTERED_PEER_NAMES } from "../../../bench/peers/catalogue.ts";
 import { runCommand } from "../../support/run-command.ts";
@@ -70,5 +73,25 @@ describe("atoll bench throughput, lookup, memory and all", () => {
     const { code, noted } = await runCommand("bench", "memory", "--out", join(import.meta.filename, "report.json"));
     assert.match(noted, /the report can not be written to .*bench\.test\.ts\/report\.json: .*--out/);
     assert.equal(code, 1);
+  });
+
+  it("leave a partial report where there is no room for what they write meanwhile", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), "atoll-bench-cli-"));
+    const { TMPDIR } = process.env;
+    t.after(async () => {
+      if (TMPDIR === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = TMPDIR;
+      await rm(folder, { recursive: true });
+    });
+    process.env.TMPDIR = join(folder, "absent");
+    const out = join(folder, "report.json");
+    const { code, printed, noted } = await runCommand("bench", "memory", "--only", "idle,start", "--out", out);
+    assert.equal(code, 1);
+    assert.match(noted, /NOT_MEASURED: the report is partial: ENOENT/);
+    assert.match(printed, /PARTIAL/);
+    const { isPartial, rows } = JSON.parse(await readFile(out, "utf8")) as ComparisonReport;
+    assert.equal(isPartial, true);
+    assert.ok(rows.length >= 2);
+    for (const { measured } of rows) assert.match(JSON.stringify(measured), /failed: ENOENT/);
   });
 });
