@@ -253,10 +253,12 @@ export class RegionLoad {
     const home = regions.find(({ region }) => region === this.region.name);
     const found = agents.find(({ id }) => id === entry.id)?.metadata.v ?? null;
     const { findings } = this.#options;
-    if (home === undefined || home.source === "none") {
+    // A region that its summary rules out has answered, too: that nobody is there.
+    if (home === undefined || (home.source === "none" && home.error !== undefined)) {
       this.missingAbroad++;
+      const why = home?.error?.code ?? "it is not known";
       if (complete)
-        note(findings.understated, `${this.region.name} is missing in an answer that is said to be complete`);
+        note(findings.understated, `${this.region.name} is missing (${why}) in an answer that is said to be complete`);
       return;
     }
     const wrong = contradiction(entry, lastSentMs - home.stalenessMs - toleranceMs, found);
@@ -303,7 +305,12 @@ export class Tally {
 
 interface LookupAnswer {
   readonly agents: readonly { readonly id: string; readonly metadata: { readonly v?: number } }[];
-  readonly regions: readonly { readonly region: string; readonly source: string; readonly stalenessMs: number }[];
+  readonly regions: readonly {
+    readonly region: string;
+    readonly source: string;
+    readonly stalenessMs: number;
+    readonly error?: { readonly code: string };
+  }[];
   readonly complete: boolean;
 }
 
