@@ -57,6 +57,7 @@ class Generator {
       this.#windows.push(said);
       this.#wake();
     });
+    this.#child.once("exit", () => this.#wake());
   }
 
   async open(leaseMs: number): Promise<void> {
@@ -74,8 +75,10 @@ class Generator {
     this.#tell(order);
   }
 
+  /** @throws Error when the process has ended */
   async window(): Promise<Window> {
     while (this.#windows.length === 0) {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw new Error("a generator has ended");
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
