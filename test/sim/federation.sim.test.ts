@@ -94,6 +94,10 @@ describe("sim federation", () => {
     await simulateFederationPlan(drawFederationPlan(5_012));
   });
 
+  it("seed 711510319: keeps every promise (once: who could only ask a member that lags was to know of a replaced key)", async () => {
+    await simulateFederationPlan(drawFederationPlan(711_510_319));
+  });
+
   it("P8, P9, P10, P11: keeps every promise on fixed seeds, and reaches every situation worth reaching", async () => {
     const virtualMsMax = Number.POSITIVE_INFINITY;
     const reached = await simulateApart({ level: "federation", first: 1, seedsMax: COVERAGE_SEEDS, virtualMsMax });

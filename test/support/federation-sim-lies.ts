@@ -73,8 +73,10 @@ export function lieOf(
     }
     case 7: {
       const old = speaker.replacedKeys.at(-1);
-      // Who has not followed to the newest key yet is right to believe the one before it.
-      if (old === undefined || federation.standingOf(region)?.publicKey !== toHex(key.publicKey)) return null;
+      // Who still pins it is right to believe it: all that it could ask since may have been a member that lags behind. What the
+      // running members sign with does not tell, since those that know the newest key may be gone (ADR 0014).
+      const pinned = federation.standingOf(region)?.publicKey;
+      if (old === undefined || !pinned || pinned === toHex(old.publicKey)) return null;
       return { kind: "signed with a replaced key", message: signed(old, region, body), verdicts: DROPPED };
     }
     default:
