@@ -171,19 +171,38 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     },
   },
   "rotate-token": {
-    description: "a new token for the agents of every region; the old one is revoked, and every node must refuse it",
+    description:
+      "a new token for the agents of every region, handed out once every node knows it; the old one is revoked, and every node must refuse it",
     isEverywhere: true,
     async perform({ cluster, clock, signal }) {
       const old = cluster.regions.map((region) => ({ region, ...region.agentToken }));
-      for (const region of cluster.regions) region.agentToken = await cluster.newAgentToken(region);
+      let slowestMs = 0;
+      for (const region of cluster.regions) {
+        const made = await cluster.newAgentToken(region);
+        const madeMs = clock.now();
+        // A node knows it from when it has applied it: whoever hands it out at once would meet 401 on one that is behind.
+        for (const { url, name } of region.nodes) {
+          await within(
+            { clock, signal },
+            `${name} to know the new token`,
+            async () => (await statusFor(url, made.token)) === 200,
+          );
+        }
+        slowestMs = Math.max(slowestMs, clock.now() - madeMs);
+        region.agentToken = made;
+      }
       await sleep(clock, HAND_OUT_MS, signal);
       for (const { region, id } of old) await cluster.api(region).revokeToken(id);
       for (const { region, token } of old) {
         for (const { url, name } of region.nodes) {
-          await within({ clock, signal }, `${name} to refuse the revoked token`, () => isRefused(url, token));
+          await within(
+            { clock, signal },
+            `${name} to refuse the revoked token`,
+            async () => (await statusFor(url, token)) === 401,
+          );
         }
       }
-      return { victim: "", remark: "every node refuses the old ones" };
+      return { victim: "", remark: `known to all nodes after ${Math.round(slowestMs)} ms; each refuses the old one` };
     },
   },
   "rotate-region-key": {
@@ -292,11 +311,12 @@ async function hasDegradedDisk(url: string): Promise<boolean | undefined> {
   }
 }
 
-async function isRefused(url: string, token: string): Promise<boolean> {
+/** What a node answers to whoever has this token. */
+async function statusFor(url: string, token: string): Promise<number> {
   const headers = { authorization: `Bearer ${token}` };
   const response = await fetch(`${url}/v1/agents?limit=1`, { headers, signal: AbortSignal.timeout(SAID_TIMEOUT_MS) });
   await response.body?.cancel();
-  return response.status === 401;
+  return response.status;
 }
 
 async function within(
