@@ -101,6 +101,7 @@ function guardFor(security: HttpSecurity, { who, isRenewal, isOfChanges }: Guard
         limits?.admit(request.caller, request.ip, isRenewal);
         if (needed !== null) requireRole(request.caller, needed);
       } else {
+        if (isOfChanges) authenticator.refuseBeforeCaughtUp();
         limits?.admit(null, request.ip, isRenewal);
       }
       if (isAudited) request.change = "";

@@ -82,6 +82,16 @@ export class Authenticator {
     return configured().size > 0 || kept().size > 0;
   }
 
+  /**
+   * Where no token is asked for, none may be missed: the region may have made its first one while this node was away.
+   *
+   * @throws AccessError TOKEN_NOT_KNOWN_YET
+   */
+  refuseBeforeCaughtUp(): void {
+    const { isCaughtUp = () => true } = this.#options;
+    if (!this.isEnforced && !isCaughtUp()) throw accessError({ code: "TOKEN_NOT_KNOWN_YET" });
+  }
+
   /** The tokens of this node's configuration. */
   configured(): KeptToken[] {
     return this.#options.configured().list();

@@ -17,11 +17,12 @@ function aToken(id: string, role: Role, namespaces: readonly string[] | null = n
 const secretOf = (id: string) => `the secret of ${id}`;
 const bearer = (id: string) => ({ authorization: `Bearer ${secretOf(id)}` });
 
-function guarded(tokens: readonly KeptToken[], anonymousRole: Role | null = null) {
+function guarded(tokens: readonly KeptToken[], anonymousRole: Role | null = null, isCaughtUp = true) {
   const configured = new ConfiguredTokens(tokens);
   const authenticator = new Authenticator({
     configured: () => configured,
     kept: () => NONE,
+    isCaughtUp: () => isCaughtUp,
     anonymousRole,
     clock: new VirtualClock(),
   });
@@ -58,6 +59,19 @@ describe("the table of access", () => {
       if (method === "GET" || method === "HEAD") continue;
       const isOfAgents = /^\/(v1\/agents|agents|api\/v1\/agents|heartbeat|proxy)/.test(url);
       assert.equal(accessOf(method, url)?.who, isOfAgents ? "agent" : "operator", route);
+    }
+  });
+});
+
+describe("a node that knows no token, and not whether its region has one", () => {
+  it("P11: changes nothing yet, and answers what it can", async () => {
+    const { app } = await guarded([], null, false);
+    assert.equal((await app.inject({ method: "GET", url: "/v1/agents" })).statusCode, 200);
+    for (const [route, access] of app.accessOfRoutes) {
+      const [method = "", url = ""] = route.split(" ");
+      if (access?.who === "probe" || access?.who === "public" || method === "GET" || method === "HEAD") continue;
+      const answer = await app.inject({ method: method as "POST", url: url.replace(/:\w+|\*/g, "x") });
+      assert.deepEqual([answer.statusCode, answer.headers["x-atoll-error"]], [503, "TOKEN_NOT_KNOWN_YET"], route);
     }
   });
 });

@@ -76,6 +76,23 @@ describe("who asks", () => {
     assert.equal(behind.identify(bearer, null).name, made.id, "what it knows, it knows");
   });
 
+  it("P11: changes nothing without a token as long as the region may have made its first one", () => {
+    let isCaughtUp = false;
+    let kept = new Map<string, KeptToken>();
+    const common = { configured: () => new ConfiguredTokens([]), anonymousRole: null, clock: new VirtualClock() };
+    const starting = new Authenticator({ ...common, kept: () => kept, isCaughtUp: () => isCaughtUp });
+    assert.deepEqual(
+      refusalOf(() => starting.refuseBeforeCaughtUp()),
+      { code: "TOKEN_NOT_KNOWN_YET" },
+    );
+    isCaughtUp = true;
+    starting.refuseBeforeCaughtUp();
+    isCaughtUp = false;
+    kept = new Map([[made.id, aKept(made)]]);
+    starting.refuseBeforeCaughtUp();
+    assert.equal(starting.identify(undefined, null).role, null, "it is asked for a token instead");
+  });
+
   it("P11: is nobody with another secret behind the same id", () => {
     const forged = `${made.token.slice(0, -1)}${made.token.endsWith("A") ? "B" : "A"}`;
     const detail = refusalOf(() => authenticatorOf([aKept(made)]).identify(`Bearer ${forged}`, null));
