@@ -25,7 +25,7 @@ export interface EtcdOptions {
 /** 100 ms between heartbeats, 1,000 ms without one until an election. */
 export const ETCD_DEFAULTS: EtcdOptions = { name: "etcd" };
 /** As Atoll's `raft.heartbeatMs` and `raft.electionMsMin` are. */
-export const ETCD_TUNED: EtcdOptions = { name: "etcd, tuned", timeouts: { heartbeatMs: 50, electionMs: 500 } };
+export const ETCD_TUNED: EtcdOptions = { name: "etcd, tuned", timeouts: { heartbeatMs: 100, electionMs: 500 } };
 
 const PROGRAM = "etcd";
 const NODE_PORT_OFFSET = 10_000;

@@ -319,7 +319,7 @@ const RaftOptions = group({
   }),
   heartbeatMs: duration({
     description: "An idle leader speaks this often.",
-    default: 50,
+    default: 100,
     minimum: 10,
     maximum: 10 * SECOND,
     aliases: [inSeconds("LEADER_ELECTION_RETRY_PERIOD")],

@@ -70,7 +70,7 @@ export interface RaftGroupOptions extends CoreOptions {
 }
 
 export const RAFT_DEFAULTS: RaftGroupOptions = {
-  heartbeatMs: 50,
+  heartbeatMs: 100,
   electionMsMin: 500,
   electionMsMax: 1_000,
   appendBytesMax: 1024 * 1024,
@@ -210,7 +210,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     });
     this.#reads = new Reads({
       clock,
-      retryMs: options.heartbeatMs * 4,
+      retryMs: options.heartbeatMs * 2,
       ask: (requests) => this.#dispatch({ type: "read", now: clock.now(), requests }),
       firstRequest: Math.floor(parts.random.next() * 2 ** 48),
       metrics,

@@ -21,6 +21,7 @@ import {
   redrawElectionDeadline,
   send,
   turnAfter,
+  turnMs,
 } from "./state.ts";
 
 type VoteRequest = Extract<RaftMessage, { type: "vote" | "preVote" }>;
@@ -102,7 +103,7 @@ export function onPeerGone(state: RaftState, peer: NodeId): void {
   state.leaderGoneUntil = state.now + state.options.electionMsMax;
   const turn = turnAfter(state, peer);
   if (turn === 0) return onElectionTimeout(state);
-  state.electionDeadline = state.now + turn * (state.options.heartbeatMs / 2);
+  state.electionDeadline = state.now + turn * (turnMs(state) / 2);
 }
 
 /** The leader asks us to take over: the term is its own, and nothing may have been appended since (R57). */
@@ -118,8 +119,7 @@ function noteLoss({ leader, outbox, now, leaderHeardAt }: RaftState, why: "silen
 /** Others may see the closed connection a moment later and refuse until then; the dead one will never answer. */
 function tryAgainSoonIfLeaderIsGone(state: RaftState): void {
   if (state.now >= state.leaderGoneUntil) return;
-  const { heartbeatMs } = state.options;
-  const soon = state.now + heartbeatMs * (0.25 + 0.5 * state.random.next());
+  const soon = state.now + turnMs(state) * (0.25 + 0.5 * state.random.next());
   state.electionDeadline = Math.min(state.electionDeadline, soon);
 }
 

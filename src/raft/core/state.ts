@@ -204,15 +204,20 @@ export function emptyOutbox(): Outbox {
 }
 
 /**
- * A leader was heard. Should it fall silent, the members stand in turn, a heartbeat apart: the first of them as soon as the
+ * A leader was heard. Should it fall silent, the members stand in turn, a little apart: the first of them as soon as the
  * others, too, have heard nothing for the shortest timeout, and the next one only if that election came to nothing. Drawing
  * lots in place of turns would keep a region of three without a leader for a third of the spread longer.
  */
 export function awaitLeader(state: RaftState): void {
-  const { heartbeatMs, electionMsMin, electionMsMax } = state.options;
-  // The others heard it up to a tick later than this member did, and would still refuse to vote.
+  const { electionMsMin, electionMsMax } = state.options;
+  // The others heard it a moment later than this member did, and would still refuse to vote.
   const turn = turnAfter(state, state.leader) + 0.5 + 0.25 * state.random.next();
-  state.electionDeadline = state.now + Math.min(electionMsMin + turn * heartbeatMs, electionMsMax);
+  state.electionDeadline = state.now + Math.min(electionMsMin + turn * turnMs(state), electionMsMax);
+}
+
+/** How far turns are apart: messages of a network that the timeouts suit take less than a tenth of the shortest (§5.6). */
+export function turnMs({ options }: RaftState): number {
+  return options.electionMsMin / 10;
 }
 
 /**
