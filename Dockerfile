@@ -25,6 +25,7 @@ RUN npm ci --omit=dev --ignore-scripts
 FROM node:24.21.0-bookworm-slim
 # The names that any deployment may set itself: an ATOLL_* name here would win over them.
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
     HOST=0.0.0.0 \
     METRICS_PORT=9090 \
     ATOLL_NETWORK_HOST=0.0.0.0 \

@@ -103,7 +103,7 @@ export function operationCells(operations: SoakReport["operations"]): string[][]
 /** Of those that lived long enough to say anything. */
 export function lifeCells(lives: SoakReport["lives"]): string[][] {
   return lives
-    .filter(({ rss }) => rss !== null)
+    .filter(({ rss, heap }) => rss !== null || heap !== null)
     .map(({ node, fromMs, toMs, rss, heap, isJudged }) => [
       node,
       `${round(fromMs / 1_000)}`,

@@ -1,8 +1,9 @@
 /**
  * What each process held over the run, and whether that is flat.
  *
- * A process grows while it is young: its code is compiled, its caches fill. So each life of each node is judged by itself, from
- * `YOUNG_MS` on and within the last two thirds of the run, and only if that lasts long enough. The slope is Theil's and Sen's:
+ * A process grows while it is young: its code is compiled, its caches fill, and its allocator finds how much it needs at once. So each
+ * life of each node is judged by itself, its heap from `YOUNG_MS` on, what it holds in all from `RSS_YOUNG_MS` on, within the last two
+ * thirds of the run, and only if that lasts long enough. The slope is Theil's and Sen's:
  * the median of the slopes between all pairs of samples, which a burst or a late collection does not move.
  */
 
@@ -35,6 +36,7 @@ export interface Trend {
 }
 
 const YOUNG_MS = 60_000;
+const RSS_YOUNG_MS = 600_000;
 const JUDGED_MS_MIN = 240_000;
 const SAMPLES_MIN = 8;
 /** Of the heap, the lowest of so long: what lives, and not what waits to be collected. */
@@ -51,6 +53,7 @@ export function livesOf(samples: readonly MemorySample[], runMs: number): LifeRe
 function lifeReport(samples: readonly MemorySample[], runMs: number): LifeReport {
   const [first, last] = [samples[0]!, samples.at(-1)!];
   const fromMs = Math.max(runMs / 3, first.atMs + YOUNG_MS);
+  const rssFromMs = Math.max(runMs / 3, first.atMs + RSS_YOUNG_MS);
   const plateau = samples.filter(({ atMs }) => atMs >= fromMs);
   const heap = lowestOf(
     plateau.flatMap(({ atMs, heapBytes }) => (heapBytes === null ? [] : [[atMs, heapBytes] as const])),
@@ -61,7 +64,10 @@ function lifeReport(samples: readonly MemorySample[], runMs: number): LifeReport
     fromMs: first.atMs,
     toMs: last.atMs,
     isJudged: last.atMs - fromMs >= JUDGED_MS_MIN,
-    rss: trendOf(plateau.map(({ atMs, rssBytes }) => [atMs, rssBytes])),
+    rss:
+      last.atMs - rssFromMs < JUDGED_MS_MIN
+        ? null
+        : trendOf(plateau.flatMap(({ atMs, rssBytes }) => (atMs < rssFromMs ? [] : [[atMs, rssBytes] as const]))),
     heap: trendOf(heap),
   };
 }
