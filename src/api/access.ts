@@ -11,6 +11,8 @@ export interface Access {
   readonly who: "probe" | "public" | Role;
   /** Renewals have a budget of their own: what else an agent does must not cost it its lease. */
   readonly isRenewal?: boolean;
+  /** It is done by this node alone, and may be what it needs to find its region: it does not wait until the node has caught up. */
+  readonly isLocal?: boolean;
 }
 
 const PROBE: Access = { who: "probe" };
@@ -19,6 +21,7 @@ const READER: Access = { who: "reader" };
 const AGENT: Access = { who: "agent" };
 const RENEWAL: Access = { who: "agent", isRenewal: true };
 const OPERATOR: Access = { who: "operator" };
+const LOCAL: Access = { who: "operator", isLocal: true };
 
 const ACCESS: Readonly<Record<string, Access>> = {
   "GET /health": PROBE,
@@ -57,8 +60,8 @@ const ACCESS: Readonly<Record<string, Access>> = {
   "POST /v1/tokens": OPERATOR,
   "DELETE /v1/tokens/:id": OPERATOR,
   "GET /v1/cluster/peers": READER,
-  "POST /v1/cluster/peers": OPERATOR,
-  "DELETE /v1/cluster/peers/:name": OPERATOR,
+  "POST /v1/cluster/peers": LOCAL,
+  "DELETE /v1/cluster/peers/:name": LOCAL,
 
   "POST /heartbeat": AGENT,
   "HEAD /heartbeat/:id": RENEWAL,

@@ -68,10 +68,10 @@ export function guardRoutes(app: FastifyInstance, security: HttpSecurity | undef
     const listed = methods.map((method) => accessOf(method, route.url));
     methods.forEach((method, i) => void met.set(`${method} ${route.url}`, listed[i]));
     // Routes of several methods have one handler, and so one rule: the table says the same of all of them.
-    const { who, isRenewal = false } = listed[0] ?? UNLISTED;
+    const { who, isRenewal = false, isLocal = false } = listed[0] ?? UNLISTED;
     if (security === undefined || who === "probe") return;
     const others = [route.onRequest ?? []].flat().filter((hook) => !GUARDS.has(hook));
-    const guard = guardFor(security, { who, isRenewal, isOfChanges: methods.every(isChanging) });
+    const guard = guardFor(security, { who, isRenewal, isLocal, isOfChanges: methods.every(isChanging) });
     GUARDS.add(guard);
     route.onRequest = [guard, ...others];
   });
@@ -85,23 +85,26 @@ const isChanging = (method: string) => method !== "GET" && method !== "HEAD";
 interface Guarded {
   readonly who: Exclude<Access["who"], "probe">;
   readonly isRenewal: boolean;
+  readonly isLocal: boolean;
   readonly isOfChanges: boolean;
 }
 
-function guardFor(security: HttpSecurity, { who, isRenewal, isOfChanges }: Guarded): onRequestHookHandler {
+function guardFor(security: HttpSecurity, { who, isRenewal, isLocal, isOfChanges }: Guarded): onRequestHookHandler {
   // What operators change is kept whatever comes of it; of agents only what their routes say.
   const isAudited = isOfChanges && who === "operator";
   const { authenticator, certificates, limits } = security;
   const needed = who === "public" ? null : who;
+  // What this node holds already may be read; what the region is asked to do or to give away waits.
+  const needsState = (who === "agent" || who === "operator") && !isLocal;
   return (request, _reply, done) => {
     try {
       refuseElsewhere(security, request);
+      if (needsState) authenticator.refuseBeforeCaughtUp();
       if (certificates !== undefined || authenticator.isEnforced) {
         request.caller = identify(security, request);
         limits?.admit(request.caller, request.ip, isRenewal);
         if (needed !== null) requireRole(request.caller, needed);
       } else {
-        if (isOfChanges) authenticator.refuseBeforeCaughtUp();
         limits?.admit(null, request.ip, isRenewal);
       }
       if (isAudited) request.change = "";

@@ -59,6 +59,7 @@ class Write {
   readonly #admission: Admission;
   #isHandled = false;
   #isClosed = false;
+  #isOver = false;
 
   constructor(admission: Admission) {
     this.#admission = admission;
@@ -66,7 +67,7 @@ class Write {
 
   close(): void {
     this.#isClosed = true;
-    if (!this.#isHandled) this.#admission.end();
+    if (!this.#isHandled) this.#end();
   }
 
   async during(handled: unknown): Promise<unknown> {
@@ -75,8 +76,13 @@ class Write {
       return await handled;
     } finally {
       this.#isHandled = false;
-      if (this.#isClosed) this.#admission.end();
+      if (this.#isClosed) this.#end();
     }
+  }
+
+  #end(): void {
+    if (!this.#isOver) this.#admission.end();
+    this.#isOver = true;
   }
 }
 
