@@ -210,7 +210,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     });
     this.#reads = new Reads({
       clock,
-      retryMs: options.heartbeatMs * 2,
+      retryMs: options.electionMsMin / 2,
       ask: (requests) => this.#dispatch({ type: "read", now: clock.now(), requests }),
       firstRequest: Math.floor(parts.random.next() * 2 ** 48),
       metrics,
@@ -257,6 +257,8 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     this.#tickDueAt = dueAt;
     this.#cancelTick = clock.schedule(Math.max(dueAt - clock.now(), 0), () => {
       const lateMs = clock.now() - dueAt;
+      // Timers count in whole milliseconds of a clock of their own.
+      if (lateMs < 0) return this.#armTick();
       if (lateMs <= this.#options.heartbeatMs / 2) return this.#tick(0);
       // After a stall the sockets are read first: a heartbeat that lies in the buffer must count (R59).
       clock.afterIo(() => this.#tick(lateMs));
@@ -277,7 +279,7 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     // What a leader knows stays known when it leads no more.
     if (this.#isCurrent()) this.#freshness.at = Math.max(this.#freshness.at, now - sinceConfirmedMs(this.#state, now));
     this.#dispatch({ type: "tick", now, ownLagMs });
-    this.#armTick();
+    if (!this.#isStopped) this.#armTick();
   }
 
   // ------------------------------------------------------------------ what others of this node ask for

@@ -66,7 +66,7 @@ export const LEASE_DEFAULTS: LeaseOptions = {
   renewalBatchMs: 25,
   renewalsPerSecond: 1_000,
   expiryCheckMs: 250,
-  leaseGraceMs: 100,
+  leaseGraceMs: 200,
   livePathMs: 600,
   confirmTimeoutMs: 1_000,
   proposeTimeoutMs: 2_000,

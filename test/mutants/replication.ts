@@ -162,6 +162,13 @@ export const REPLICATION: readonly Mutant[] = [
       replace: "commit, ...echoTo(state, progress) }, id);",
     },
     {
+      name: "a new leader calls what it knows to be committed current",
+      rule: "P9",
+      find: "const isCurrent = commit >= state.termStartIndex;",
+      replace: "const isCurrent = commit >= 0;",
+      tests: ["test/unit/raft/core/freshness.test.ts"],
+    },
+    {
       name: "rejection counts as acknowledgement",
       rule: "R32",
       listed: 13,

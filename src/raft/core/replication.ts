@@ -125,7 +125,9 @@ export function broadcastHeartbeat(state: RaftState): void {
   state.heartbeatDue = state.now + state.options.heartbeatMs;
   const { commit } = state.log;
   const readRound = state.activeRead?.round ?? 0;
-  const age = Math.min(Math.ceil(sinceConfirmedMs(state, state.now)), UNCONFIRMED);
+  // What former leaders committed is known once an entry of this term is (§6.4): until then the commit index may lie below it.
+  const isCurrent = commit >= state.termStartIndex;
+  const age = isCurrent ? Math.min(Math.ceil(sinceConfirmedMs(state, state.now)), UNCONFIRMED) : UNCONFIRMED;
   for (const [id, progress] of state.progress) {
     const body = { type: "heartbeat", leaderCommit: commit, sinceQuorumMs: age, readRound } as const;
     send(state, { ...body, commit: Math.min(commit, progress.match), ...echoTo(state, progress) }, id);

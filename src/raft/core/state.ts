@@ -42,7 +42,6 @@ export interface ReadRound {
   readonly requests: readonly ReadRequest[];
 }
 
-/** What an event left to be done. Taken by `takeReady`. */
 /** How this member ceased to have a leader, which may have been itself. */
 export interface LeaderLoss {
   readonly leader: NodeId;
@@ -215,9 +214,13 @@ export function awaitLeader(state: RaftState): void {
   state.electionDeadline = state.now + Math.min(electionMsMin + turn * turnMs(state), electionMsMax);
 }
 
-/** How far turns are apart: messages of a network that the timeouts suit take less than a tenth of the shortest (§5.6). */
+/**
+ * How far turns are apart: messages of a network that the timeouts suit take less than a tenth of the shortest (§5.6). Of a
+ * narrow range, less, so that the first turns lie within it.
+ */
 export function turnMs({ options }: RaftState): number {
-  return options.electionMsMin / 10;
+  const { electionMsMin, electionMsMax } = options;
+  return Math.min(electionMsMin, 2 * (electionMsMax - electionMsMin)) / 10;
 }
 
 /**

@@ -468,6 +468,17 @@ describe("raft/core/election: turns (R25)", () => {
     for (const id of [n1, n3]) assert.ok(firsts.filter((first) => first === id).length > 8, `${firsts}`);
   });
 
+  it("are closer where the range of timeouts is narrow, so that no two begin with the same one", () => {
+    const options = { electionMsMin: 2_000, electionMsMax: 2_100 };
+    const waits = [n1, n3].map((self) => {
+      const bench = new Bench({ self, membership: votersUpTo(3), options });
+      bench.heartbeat(n2, {}, 1);
+      return bench.state.electionDeadline - bench.now;
+    });
+    assert.ok(Math.abs(waits[0]! - waits[1]!) > 5, `${waits}`);
+    assert.ok(Math.max(...waits) < options.electionMsMax, `${waits}`);
+  });
+
   it("never go beyond the longest timeout", () => {
     const [leader, ...heirs] = members(1, 30).map(({ id }) => id) as [NodeId, ...NodeId[]];
     for (const waitMs of standing(heirs, leader)) assert.ok(waitMs <= electionMsMax, `${waitMs}`);

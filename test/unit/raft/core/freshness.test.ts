@@ -84,6 +84,16 @@ describe("raft/core/freshness: a leader", () => {
     assert.equal(sinceQuorumMs, UNCONFIRMED, "no heartbeat that it could name was answered");
   });
 
+  it("P9: does not call what it has current before it knows what former leaders committed (§6.4)", () => {
+    const bench = new Bench();
+    bench.elect(n2, n3);
+    bench.receive(n2, { ...heartbeatAnswer(), echo: heartbeatTo(bench).sentAt });
+    assert.equal(heartbeatTo(bench).sinceQuorumMs, UNCONFIRMED);
+    bench.persisted();
+    bench.acknowledge(n2);
+    assert.ok(heartbeatTo(bench).sinceQuorumMs < UNCONFIRMED);
+  });
+
   it("alone is always current", () => {
     const bench = new Bench({ membership: votersUpTo(1) });
     bench.elect();
