@@ -74,7 +74,7 @@ const hooks = { drawClear: [(u) => FAULTS.forEach((fault) => band(u, fault))], d
 
 function drawMemory() {
   const parent = document.getElementById("memory");
-  for (const [title, field] of [["RSS of each node", "rssBytes"], ["Heap in use of each node", "heapBytes"]]) {
+  for (const [title, field] of [["RSS of each node", "rssBytes"], ["Heap that lives, of each node", "heapBytes"]]) {
     const nodes = [...new Set(MEMORY.map(({ node }) => node))].sort();
     const tables = nodes.map((name) => {
       const own = MEMORY.filter(({ node }) => node === name);

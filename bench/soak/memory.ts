@@ -1,10 +1,9 @@
 /**
  * What each process held over the run, and whether that is flat.
  *
- * A process grows while it is young: its code is compiled, its caches fill, and its allocator finds how much it needs at once. So each
- * life of each node is judged by itself, its heap from `YOUNG_MS` on, what it holds in all from `RSS_YOUNG_MS` on, within the last two
- * thirds of the run, and only if that lasts long enough. The slope is Theil's and Sen's:
- * the median of the slopes between all pairs of samples, which a burst or a late collection does not move.
+ * A process grows while it is young: its code is compiled, its caches fill, and its allocator finds how much it needs at once. So
+ * each life of each node is judged by itself, from `YOUNG_MS` on and within the last two thirds of the run, and only if that lasts
+ * long enough. The slope is Theil's and Sen's: the median of the slopes between all pairs of samples, which a burst does not move.
  */
 
 /** @param atMs - since the run began */
@@ -13,7 +12,7 @@ export interface MemorySample {
   readonly pid: number;
   readonly atMs: number;
   readonly rssBytes: number;
-  /** Null when the node did not say. */
+  /** What the last full collection of garbage left of its heap; null when the node did not say. */
   readonly heapBytes: number | null;
 }
 
@@ -35,12 +34,9 @@ export interface Trend {
   readonly growth: number;
 }
 
-const YOUNG_MS = 60_000;
-const RSS_YOUNG_MS = 600_000;
+const YOUNG_MS = 600_000;
 const JUDGED_MS_MIN = 240_000;
 const SAMPLES_MIN = 8;
-/** Of the heap, the lowest of so long: what lives, and not what waits to be collected. */
-const HEAP_BUCKET_MS = 20_000;
 const HOUR_MS = 3_600_000;
 /** Pairs grow with the square of them. */
 const POINTS_MAX = 400;
@@ -53,30 +49,16 @@ export function livesOf(samples: readonly MemorySample[], runMs: number): LifeRe
 function lifeReport(samples: readonly MemorySample[], runMs: number): LifeReport {
   const [first, last] = [samples[0]!, samples.at(-1)!];
   const fromMs = Math.max(runMs / 3, first.atMs + YOUNG_MS);
-  const rssFromMs = Math.max(runMs / 3, first.atMs + RSS_YOUNG_MS);
   const plateau = samples.filter(({ atMs }) => atMs >= fromMs);
-  const heap = lowestOf(
-    plateau.flatMap(({ atMs, heapBytes }) => (heapBytes === null ? [] : [[atMs, heapBytes] as const])),
-  );
   return {
     node: first.node,
     pid: first.pid,
     fromMs: first.atMs,
     toMs: last.atMs,
     isJudged: last.atMs - fromMs >= JUDGED_MS_MIN,
-    rss:
-      last.atMs - rssFromMs < JUDGED_MS_MIN
-        ? null
-        : trendOf(plateau.flatMap(({ atMs, rssBytes }) => (atMs < rssFromMs ? [] : [[atMs, rssBytes] as const]))),
-    heap: trendOf(heap),
+    rss: trendOf(plateau.map(({ atMs, rssBytes }) => [atMs, rssBytes])),
+    heap: trendOf(plateau.flatMap(({ atMs, heapBytes }) => (heapBytes === null ? [] : [[atMs, heapBytes] as const]))),
   };
-}
-
-function lowestOf(points: readonly (readonly [number, number])[]): (readonly [number, number])[] {
-  const buckets = Map.groupBy(points, ([atMs]) => Math.floor(atMs / HEAP_BUCKET_MS));
-  return [...buckets.values()].map((bucket) =>
-    bucket.reduce((lowest, point) => (point[1] < lowest[1] ? point : lowest)),
-  );
 }
 
 export function trendOf(points: readonly (readonly [atMs: number, bytes: number])[]): Trend | null {

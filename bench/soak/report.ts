@@ -162,12 +162,11 @@ function findingsOf(run: SoakRun): SoakReport["findings"] {
 
 function errorCodes(run: SoakRun): ErrorCode[] {
   const codes = Map.groupBy(run.errorLines, ({ code }) => code);
-  return [...codes].map(([code, lines]) => ({
-    code,
-    count: lines.length,
-    expected: lines.filter((line) => isExpected(run, line)).length,
-    example: lines[0]?.line.slice(0, 600) ?? "",
-  }));
+  return [...codes].map(([code, lines]) => {
+    const unexpected = lines.filter((line) => !isExpected(run, line));
+    const example = (unexpected[0] ?? lines[0])?.line.slice(0, 600) ?? "";
+    return { code, count: lines.length, expected: lines.length - unexpected.length, example };
+  });
 }
 
 function isExpected(run: SoakRun, { code, at }: ErrorLine): boolean {

@@ -407,13 +407,13 @@ class Soak {
   }
 }
 
-/** What the process has on its heap; null when it does not say. */
+/** What the last full collection left of the process's heap; null when it does not say, or there was none. */
 async function heapOf(url: string, token: string): Promise<number | null> {
   try {
     const headers = { authorization: `Bearer ${token}` };
     const response = await fetch(`${url}/metrics`, { headers, signal: AbortSignal.timeout(TRY_TIMEOUT_MS) });
-    const value = /^nodejs_heap_size_used_bytes (\S+)$/m.exec(await response.text())?.[1];
-    return value === undefined ? null : Number(value);
+    const value = Number(/^atoll_node_heap_live_bytes (\S+)$/m.exec(await response.text())?.[1]);
+    return value > 0 ? value : null;
   } catch {
     return null;
   }

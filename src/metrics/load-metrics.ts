@@ -39,6 +39,8 @@ export function exposeLoad(register: Registry, source: Pick<MetricsSource, "node
   );
   const heap = "What lives of the heap, as a share of where the process would end.";
   lazyGauge(register, { name: "atoll_node_heap_ratio", help: heap }, () => just(source.load().heapShare));
+  const live = "What the last full collection of garbage left of the heap; 0 before the first.";
+  lazyGauge(register, { name: "atoll_node_heap_live_bytes", help: live }, () => just(source.load().heapLiveBytes));
   lazyGauge<"condition">(
     register,
     {

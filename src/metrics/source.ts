@@ -40,6 +40,8 @@ export interface LoadNumbers {
   readonly underWay: ReadonlyMap<string, number>;
   /** What lives of the heap, as a share of its limit. */
   readonly heapShare: number;
+  /** What the last full collection left in the old generation; 0 before the first. */
+  readonly heapLiveBytes: number;
 }
 
 /** The file system that the data folder lies in. */

@@ -5,6 +5,7 @@ import { LoadGuard } from "../api/load-guard.ts";
 import type { DiskNumbers } from "../metrics/source.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
+import { CollectedHeap } from "./collected-heap.ts";
 import { Conditions } from "./conditions.ts";
 import { DiskGuard } from "./disk-guard.ts";
 import { HeapGuard, type HeapLevel, v8Heap } from "./heap-guard.ts";
@@ -29,12 +30,15 @@ const PRESSURE_OF_HEAP: Readonly<Record<HeapLevel, number>> = { enough: 0, low: 
 export class Guards {
   readonly load: LoadGuard;
   readonly heap: HeapGuard;
+  readonly collected: CollectedHeap;
   readonly disk: DiskGuard;
   readonly conditions: Conditions;
 
   constructor(parts: GuardsParts) {
     const { clock, logger, slowMs, writingMs, isLeader, handOver } = parts;
-    this.heap = new HeapGuard(clock, v8Heap([...(process.env.NODE_OPTIONS ?? "").split(/\s+/), ...process.execArgv]));
+    const readHeap = v8Heap([...(process.env.NODE_OPTIONS ?? "").split(/\s+/), ...process.execArgv]);
+    this.heap = new HeapGuard(clock, readHeap);
+    this.collected = new CollectedHeap(readHeap);
     this.load = new LoadGuard({
       clock,
       limits: { lagMsMax: parts.lagMsMax },
@@ -55,12 +59,13 @@ export class Guards {
   async start(): Promise<void> {
     this.load.start();
     this.heap.start();
+    this.collected.start();
     this.conditions.start();
     await this.disk.start();
   }
 
   stop(): void {
-    for (const guard of [this.load, this.heap, this.disk, this.conditions]) guard.stop();
+    for (const guard of [this.load, this.heap, this.collected, this.disk, this.conditions]) guard.stop();
   }
 }
 

@@ -11,6 +11,7 @@ import type { LeaseKeeper } from "../registry/lease-keeper.ts";
 import type { RegistryService } from "../registry/registry-service.ts";
 import type { NodeId, RegionId } from "../types/ids.ts";
 import type { Member } from "../types/membership.ts";
+import type { CollectedHeap } from "./collected-heap.ts";
 import type { Counters } from "./counters.ts";
 import type { DiskGuard } from "./disk-guard.ts";
 import type { HeapGuard } from "./heap-guard.ts";
@@ -25,6 +26,7 @@ export interface MetricsSourceParts {
   readonly readiness: () => Readiness;
   readonly load: Pick<LoadGuard, "pressure" | "shedTotal" | "underWay">;
   readonly heap: Pick<HeapGuard, "share">;
+  readonly collected: Pick<CollectedHeap, "liveBytes">;
   readonly disk: Pick<DiskGuard, "disk">;
   readonly tls: Pick<HttpTls, "ends"> | undefined;
   readonly sockets: readonly PortSockets[];
@@ -44,7 +46,7 @@ export function metricsSource(parts: MetricsSourceParts): MetricsSource {
     },
     load() {
       const { pressure, shedTotal, underWay } = parts.load;
-      return { pressure, shedTotal, underWay, heapShare: parts.heap.share };
+      return { pressure, shedTotal, underWay, heapShare: parts.heap.share, heapLiveBytes: parts.collected.liveBytes };
     },
     disk: () => parts.disk.disk,
     certificates: () => parts.tls?.ends ?? [],

@@ -217,6 +217,7 @@ export function metricsSource(node: TestNode): MetricsSource {
       shedTotal: new Map([["watch", 4]]),
       underWay: new Map([["lookup", 2]]),
       heapShare: 0.25,
+      heapLiveBytes: 64 * 2 ** 20,
     }),
     disk: () => ({ freeBytes: 3_000, sizeBytes: 9_000 }),
     connections: () => [{ port: "main", open: 3, connectionsMax: 100, droppedTotal: 2 }],
