@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, afterEach, before, describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { ApiClient } from "../../src/cli/api-client.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
@@ -113,7 +114,7 @@ describe("atoll start", () => {
     const flags = ["--port", "0", "--data-dir", join(parent, "admin")];
     const node = begin(flags, { MCP_MESH_ADMIN_PORT: String(adminPort) });
     const { http } = await node.logged("NODE_STARTED");
-    await node.logged("RAFT_LEADER");
+    while ((await fetch(`${http}/ready`)).status !== 200) await setTimeout(10);
     const drained = await fetch(`http://127.0.0.1:${adminPort}/admin/drain`, { method: "POST" });
     assert.deepEqual([drained.status, await drained.json()], [200, { draining: true, live_claims: 0 }]);
     assert.equal((await fetch(`${http}/admin/drain`)).status, 404);
