@@ -255,9 +255,10 @@ export class RaftGroup implements ConsensusGroup, GroupMembership {
     const dueAt = this.#nextTickAt();
     this.#cancelTick();
     this.#tickDueAt = dueAt;
-    this.#cancelTick = clock.schedule(Math.max(dueAt - clock.now(), 0), () => {
+    // Whole milliseconds, at least one: what is left of a fraction would have a timer that came early come again at once.
+    this.#cancelTick = clock.schedule(Math.max(Math.ceil(dueAt - clock.now()), 1), () => {
       const lateMs = clock.now() - dueAt;
-      // Timers count in whole milliseconds of a clock of their own.
+      // Node's timers count by a clock of their own.
       if (lateMs < 0) return this.#armTick();
       if (lateMs <= this.#options.heartbeatMs / 2) return this.#tick(0);
       // After a stall the sockets are read first: a heartbeat that lies in the buffer must count (R59).
