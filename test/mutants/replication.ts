@@ -197,8 +197,8 @@ export const REPLICATION: readonly Mutant[] = [
     {
       name: "a lost last append is never found out",
       rule: "R35",
-      find: "if (!sendAppends(state, from, progress) && !progress.isPaused) {",
-      replace: "if (!sendAppends(state, from, progress) && progress.next < 0) {",
+      find: "if (isAllSent && progress.match < lastIndex) sendAppend(state, from, progress);",
+      replace: "",
     },
     {
       name: "no snapshot when the entries are gone",
@@ -217,8 +217,8 @@ export const REPLICATION: readonly Mutant[] = [
     {
       name: "followers hear of a commit only with the next heartbeat",
       rule: "R37",
-      find: "if (!hasEntries && !isCommitNews && !isProbe) return hasSent;",
-      replace: "if (!hasEntries && !isProbe) return hasSent;",
+      find: "if (!hasEntries && !isCommitNews && !isProbe) return;",
+      replace: "if (!hasEntries && !isProbe) return;",
     },
   ]),
 

@@ -48,40 +48,32 @@ export function replicate(state: RaftState): void {
   for (const [id, progress] of state.progress) sendAppends(state, id, progress);
 }
 
-/**
- * Sends all that the peer's window takes. A peer that needs compacted entries gets a snapshot instead.
- *
- * @returns whether anything left
- */
-function sendAppends(state: RaftState, id: NodeId, progress: Progress): boolean {
-  let hasSent = false;
+/** Sends all that the peer's window takes. A peer that needs compacted entries gets a snapshot instead. */
+function sendAppends(state: RaftState, id: NodeId, progress: Progress): void {
   while (!progress.isPaused) {
     const hasEntries = progress.next <= state.log.lastIndex;
     const isCommitNews = progress.commitSent < Math.min(state.log.commit, state.log.lastIndex);
     const isProbe = progress.state === "probe";
-    if (!hasEntries && !isCommitNews && !isProbe) return hasSent;
-    if (!sendAppend(state, id, progress)) return hasSent;
-    hasSent = true;
-    if (!hasEntries) return hasSent;
+    if (!hasEntries && !isCommitNews && !isProbe) return;
+    sendAppend(state, id, progress);
+    if (!hasEntries) return;
   }
-  return hasSent;
 }
 
-function sendAppend(state: RaftState, id: NodeId, progress: Progress): boolean {
+function sendAppend(state: RaftState, id: NodeId, progress: Progress): void {
   const { log } = state;
   const prevIndex = progress.next - 1;
   const prevTerm = log.termAt(prevIndex);
   if (prevTerm === undefined) {
     progress.becomeSnapshot();
     state.outbox.snapshotsFor.add(id);
-    return false;
+    return;
   }
   const entries = log.slice(progress.next, state.options.appendBytesMax);
   const bytes = entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
   send(state, { type: "append", prevIndex, prevTerm, commit: log.commit, entries }, id);
   progress.commitSent = Math.min(log.commit, prevIndex + entries.length);
   progress.sent(prevIndex + entries.length, entries.length, bytes);
-  return true;
 }
 
 export function onAppendResponse(state: RaftState, response: AppendResponse): void {
@@ -147,11 +139,10 @@ export function onHeartbeatResponse(state: RaftState, response: HeartbeatRespons
   noteAnswer(state, progress, response);
   progress.followRound(state.now, state.log.lastIndex);
   progress.reopen();
-  if (progress.match === state.log.lastIndex) return;
-  if (!sendAppends(state, from, progress) && !progress.isPaused) {
-    // All was sent, and the last of it may be lost: an empty append finds out (R35).
-    sendAppend(state, from, progress);
-  }
+  const { lastIndex } = state.log;
+  const isAllSent = progress.next > lastIndex && !progress.isPaused;
+  // The last of it may be lost: an empty append finds out (R35).
+  if (isAllSent && progress.match < lastIndex) sendAppend(state, from, progress);
 }
 
 /**
