@@ -230,23 +230,26 @@ export class SoakCluster {
     this.#federation.rekey(encryptionKey);
   }
 
-  /** Resolves when all nodes can serve, follow the same leader, and know all regions to the last digest. @throws Error */
+  /**
+   * Resolves when all nodes can serve, follow the same leader, and know all regions to the last digest.
+   *
+   * @throws Error what is missing when the time is up; the signal's reason
+   */
   async untilWhole(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const missing = await this.missingAfter(timeoutMs, signal);
+    if (missing.length > 0) throw new Error(`after ${timeoutMs} ms: ${missing.join("; ")}`);
+  }
+
+  /** As soon as nothing is missing an empty list, and otherwise what was when the time was up. @throws the signal's reason */
+  async missingAfter(timeoutMs: number, signal: AbortSignal): Promise<string[]> {
     const { clock } = this.#options;
     const deadlineMs = clock.now() + timeoutMs;
     for (;;) {
-      const missing = await this.missing();
-      if (missing.length === 0) return;
+      const missing = (await Promise.all(this.regions.map((region) => this.#missingOf(region)))).flat();
       signal.throwIfAborted();
-      if (clock.now() > deadlineMs) throw new Error(`after ${timeoutMs} ms: ${missing.join("; ")}`);
+      if (missing.length === 0 || clock.now() > deadlineMs) return missing;
       await sleep(clock, POLL_MS, signal);
     }
-  }
-
-  /** What is not whole; empty when nothing. */
-  async missing(): Promise<string[]> {
-    const asked = this.regions.map((region) => this.#missingOf(region));
-    return (await Promise.all(asked)).flat();
   }
 
   async untilServing(node: SoakNode, timeoutMs: number, signal: AbortSignal): Promise<void> {

@@ -315,28 +315,30 @@ class Soak {
   async #verify(
     endedEarly: string | null,
   ): Promise<{ verified: Verified | null; outOfSync: string[] | null; why: string | null }> {
-    const { clock, signal, tell } = this.#context;
+    const { signal, tell } = this.#context;
     if (endedEarly !== null) return { verified: null, outOfSync: null, why: endedEarly };
+    let verified: Verified | null = null;
     try {
       tell("looking for lost writes");
-      const each: Verified[] = [];
-      const token = this.#cluster.operatorToken;
-      for (const load of this.#loads) each.push(await verifyRegion(load, { http: this.#http, token, clock, signal }));
-      const verified = {
-        checked: each.reduce((sum, { checked }) => sum + checked, 0),
-        lost: each.flatMap(({ lost }) => lost),
-        returned: each.flatMap(({ returned }) => returned),
-      };
+      verified = await this.#verifyRegions();
       tell("comparing digests");
-      try {
-        await this.#cluster.untilWhole(WHOLE_TIMEOUT_MS, signal);
-        return { verified, outOfSync: [], why: null };
-      } catch {
-        return { verified, outOfSync: await this.#cluster.missing(), why: null };
-      }
+      return { verified, outOfSync: await this.#cluster.missingAfter(WHOLE_TIMEOUT_MS, signal), why: null };
     } catch (error) {
-      return { verified: null, outOfSync: null, why: `nobody looked for lost writes: ${messageOf(error)}` };
+      const undone = verified === null ? "nobody looked for lost writes" : "nobody compared digests";
+      return { verified, outOfSync: null, why: `${undone}: ${messageOf(error)}` };
     }
+  }
+
+  async #verifyRegions(): Promise<Verified> {
+    const { clock, signal } = this.#context;
+    const token = this.#cluster.operatorToken;
+    const each: Verified[] = [];
+    for (const load of this.#loads) each.push(await verifyRegion(load, { http: this.#http, token, clock, signal }));
+    return {
+      checked: each.reduce((sum, { checked }) => sum + checked, 0),
+      lost: each.flatMap(({ lost }) => lost),
+      returned: each.flatMap(({ returned }) => returned),
+    };
   }
 
   #startChores(): void {
