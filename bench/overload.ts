@@ -178,11 +178,12 @@ function growthOf(samples: readonly number[]): number {
 
 function figuresOf(
   rate: number,
-  { name, during, after, duringSeconds, recoverySeconds, rssMiB, heapRatioMax }: Overload,
+  { name, before, during, after, duringSeconds, recoverySeconds, rssMiB, heapRatioMax }: Overload,
 ): Figure[] {
   const { renewal, write, lookup } = sums(during);
   // Those that were under way when it ended count, too.
   const renewals = sumOf([...during, ...after], "renewal");
+  const always = sums([...before, ...during, ...after]);
   const all = [renewal, write, lookup];
   const total = (of: (sum: Sum) => number) => all.reduce((sum, one) => sum + of(one), 0);
   const figure = (what: string, value: number, unit: string, max: number | null = null): Figure => ({
@@ -208,7 +209,7 @@ function figuresOf(
       "%",
       100 - RENEWALS_MIN,
     ),
-    figure("renewals told that they are unknown", renewals.unknown, "", 0),
+    figure("renewals told that they are unknown", always.renewal.unknown, "", 0),
     figure("renewals, p99 of the median window", renewal.p99Ms, "ms"),
     figure("renewals, p99 of the worst window", renewal.p99MsWorst, "ms"),
     figure("writes acknowledged", share(write.acknowledged, write.ended), "%"),
@@ -216,7 +217,7 @@ function figuresOf(
     figure("served, of what the node bears", total(({ acknowledged }) => acknowledged) / duringSeconds / rate, "x"),
     figure(
       "refusals without a time to come again",
-      total(({ refusedBarely }) => refusedBarely),
+      Object.values(always).reduce((sum, { refusedBarely }) => sum + refusedBarely, 0),
       "",
       0,
     ),

@@ -1,7 +1,7 @@
 /** Which rate a node bears, and when it is itself again: said of what was measured, by rules that are stated here alone. */
 
 import { quantile } from "../figures.ts";
-import { KINDS, type Window } from "./generator.ts";
+import { KINDS, type Kind, type Window } from "./generator.ts";
 import { failed, type Outcome } from "./tally.ts";
 
 /** A node bears a rate when nothing was refused or failed at it, and 99 of 100 answers of each kind took no longer. */
@@ -25,16 +25,19 @@ export type Trial = "borne" | "not borne" | "unknown";
 
 export function trialOf(windows: readonly Window[]): Trial {
   const outcomes = windows.flatMap((window) => KINDS.flatMap((kind) => window.outcomes[kind] ?? []));
-  const isRefused = outcomes.some(
-    (one) => one.refused + one.refusedBarely + one.unsent + one.unknown + failed(one) > 0,
-  );
-  if (isRefused) return "not borne";
+  if (outcomes.some(isWanting)) return "not borne";
   if (outcomes.some(({ late }) => late > 0)) return "unknown";
   return KINDS.every((kind) => !(p99Of(windows, kind) > BORNE_P99_MS)) ? "borne" : "not borne";
 }
 
+/** Whether anything was not answered as it should be, or not even asked since the node had not answered what was before. */
+function isWanting(outcome: Outcome): boolean {
+  const { refused, refusedBarely, unsent, unknown } = outcome;
+  return refused + refusedBarely + unsent + unknown + failed(outcome) > 0;
+}
+
 /** Of the median window: one in which the machine did something else says nothing about the node. */
-function p99Of(windows: readonly Window[], kind: (typeof KINDS)[number]): number {
+function p99Of(windows: readonly Window[], kind: Kind): number {
   const p99s = windows.flatMap((window) => window.outcomes[kind]?.p99Ms ?? []).filter((ms) => !Number.isNaN(ms));
   return quantile(p99s, 0.5);
 }
@@ -88,7 +91,7 @@ export function windowsUntilRecovered(before: readonly Window[], after: readonly
   const isWell = ({ outcomes }: Window) =>
     bounds.every(([kind, bound]) => {
       const outcome = outcomes[kind];
-      return outcome !== undefined && outcome.refused + failed(outcome) === 0 && outcome.p99Ms <= bound;
+      return outcome !== undefined && !isWanting(outcome) && outcome.p99Ms <= bound;
     });
   const well = after.map(isWell);
   const first = well.findIndex((_, i) => {
@@ -115,7 +118,7 @@ export interface Sum {
   readonly p99MsWorst: number;
 }
 
-export function sumOf(windows: readonly Window[], kind: (typeof KINDS)[number]): Sum {
+export function sumOf(windows: readonly Window[], kind: Kind): Sum {
   const outcomes = windows.flatMap((window) => window.outcomes[kind] ?? []);
   const total = (of: (outcome: Outcome) => number) => outcomes.reduce((sum, outcome) => sum + of(outcome), 0);
   const failures = new Map<string, number>();

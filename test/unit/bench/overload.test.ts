@@ -65,7 +65,9 @@ describe("what an overload shows", () => {
     assert.equal(windowsUntilRecovered(before, [bad, good, good, bad, good, good, good]), 4);
     assert.equal(windowsUntilRecovered(before, [good, good, good]), 0);
     assert.equal(windowsUntilRecovered(before, [good, good]), null);
-    assert.equal(windowsUntilRecovered(before, times(9, { refused: 1 })), null);
+    for (const more of [{ refused: 1 }, { refusedBarely: 1 }, { unknown: 1 }, { unsent: 1 }]) {
+      assert.equal(windowsUntilRecovered(before, times(9, more)), null);
+    }
     assert.equal(windowsUntilRecovered(before, times(9, { acknowledged: 0, p99Ms: Number.NaN })), null);
   });
 
