@@ -6,6 +6,7 @@
  */
 
 import { type Clock, sleep } from "../../src/util/clock.ts";
+import { round } from "../figures.ts";
 import { type OperationRecord, type RegionLoad, Tally } from "./workload.ts";
 
 export interface CalibrationStep {
@@ -21,7 +22,7 @@ export interface Calibration {
 }
 
 export interface CalibrationContext {
-  readonly loads: readonly RegionLoad[];
+  readonly loads: readonly Pick<RegionLoad, "start" | "stop">[];
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly tell: (doing: string) => void;
@@ -36,9 +37,10 @@ const STEP_MS = 5_000;
 const WARM_UP_MS = 4_000;
 const RATE_MAX = 20_000;
 
+/** @throws Error when not even the lowest rate is sustained; the signal's reason */
 export async function calibrate(context: CalibrationContext): Promise<Calibration> {
   const steps: CalibrationStep[] = [];
-  let sustainedPerSecond = FIRST_RATE;
+  let sustainedPerSecond = 0;
   await tryRate(context, FIRST_RATE, WARM_UP_MS);
   for (let perSecond = FIRST_RATE; perSecond < RATE_MAX; perSecond *= STEP) {
     let step = await tryRate(context, perSecond, STEP_MS);
@@ -50,7 +52,12 @@ export async function calibrate(context: CalibrationContext): Promise<Calibratio
     if (!step.isSustained) break;
     sustainedPerSecond = perSecond;
   }
-  return { sustainedPerSecond, steps };
+  if (sustainedPerSecond > 0) return { sustainedPerSecond, steps };
+  const { failed, p99Ms } = steps.at(-1)!;
+  throw new Error(
+    `not even ${FIRST_RATE} requests/s are sustained here (${failed} first tries failed, p99 ${round(p99Ms)} ms): ` +
+      "run it where less else runs, or name a rate with --rate",
+  );
 }
 
 async function tryRate(
