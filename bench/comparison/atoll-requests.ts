@@ -5,13 +5,13 @@ import { agentId, capabilityOf, paddingFor } from "../peers/sample-agents.ts";
 
 const JSON_HEADERS = { "content-type": "application/json" };
 /** Longer than any run: nothing ends by time. */
-const LEASE_MS = 86_400_000;
+export const LONG_LEASE_MS = 86_400_000;
 const PORT_FIRST = 10_000;
 
 /** A registration whose body has `RECORD_BYTES`. */
-export function registration(i: number): HttpRequest {
-  const body = bodyOf(i, [capability(capabilityOf(i))]);
-  return put(i, { ...body, description: paddingFor({ ...body, description: "" }) });
+export function registration(i: number, leaseMs = LONG_LEASE_MS): HttpRequest {
+  const body = { ...bodyOf(i, [capability(capabilityOf(i))]), leaseMs };
+  return registrationAs(agentId(i), { ...body, description: paddingFor({ ...body, description: "" }) });
 }
 
 /**
@@ -21,11 +21,21 @@ export function registration(i: number): HttpRequest {
  */
 export function registrationOf(i: number, count: number, change = 0): HttpRequest {
   const others = Array.from({ length: count - 1 }, (_, j) => capability(`${capabilityOf(i)}-${j}`));
-  return put(i, bodyOf(i, [capability(capabilityOf(i)), ...others], change));
+  return registrationAs(agentId(i), bodyOf(i, [capability(capabilityOf(i)), ...others], change));
+}
+
+/** A registration of any agent. */
+export function registrationAs(id: string, body: object): HttpRequest {
+  return { method: "PUT", path: `/v1/agents/${id}`, headers: JSON_HEADERS, body: JSON.stringify(body) };
 }
 
 export function renewal(i: number): HttpRequest {
-  return { method: "POST", path: `/v1/agents/${agentId(i)}/renew`, headers: JSON_HEADERS, body: "{}" };
+  return renewalAs(agentId(i), {});
+}
+
+/** A renewal of any agent. */
+export function renewalAs(id: string, body: object): HttpRequest {
+  return { method: "POST", path: `/v1/agents/${id}/renew`, headers: JSON_HEADERS, body: JSON.stringify(body) };
 }
 
 /** In this region alone: what a node answers from its own memory. */
@@ -39,13 +49,9 @@ export function lookupEverywhere(i: number): HttpRequest {
 }
 
 function bodyOf(i: number, capabilities: readonly object[], change = 0): object {
-  return { endpoint: `http://${agentId(i)}:${PORT_FIRST + change}`, capabilities, leaseMs: LEASE_MS };
+  return { endpoint: `http://${agentId(i)}:${PORT_FIRST + change}`, capabilities, leaseMs: LONG_LEASE_MS };
 }
 
 function capability(name: string): object {
   return { name, version: "1.2.0", tags: ["english", "fast"] };
-}
-
-function put(i: number, body: object): HttpRequest {
-  return { method: "PUT", path: `/v1/agents/${agentId(i)}`, headers: JSON_HEADERS, body: JSON.stringify(body) };
 }

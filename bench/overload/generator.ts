@@ -88,7 +88,7 @@ class Stream {
     let [next, failures] = [0, 0];
     const opener = async () => {
       for (let i = next++; i < this.#connections.length; i = next++) {
-        const request = this.kind === "renewal" ? registrationOfFleet(i, leaseMs) : HEALTH;
+        const request = this.kind === "renewal" ? registration(i, leaseMs) : HEALTH;
         if (!(await isAnswered(this.#connections[i]!, request))) failures++;
       }
     };
@@ -153,11 +153,6 @@ async function isAnswered(connection: Connection, request: HttpRequest): Promise
     await sleep(systemClock, OPEN_AGAIN_MS);
   }
   return false;
-}
-
-function registrationOfFleet(i: number, leaseMs: number): HttpRequest {
-  const request = registration(i);
-  return { ...request, body: JSON.stringify({ ...JSON.parse(request.body ?? ""), leaseMs }) };
 }
 
 /** @param setting - the first word of the command line, as JSON */

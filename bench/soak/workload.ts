@@ -8,6 +8,7 @@
 import { build, type Histogram } from "hdr-histogram-js";
 import type { Clock } from "../../src/util/clock.ts";
 import type { Random } from "../../src/util/random.ts";
+import { LONG_LEASE_MS, registrationAs, renewalAs } from "../comparison/atoll-requests.ts";
 import { arrivals } from "../load/arrivals.ts";
 import { ClientPool, type Sender, type Sent } from "../load/client-pool.ts";
 import { type HttpRequest, isAcknowledged } from "../load/http-client.ts";
@@ -64,14 +65,11 @@ export interface OperationRecord {
 const CLIENTS = 64;
 const TIMEOUT_MS = 10_000;
 const CAPABILITIES = 100;
-/** Longer than any run: these are not renewed. */
-const LONG_LEASE_MS = 86_400_000;
 const JOINING_AT_ONCE = 16;
 /** The way of gossip from region to region, which no node can know, is not in what it says. */
 const GOSSIP_MS = 1_000;
 const FINDINGS_MAX = 1_000;
 const LOOKUP_LIMIT = 1_000;
-const JSON_HEADERS = { "content-type": "application/json" };
 
 export class RegionLoad {
   readonly region: SoakRegion;
@@ -149,7 +147,7 @@ export class RegionLoad {
       capabilities: [`fleet-${this.region.name}`],
       leaseMs: this.fleet.leaseMs,
     };
-    const sent = await this.#send(put(id, body));
+    const sent = await this.#send(registrationAs(id, body));
     if (!isAcknowledged(sent.answer)) return;
     const { incarnation } = JSON.parse(sent.answer.body) as { incarnation: number };
     this.fleet.joined(id, incarnation, { sentMs: sent.lastSentMs, acknowledgedMs: sent.doneMs });
@@ -322,16 +320,16 @@ export function versionOf(body: string): number | null {
 function requestOf(change: Change, { id, capability, attempted }: Entry): HttpRequest {
   if (change === "unregistered") return { method: "DELETE", path: `/v1/agents/${id}` };
   const capabilities = [{ name: capability, version: "1.2.0", tags: ["english", "fast"] }];
-  return put(id, { endpoint: `http://${id}:8080`, capabilities, metadata: { v: attempted }, leaseMs: LONG_LEASE_MS });
-}
-
-function put(id: string, body: object): HttpRequest {
-  return { method: "PUT", path: `/v1/agents/${id}`, headers: JSON_HEADERS, body: JSON.stringify(body) };
+  return registrationAs(id, {
+    endpoint: `http://${id}:8080`,
+    capabilities,
+    metadata: { v: attempted },
+    leaseMs: LONG_LEASE_MS,
+  });
 }
 
 function nativeRenewal({ id, incarnation }: RenewingAgent): HttpRequest {
-  const body = JSON.stringify({ incarnation });
-  return { method: "POST", path: `/v1/agents/${id}/renew`, headers: JSON_HEADERS, body };
+  return renewalAs(id, { incarnation });
 }
 
 function meshRenewal({ id }: RenewingAgent): HttpRequest {

@@ -9,6 +9,12 @@ describe("sample agents", () => {
     for (const i of [0, 7, 99_999, 999_999]) assert.equal(registration(i).body?.length, RECORD_BYTES);
   });
 
+  it("take them with a lease of another length, too", () => {
+    const { body = "" } = registration(7, 30_000);
+    assert.equal(body.length, RECORD_BYTES);
+    assert.equal(JSON.parse(body).leaseMs, 30_000);
+  });
+
   it("share their capability with as many others as a lookup finds", () => {
     const names = Array.from({ length: 3 * AGENTS_PER_CAPABILITY }, (_, i) => capabilityOf(i));
     assert.equal(new Set(names).size, 3);
