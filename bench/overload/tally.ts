@@ -1,7 +1,7 @@
 /** What became of the requests of one kind over some time. */
 
-import { build, type Histogram } from "hdr-histogram-js";
 import { increment } from "../../src/util/counts.ts";
+import { Latencies } from "../load/latencies.ts";
 import type { Answered } from "./connections.ts";
 
 /** Can be sent from one process to another. */
@@ -30,18 +30,16 @@ export class Tally {
   planned = 0;
   late = 0;
   unsent = 0;
-  #acknowledged = 0;
   #refused = 0;
   #refusedBarely = 0;
   #unknown = 0;
   readonly #failures = new Map<string, number>();
-  readonly #microseconds: Histogram = build({ highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 2 });
+  /** Of those acknowledged. */
+  readonly #latencies = new Latencies();
 
   take({ status, hasRetryAfter, failure }: Answered, tookMs: number): void {
-    if (status >= 200 && status < 300) {
-      this.#acknowledged++;
-      this.#microseconds.recordValue(Math.max(1, Math.round(tookMs * 1_000)));
-    } else if (status === 503 || status === 429) {
+    if (status >= 200 && status < 300) this.#latencies.add(tookMs);
+    else if (status === 503 || status === 429) {
       if (hasRetryAfter) this.#refused++;
       else this.#refusedBarely++;
     } else if (status === 404 || status === 410) this.#unknown++;
@@ -49,13 +47,13 @@ export class Tally {
   }
 
   outcome(): Outcome {
-    const at = (percentile: number) =>
-      this.#acknowledged === 0 ? Number.NaN : this.#microseconds.getValueAtPercentile(percentile) / 1_000;
+    const acknowledged = this.#latencies.count;
+    const at = (percentile: number) => (acknowledged === 0 ? Number.NaN : this.#latencies.atMs(percentile));
     return {
       planned: this.planned,
       late: this.late,
       unsent: this.unsent,
-      acknowledged: this.#acknowledged,
+      acknowledged,
       refused: this.#refused,
       refusedBarely: this.#refusedBarely,
       unknown: this.#unknown,

@@ -74,6 +74,6 @@ async function tryRate(
   } finally {
     await Promise.all(loads.map((load) => load.stop()));
   }
-  const p99Ms = tally.at(99);
+  const p99Ms = tally.latencies.atMs(99);
   return { perSecond, failed: tally.failedFirst, p99Ms, isSustained: tally.failedFirst === 0 && p99Ms <= P99_MS_MAX };
 }

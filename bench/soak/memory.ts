@@ -6,6 +6,8 @@
  * long enough. The slope is Theil's and Sen's: the median of the slopes between all pairs of samples, which a burst does not move.
  */
 
+import { median } from "../pairs.ts";
+
 /** @param atMs - since the run began */
 export interface MemorySample {
   readonly node: string;
@@ -66,14 +68,8 @@ export function trendOf(points: readonly (readonly [atMs: number, bytes: number]
   const each = Math.ceil(points.length / POINTS_MAX);
   const kept = points.filter((_, i) => i % each === 0);
   const slopes = kept.flatMap(([atMs, bytes], i) => kept.slice(i + 1).map(([b, y]) => (y - bytes) / (b - atMs)));
-  const slope = medianOf(slopes);
-  const medianBytes = medianOf(points.map(([, bytes]) => bytes));
+  const slope = median(slopes);
+  const medianBytes = median(points.map(([, bytes]) => bytes));
   const spanMs = points.at(-1)![0] - points[0]![0];
   return { medianBytes, bytesPerHour: slope * HOUR_MS, growth: (slope * spanMs) / medianBytes };
-}
-
-function medianOf(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
 }

@@ -44,9 +44,8 @@ export class RunRecords {
   }
 
   operations(): OperationReport[] {
-    return [...this.#tallies].map(([operation, tally]) => {
-      const { count, failed, failedFirst } = tally;
-      return { operation, count, failed, failedFirst, p50Ms: tally.at(50), p99Ms: tally.at(99), maxMs: tally.at(100) };
+    return [...this.#tallies].map(([operation, { latencies, failed, failedFirst }]) => {
+      return { operation, count: latencies.count, failed, failedFirst, ...latencies.summary() };
     });
   }
 

@@ -5,13 +5,13 @@
  * beforehand (`OpenLoop`), and latency counts from these.
  */
 
-import { build, type Histogram } from "hdr-histogram-js";
 import type { Clock } from "../../src/util/clock.ts";
 import type { Random } from "../../src/util/random.ts";
 import { LONG_LEASE_MS, registrationAs, renewalAs } from "../comparison/atoll-requests.ts";
 import { arrivals } from "../load/arrivals.ts";
 import { ClientPool, type Sender, type Sent } from "../load/client-pool.ts";
 import { type HttpRequest, isAcknowledged } from "../load/http-client.ts";
+import { Latencies } from "../load/latencies.ts";
 import { OpenLoop } from "../load/open-loop.ts";
 import type { SoakRegion } from "./cluster.ts";
 import { Fleet, type RenewingAgent } from "./leases.ts";
@@ -279,25 +279,14 @@ export class RegionLoad {
 
 /** Counts of operations, and how long they took, over some time. */
 export class Tally {
-  count = 0;
   failed = 0;
   failedFirst = 0;
-  readonly #microseconds: Histogram = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 60_000_000,
-    numberOfSignificantValueDigits: 3,
-  });
+  readonly latencies = new Latencies();
 
   take({ intendedMs, doneMs, isAcknowledged, isFirstAcknowledged }: OperationRecord): void {
-    this.count++;
     if (!isAcknowledged) this.failed++;
     if (!isFirstAcknowledged) this.failedFirst++;
-    this.#microseconds.recordValue(Math.max(1, Math.round((doneMs - intendedMs) * 1_000)));
-  }
-
-  /** Milliseconds. */
-  at(percentile: number): number {
-    return this.#microseconds.getValueAtPercentile(percentile) / 1_000;
+    this.latencies.add(doneMs - intendedMs);
   }
 }
 
