@@ -15,7 +15,8 @@
 
 import { parseArgs } from "node:util";
 import { type NodeProcess, ProcessGroup } from "../test/support/node-process.ts";
-import { type Figure, formatFigures, isMissed, round } from "./figures.ts";
+import { type Figure, formatFigures, judge, round } from "./figures.ts";
+import { positiveInteger, positiveNumber } from "./numbers.ts";
 import { type CpuShare, limitCpu } from "./overload/cpu-share.ts";
 import { Crowd } from "./overload/crowd.ts";
 import { KINDS, type Kind, TRY_TIMEOUT_MS, WINDOW_MS, type Window } from "./overload/generator.ts";
@@ -56,6 +57,9 @@ const GROWTH_MAX = 1.3;
 /** Below this share of what was meant to be asked, the generators are what was measured. */
 const ASKED_SHARE_MIN = 0.9;
 const MIB = 1024 * 1024;
+/** Whether writers and readers keep theirs, or open one for each request. */
+const CONNECTIONS = ["kept", "new"] as const;
+type Connections = (typeof CONNECTIONS)[number];
 
 const { values } = parseArgs({
   options: {
@@ -69,12 +73,20 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const [factor, seconds, agents, cores] = [values.factor, values.seconds, values.agents, values.cores].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
+const factor = positiveNumber("factor", values.factor);
+const seconds = positiveNumber("seconds", values.seconds);
+const agents = positiveInteger("agents", values.agents);
+const cores = positiveNumber("cores", values.cores);
+const givenRate = values.rate === undefined ? undefined : positiveNumber("rate", values.rate);
+const heapMib = values["heap-mib"] === undefined ? undefined : positiveInteger("heap-mib", values["heap-mib"]);
+const connections = values.connections.split(",").map(connectionsOf);
+
+/** @throws RangeError */
+function connectionsOf(name: string): Connections {
+  const known = CONNECTIONS.find((each) => each === name.trim());
+  if (known === undefined) throw new RangeError(`--connections ${name}: they are ${CONNECTIONS.join(" or ")}`);
+  return known;
+}
 
 const note = (text: string) => process.stderr.write(`${text}\n`);
 
@@ -121,7 +133,7 @@ function sustainableRates(crowd: Crowd): Promise<number[]> {
 }
 
 interface Overload {
-  readonly name: string;
+  readonly name: Connections;
   readonly before: readonly Window[];
   readonly during: readonly Window[];
   readonly after: readonly Window[];
@@ -132,7 +144,7 @@ interface Overload {
   readonly heapRatioMax: number;
 }
 
-async function overload(node: NodeProcess, crowd: Crowd, name: string, rate: number): Promise<Overload> {
+async function overload(node: NodeProcess, crowd: Crowd, name: Connections, rate: number): Promise<Overload> {
   const calm = mixAt(CALM_FACTOR * rate);
   const before = (await crowd.ask({ perSecond: calm, seconds: CALM_SECONDS })).slice(UNSETTLED_WINDOWS);
   describe(`${name} connections: before`, before);
@@ -244,7 +256,7 @@ function figuresOf(
   ];
 }
 
-const env = values["heap-mib"] === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${values["heap-mib"]}` };
+const env = heapMib === undefined ? {} : { NODE_OPTIONS: `--max-old-space-size=${heapMib}` };
 const group = await ProcessGroup.create({ region: "overload", httpBase: HTTP_BASE, env });
 let crowd: Crowd | undefined;
 let share: CpuShare | string = "";
@@ -259,7 +271,7 @@ try {
   crowd = new Crowd({ host: hostname, port: Number(port) }, agents);
   await crowd.open(SEARCH_LEASE_MS);
   await crowd.ask({ perSecond: mixAt(WARM_UP.rate), seconds: WARM_UP.seconds });
-  const found = values.rate === undefined ? await sustainableRates(crowd) : [Number(values.rate)];
+  const found = givenRate === undefined ? await sustainableRates(crowd) : [givenRate];
   const [rate, other] = closestTwo(found) ?? [found[0]!, found[0]!];
   if (rate === 0) throw new Error(`this machine does not bear ${FIRST_RATE} requests per second`);
   const leaseMs = Math.ceil((RENEWALS_PER_LEASE * 1_000 * agents) / (SHARES.renewal * CALM_FACTOR * rate));
@@ -267,19 +279,19 @@ try {
   const ended = () => node.metric("atoll_registry_leases_expired_total");
   const endedBefore = await ended();
   const overloads: Overload[] = [];
-  for (const name of values.connections.split(",")) overloads.push(await overload(node, crowd, name, rate));
+  for (const name of connections) overloads.push(await overload(node, crowd, name, rate));
   const differ = 100 * (other / rate - 1);
   const agreement = { name: "two searches differ by", value: differ, unit: "%", max: 100 * SPREAD_MAX };
   const figures: Figure[] = [
     { name: "sustainable rate of the mix", value: rate, unit: "/s", max: null },
-    ...(values.rate === undefined ? [agreement] : []),
+    ...(givenRate === undefined ? [agreement] : []),
     ...overloads.flatMap((one) => figuresOf(rate, one)),
     { name: "leases that ended", value: (await ended()) - endedBefore, unit: "", max: 0 },
   ];
   const report = { bench: "overload", ...origin(), factor, seconds, agents, leaseMs, figures, overloads };
   process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : `${formatFigures(figures)}\n`);
   note(`Kept in ${saveReport(report)}`);
-  if (figures.some(isMissed)) process.exitCode = 1;
+  judge(figures, note);
 } finally {
   crowd?.stop();
   await group.destroy();
