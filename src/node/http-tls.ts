@@ -14,14 +14,11 @@ import { certificatesIn, EntityTrust, TrustError } from "../security/entities.ts
 import { type Clock, rfc3339 } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/logger.ts";
+import { CertificateEnds } from "./certificate-ends.ts";
 import { type WatchedFile, WatchedFiles } from "./watched-files.ts";
 
 const ENTITY_FILES = [".pem", ".crt"];
 const ENTITIES_MAX = 1_000;
-const DAY_MS = 24 * 60 * 60 * 1_000;
-
-/** Time that it may take somebody to notice, and to have another one made. */
-const ENDING_DAYS = 14;
 
 /** What a TLS server, and a client that calls agents, is set up with. */
 export interface TlsMaterial {
@@ -34,22 +31,20 @@ export interface TlsMaterial {
 export class HttpTls {
   readonly #config: Config["http"];
   readonly #files: WatchedFiles;
+  readonly #ends: CertificateEnds;
   readonly #servers = new Set<TlsServer>();
   #material: TlsMaterial | undefined;
   #trust = new EntityTrust(undefined);
-  #ends: readonly CertificateNumbers[] = [];
 
   /** @throws ConfigError when the files can not be used */
   constructor(config: Config["http"], clock: Clock, logger: Logger) {
     this.#config = config;
+    this.#ends = new CertificateEnds(clock, logger);
     try {
       this.#files = new WatchedFiles({
         paths: () => this.#paths(),
         clock,
-        onChange: (files) => {
-          this.#take(files, logger);
-          warnOfEnds(this.#ends, clock.wallTime(), logger);
-        },
+        onChange: (files) => this.#take(files, logger),
         onUnusable: (error) => {
           const reason = messageOf(error);
           logger.error(
@@ -76,7 +71,7 @@ export class HttpTls {
 
   /** When the node's certificate, the authorities of clients, and those of each entity end. */
   get ends(): readonly CertificateNumbers[] {
-    return this.#ends;
+    return this.#ends.all;
   }
 
   /** For a server that is about to be made. Clients are judged after the handshake, so that they are told what is wrong. */
@@ -103,10 +98,12 @@ export class HttpTls {
 
   start(): void {
     this.#files.start();
+    this.#ends.start();
   }
 
   stop(): void {
     this.#files.stop();
+    this.#ends.stop();
   }
 
   #current() {
@@ -146,11 +143,11 @@ export class HttpTls {
     for (const server of this.#servers) server.setSecureContext({ ...material, minVersion: "TLSv1.2" });
     this.#material = material;
     this.#trust = trust;
-    this.#ends = ends;
     const expires = rfc3339(Date.parse(own?.validTo ?? ""));
     const trusted = trust.list().map(({ name }) => name);
     const facts = { code: "CERTIFICATES_READ", subject: own?.subject, expires, entities: trusted };
     logger.info(facts, "certificates were read");
+    this.#ends.take(ends);
   }
 }
 
@@ -172,14 +169,4 @@ function endOf(
   certificates: readonly X509Certificate[],
 ): CertificateNumbers {
   return { use, entity, notAfterMs: Math.min(...certificates.map(({ validTo }) => Date.parse(validTo))) };
-}
-
-function warnOfEnds(ends: readonly CertificateNumbers[], nowMs: number, logger: Logger): void {
-  for (const { use, entity, notAfterMs } of ends) {
-    const daysLeft = Math.floor((notAfterMs - nowMs) / DAY_MS);
-    if (daysLeft >= ENDING_DAYS) continue;
-    const facts = { use, ...(entity !== "" && { entity }), notAfter: rfc3339(notAfterMs), daysLeft };
-    const text = notAfterMs <= nowMs ? "a certificate has ended" : "a certificate ends soon";
-    logger.warn({ code: "CERTIFICATE_ENDING", ...facts }, `${text}: replace its file, no restart is needed`);
-  }
 }

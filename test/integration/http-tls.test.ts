@@ -268,6 +268,19 @@ describe("the end of certificates", () => {
     tls.look();
     assert.deepEqual(told(), [["CERTIFICATE_ENDING", "entity", "acme", 3]]);
   });
+
+  it("is warned of again each day while the node runs, and not after it", async () => {
+    const clock = new VirtualClock();
+    await lasting(clock, { node: 3.5, acme: 90, corp: 90 });
+    const { tls, told } = open(clock);
+    tls.start();
+    told();
+    await clock.advance(DAY_MS);
+    assert.deepEqual(told(), [["CERTIFICATE_ENDING", "node", undefined, 2]]);
+    tls.stop();
+    await clock.advance(DAY_MS);
+    assert.deepEqual(told(), []);
+  });
 });
 
 describe("atoll keys", () => {
