@@ -10,6 +10,7 @@ import type { AgentRecord } from "../types/agent.ts";
 import { asAgentId } from "../types/ids.ts";
 import { rfc3339 } from "../util/clock.ts";
 import { compareText } from "../util/compare.ts";
+import { splitList } from "../util/split-list.ts";
 import { noteChange } from "./audit.ts";
 import { guardOf } from "./guard.ts";
 import { readJsonBodies } from "./json-body.ts";
@@ -186,10 +187,7 @@ function rowsOf({ id, record, health }: ListedAgent): CapabilityRow[] {
 
 /** Name (part of it, whatever its case, when fuzzy), version and every tag must be the row's. */
 function rowFilter({ name = "", fuzzy = false, version = "", tags = [] }: Static<typeof CapabilitiesQuery>) {
-  const wanted = oneOrMany(tags)
-    .flatMap((list) => list.split(","))
-    .map((tag) => tag.trim())
-    .filter((tag) => tag !== "");
+  const wanted = oneOrMany(tags).flatMap(splitList);
   const part = name.toLowerCase();
   return (row: CapabilityRow) =>
     (fuzzy ? row.name.toLowerCase().includes(part) : name === "" || row.name === name) &&
