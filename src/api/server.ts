@@ -22,14 +22,14 @@ import { createNotFoundHandler, isNativePath, undecodablePath } from "./not-foun
 import { addMetricsRoute, addReadyRoute, operations } from "./operations.ts";
 import { seedForms } from "./seed-forms.ts";
 import { shedLoad } from "./shed-load.ts";
-import { CONNECTIONS_MAX_APART, PortSockets, SOCKET_TIMES } from "./sockets.ts";
+import type { PortSockets } from "./sockets.ts";
 import { traceRequests } from "./tracing.ts";
 import { nativeFace } from "./v1/index.ts";
 import { createValidatorCompiler } from "./validation.ts";
 
 export interface ServerOptions extends FaceOptions {
-  /** Of the port that the server is for. Absent: few places, and a node's times. */
-  readonly sockets?: PortSockets;
+  /** Of the port that the server is for. */
+  readonly sockets: PortSockets;
 }
 
 /** Above the largest URL that node:http takes, so that an over-long id meets the schema, which names it. */
@@ -53,13 +53,12 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
  * stay closed to scrapers and probes, and can ask for certificates that they do not have.
  */
 export async function buildMetricsServer(
-  options: Pick<ServerOptions, "metrics" | "view" | "isShuttingDown" | "logger" | "sockets">,
+  options: Pick<ServerOptions, "metrics" | "view" | "isShuttingDown" | "sockets">,
 ): Promise<FastifyInstance> {
-  const sockets = socketsOf(options);
   const app = Fastify({
     logger: false,
     exposeHeadRoutes: false,
-    serverFactory: (handler) => sockets.createServer(handler, undefined),
+    serverFactory: (handler) => options.sockets.createServer(handler, undefined),
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).type("text/plain").send("404 page not found"));
   addMetricsRoute(app, options.metrics);
@@ -81,11 +80,10 @@ export async function buildAdminServer(options: ServerOptions): Promise<FastifyI
 }
 
 function createApp(options: ServerOptions): FastifyInstance {
-  const { view, metrics, limits, isShuttingDown } = options;
+  const { view, metrics, limits, sockets, isShuttingDown } = options;
   const answerNativeError = createNativeErrorHandler(options);
   const answerMeshError = createMeshErrorHandler(options);
   const setCommonHeaders = commonHeaders(view, isShuttingDown);
-  const sockets = socketsOf(options);
   const app = Fastify({
     serverFactory: (handler) => sockets.createServer(handler, options.tls),
     ...(options.trustedProxies !== undefined && { trustProxy: [...options.trustedProxies] }),
@@ -124,12 +122,6 @@ function createApp(options: ServerOptions): FastifyInstance {
     done();
   });
   return app;
-}
-
-function socketsOf({ sockets, logger }: Pick<ServerOptions, "sockets" | "logger">): PortSockets {
-  return (
-    sockets ?? new PortSockets({ port: "main", connectionsMax: CONNECTIONS_MAX_APART, times: SOCKET_TIMES, logger })
-  );
 }
 
 /** Events and backups last as long as their readers like, and calls of agents as long as those take. */

@@ -10,8 +10,8 @@
 
 import { join } from "node:path";
 import { agentCaller } from "../api/mesh/call-agent.ts";
-import { DEFAULT_HTTP_LIMITS, PROXY_DEFAULTS } from "../api/modules.ts";
-import { buildAdminServer, buildMetricsServer, buildServer, type ServerOptions } from "../api/server.ts";
+import { DEFAULT_HTTP_LIMITS, type FaceOptions, PROXY_DEFAULTS } from "../api/modules.ts";
+import { buildAdminServer, buildMetricsServer, buildServer } from "../api/server.ts";
 import { CONNECTIONS_MAX_APART, type Port, PortSockets, SOCKET_TIMES } from "../api/sockets.ts";
 import { frameRenderer } from "../api/v1/watch-frames.ts";
 import { formatAddress } from "../config/format-value.ts";
@@ -499,7 +499,7 @@ export class RegistryNode {
     const { trustedProxies, networkWhitelist } = config.security;
     const tls = this.#tls;
     const { host, port, metricsPort, adminPort, publicUrl, publicUrlPrefix = "", bodyBytesMax } = config.http;
-    const options: ServerOptions = {
+    const options: FaceOptions = {
       registry: this.#registry,
       view,
       admin: this.#admin,

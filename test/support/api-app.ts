@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { DEFAULT_HTTP_LIMITS, MESH_DEFAULTS, PROXY_DEFAULTS } from "../../src/api/modules.ts";
 import type { ClusterStatus, ClusterView, NodeStatus, RegionStatus } from "../../src/api/ports.ts";
 import { buildServer, type ServerOptions } from "../../src/api/server.ts";
+import { CONNECTIONS_MAX_APART, PortSockets, SOCKET_TIMES } from "../../src/api/sockets.ts";
 import { frameRenderer } from "../../src/api/v1/watch-frames.ts";
 import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts";
 import type { MetricsSource } from "../../src/metrics/source.ts";
@@ -173,6 +174,7 @@ export async function createTestApp(
     proxy: PROXY_DEFAULTS,
     watch: { feed: watchedFeed(region, node), cluster: () => CLUSTER, random: seededRandom(1) },
     isShuttingDown: () => state.isShuttingDown,
+    sockets: new PortSockets({ port: "main", connectionsMax: CONNECTIONS_MAX_APART, times: SOCKET_TIMES, logger }),
     ...overrides,
   };
   const app = await buildServer(options);
