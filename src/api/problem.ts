@@ -258,7 +258,7 @@ function problemOfAccess(detail: AccessErrorDetail): Problem {
       return retry(
         503,
         detail,
-        "This node has not caught up with its region yet, and can not tell whether the token is one of it",
+        "This node has not caught up with its region yet: it does not know its tokens, or that it has none. Ask again, or another node",
       );
     case "TOKEN_REVOKED":
       return refuse(401, detail, `Token ${detail.token} was revoked. Ask an operator for another one`);

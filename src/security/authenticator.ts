@@ -66,13 +66,13 @@ export class ConfiguredTokens {
 }
 
 export class Authenticator {
-  readonly #options: AuthenticatorOptions;
+  readonly #options: Required<AuthenticatorOptions>;
   readonly #anonymous: Caller;
   /** What a token allows does not change while it is the same object. */
   readonly #callers = new WeakMap<KeptToken, Caller>();
 
   constructor(options: AuthenticatorOptions) {
-    this.#options = options;
+    this.#options = { isCaughtUp: () => true, ...options };
     this.#anonymous = { ...EVERYBODY, role: options.anonymousRole };
   }
 
@@ -88,8 +88,7 @@ export class Authenticator {
    * @throws AccessError TOKEN_NOT_KNOWN_YET
    */
   refuseBeforeCaughtUp(): void {
-    const { isCaughtUp = () => true } = this.#options;
-    if (!this.isEnforced && !isCaughtUp()) throw accessError({ code: "TOKEN_NOT_KNOWN_YET" });
+    if (!this.isEnforced && !this.#options.isCaughtUp()) throw accessError({ code: "TOKEN_NOT_KNOWN_YET" });
   }
 
   /** The tokens of this node's configuration. */
@@ -126,7 +125,7 @@ export class Authenticator {
   }
 
   #find(token: string): KeptToken {
-    const { configured, kept, isCaughtUp = () => true, clock } = this.#options;
+    const { configured, kept, isCaughtUp, clock } = this.#options;
     const id = tokenIdIn(token);
     const sha256 = hashToken(token);
     const named = id === undefined ? undefined : kept().get(id);
