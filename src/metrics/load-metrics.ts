@@ -37,7 +37,7 @@ export function exposeLoad(register: Registry, source: Pick<MetricsSource, "node
     },
     () => source.connections().map(({ port, droppedTotal }) => [{ port }, droppedTotal]),
   );
-  const heap = "What lives of the heap, as a share of where the process would end.";
+  const heap = "Least that was used of the heap in the last two seconds, as a share of where the process would end.";
   lazyGauge(register, { name: "atoll_node_heap_ratio", help: heap }, () => just(source.load().heapShare));
   const live = "What the last full collection of garbage left of the heap; 0 before the first.";
   lazyGauge(register, { name: "atoll_node_heap_live_bytes", help: live }, () => just(source.load().heapLiveBytes));

@@ -38,7 +38,7 @@ export interface LoadNumbers {
   readonly pressure: number;
   readonly shedTotal: ReadonlyMap<string, number>;
   readonly underWay: ReadonlyMap<string, number>;
-  /** What lives of the heap, as a share of its limit. */
+  /** The least that was used of the heap in the last seconds, as a share of its limit. */
   readonly heapShare: number;
   /** What the last full collection left in the old generation; 0 before the first. */
   readonly heapLiveBytes: number;

@@ -2,7 +2,8 @@
  * What lives of this process's heap: what full collections of garbage leave.
  *
  * What is used between them says little, since it grows until the next one. A node whose load is steady and whose collections
- * leave more and more keeps what it should let go.
+ * leave more and more keeps what it should let go. They may be minutes apart, too long for who must know of a lack of memory
+ * in time: that is `heap-guard.ts`.
  */
 
 import { constants, type NodeGCPerformanceDetail, PerformanceObserver } from "node:perf_hooks";

@@ -2,9 +2,12 @@
  * Whether this process's heap has room, long before it has none and the process dies with all that it knew.
  *
  * What is used includes what the garbage collector has not taken away yet, so that one look tells little. The least of the
- * last looks does: near its limit the collector runs often, and what it leaves is what lives. When that passes a share of the
- * limit, memory is low: the registry takes no agents that it does not know, and new watches are refused. Closer to the limit
- * lookups are refused too, whose answers may be large. What is known stays, is renewed, and can be removed.
+ * last looks tells enough: far from the limit it may be well above what lives, but near it the collector runs often, and the
+ * two are close. When it passes a share of the limit, memory is low: the registry takes no agents that it does not know, and
+ * new watches are refused. Closer to the limit lookups are refused too, whose answers may be large. What is known stays, is
+ * renewed, and can be removed.
+ *
+ * Elsewhere: what lives, as full collections leave it, which may be minutes ago (`collected-heap.ts`).
  */
 
 import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
@@ -72,7 +75,7 @@ export class HeapGuard {
     return this.#level;
   }
 
-  /** What lives of the heap, as a share of its limit; 0 before the first look. */
+  /** The least that was used of the heap in the last looks, as a share of its limit; 0 before the first. */
   get share(): number {
     return this.#shares.length === 0 ? 0 : Math.min(...this.#shares);
   }
