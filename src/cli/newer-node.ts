@@ -14,7 +14,7 @@ export function runningNpm(env: NodeJS.ProcessEnv): string | undefined {
 }
 
 /**
- * Resolves with the exit code, 1 when the newer Node could not be had or was killed. Signals are handed on.
+ * Resolves with the exit code, 1 when the newer Node could not be had, which is said, or was killed. Signals are handed on.
  *
  * @param npm - as `runningNpm` found it
  * @param words - the program and its arguments
@@ -25,7 +25,10 @@ export function runWithNewerNode(npm: string, words: readonly string[]): Promise
   // What a terminal sends, all of its processes get: this one only waits for the other's end.
   for (const signal of SIGNALS) process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
   return new Promise((resolve) => {
-    child.once("error", () => resolve(1));
+    child.once("error", (error) => {
+      process.stderr.write(`npm did not run: ${error.message}\n`);
+      resolve(1);
+    });
     child.once("exit", (code) => resolve(code ?? 1));
   });
 }

@@ -5,10 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { runningNpm } from "../../../src/cli/newer-node.ts";
-import { until } from "../../support/waiting.ts";
+import { runningNpm } from "../../src/cli/newer-node.ts";
+import { until } from "../support/waiting.ts";
 
-const MODULE = join(import.meta.dirname, "../../../src/cli/newer-node.ts");
+const MODULE = join(import.meta.dirname, "../../src/cli/newer-node.ts");
 
 /** Stands where npm would: writes down how it was called, and ends as it is told to, or when it is. */
 const FAKE_NPM = `
@@ -51,6 +51,19 @@ describe("an older Node", () => {
     await until(isCalled, { what: "npm to be called", timeoutMs: 30_000, show: () => "" });
     child.kill("SIGTERM");
     assert.equal((await ended)[0], 7);
+  });
+
+  it("says why npm did not run, where it did not", async () => {
+    const script = readFileSync(join(folder, "run.mjs"), "utf8");
+    writeFileSync(
+      join(folder, "run.mjs"),
+      script.replace("process.exit(", 'process.execPath = "/nowhere/node"; process.exit('),
+    );
+    const child = spawn(process.execPath, ["run.mjs"], { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (bytes) => (said += bytes));
+    assert.deepEqual(await once(child, "close"), [1, null]);
+    assert.match(said, /^npm did not run: spawn .*ENOENT/);
   });
 
   it("asks npm only where npm runs the program", () => {
