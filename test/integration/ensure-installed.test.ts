@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-const SCRIPT = join(import.meta.dirname, "../../../src/cli/ensure-installed.mjs");
+const SCRIPT = join(import.meta.dirname, "../../src/cli/ensure-installed.mjs");
 
 /** Stands where npm would: writes down how it was called, and ends as it is told to. */
 const FAKE_NPM = `
