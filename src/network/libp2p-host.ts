@@ -40,6 +40,7 @@ import type { NetworkMetrics, RefusalCode } from "./metrics.ts";
 import type { SocketAddress } from "./names.ts";
 import { HELLO_FRAME_BYTES_MAX, HELLO_PROTOCOL, type VersionRange } from "./protocols.ts";
 import type { DialOutcome } from "./redial.ts";
+import { wholePackets } from "./whole-packets.ts";
 
 export interface Libp2pHostOptions {
   /** Ed25519 seed, 32 bytes. */
@@ -182,7 +183,7 @@ export class Libp2pHost implements Links {
       privateKey: privateKeyOf(this.#options.key),
       addresses: { listen: [listen] },
       transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true, keepAlive: true } })],
-      connectionEncrypters: [noise()],
+      connectionEncrypters: [wholePackets(noise())],
       streamMuxers: [
         lazyWindows(
           yamux({
