@@ -12,12 +12,13 @@
  * lately took in a second are not let in (`ThroughputMeter`): they would be done after their clients gave up, which costs as
  * much, helps nobody, and never ends while the clients come again.
  *
- * A process that stands still while nobody asks is not overloaded by those who do: refusing them would help nobody.
+ * A process that stands still while nobody asks is not overloaded by those who do: refusing them would help nobody. While
+ * nobody asks there is nothing to look at either, and the guard does not wake the process.
  *
  * Elsewhere: what class a route is of (`load-class.ts`), the refusal (`shed-load.ts`), memory (`node/heap-guard.ts`).
  */
 
-import { type CancelTimer, type Clock, repeat } from "../util/clock.ts";
+import type { CancelTimer, Clock } from "../util/clock.ts";
 import { increment } from "../util/counts.ts";
 import { ThroughputMeter } from "./throughput-meter.ts";
 
@@ -80,7 +81,7 @@ export class LoadGuard {
   readonly #owed = new Map<LoadClass, number>();
   readonly #writes: ThroughputMeter;
   readonly #admissions: ReadonlyMap<LoadClass, Admission>;
-  #cancel: CancelTimer = () => {};
+  #cancelSample: CancelTimer | null = null;
   #sampledAt = 0;
   #requests = 0;
   #pressure = 0;
@@ -96,17 +97,13 @@ export class LoadGuard {
     this.#admissions = new Map(classes.map((name) => [name, { end: () => this.#end(name) }]));
   }
 
-  start(): void {
-    this.#sampledAt = this.#clock.now();
-    this.#cancel = repeat(this.#clock, SAMPLE_MS, () => this.#sample());
-  }
-
   stop(): void {
-    this.#cancel();
+    this.#cancelSample?.();
   }
 
   /** Whether a request of this class is served now; null when it is refused, and counted as such. */
   admit(name: LoadClass): Admission | null {
+    if (this.#cancelSample === null) this.#wake();
     this.#requests += 1;
     const underWay = this.#underWay.get(name) ?? 0;
     if (underWay >= this.#underWayMax(name) || this.#isToShed(name)) {
@@ -169,7 +166,17 @@ export class LoadGuard {
     this.#underWay.set(name, this.#underWay.get(name)! - 1);
   }
 
+  #wake(): void {
+    this.#sampledAt = this.#clock.now();
+    this.#sampleLater();
+  }
+
+  #sampleLater(): void {
+    this.#cancelSample = this.#clock.schedule(SAMPLE_MS, () => this.#sample());
+  }
+
   #sample(): void {
+    const isAtRest = this.#requests === 0 && this.#pressure === 0 && this.#writes.isIdle;
     this.#writes.sample();
     const now = this.#clock.now();
     const seconds = (now - this.#sampledAt) / 1_000;
@@ -180,5 +187,7 @@ export class LoadGuard {
     if (lateness > 1 && isBusy) this.#pressure += Math.min(RISE_PER_SECOND * seconds * lateness, RISE_MAX);
     else if (lateness < PUNCTUAL_SHARE || !isBusy) this.#pressure -= FALL_PER_SECOND * seconds;
     this.#pressure = Math.min(Math.max(this.#pressure, 0), PRESSURE_MAX);
+    if (isAtRest) this.#cancelSample = null;
+    else this.#sampleLater();
   }
 }

@@ -42,7 +42,12 @@ export class ThroughputMeter {
     this.#ended++;
   }
 
-  /** To be called often: it is what all else is measured by. */
+  /** Whether all that began is done. */
+  get isIdle(): boolean {
+    return this.#begun === this.#ended;
+  }
+
+  /** To be called often while not idle: it is what all else is measured by. */
   sample(): void {
     const atMs = this.#clock.now();
     if (this.#samples.at(-1)?.begun !== this.#begun) this.#samples.push({ atMs, begun: this.#begun });

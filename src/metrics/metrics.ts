@@ -40,7 +40,7 @@ export interface MetricsOptions {
 }
 
 /** Between two samples of how late the event loop is: 10 ms, the library's own, would wake an idle process more than all else. */
-const LAG_PRECISION_MS = 50;
+const LAG_PRECISION_MS = 100;
 
 export function createMetrics({ source, clock, node, includeProcess }: MetricsOptions): Metrics {
   const register = new Registry();

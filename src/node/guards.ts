@@ -57,7 +57,6 @@ export class Guards {
 
   /** Resolves once the disk was looked at. */
   async start(): Promise<void> {
-    this.load.start();
     this.heap.start();
     this.collected.start();
     this.conditions.start();

@@ -20,7 +20,6 @@ class Loop {
 
   constructor(options: Omit<LoadGuardOptions, "clock"> = {}) {
     this.guard = new LoadGuard({ clock: this.clock, ...options });
-    this.guard.start();
   }
 
   /** @param perSecond - requests of each class; one that is served takes `SERVED_MS`, one that is refused `REFUSED_MS` */
@@ -148,12 +147,33 @@ describe("the load guard", () => {
       for (let i = 0; i < 16; i++) guard.admit("renewal");
       return CLASSES.filter((name) => guard.admit(name) === null);
     };
+    assert.deepEqual(refusedAfter(500), [], "nobody had asked until then");
+    await clock.advance(10);
     assert.deepEqual(
-      [refusedAfter(100), refusedAfter(150), refusedAfter(100), refusedAfter(100)],
+      [refusedAfter(90), refusedAfter(150), refusedAfter(100), refusedAfter(100)],
       [[], ["watch"], ["lookup", "watch"], ["write", "lookup", "watch"]],
     );
     await clock.advance(3_000);
     assert.deepEqual(refusedAfter(0), []);
+  });
+
+  it("does not wake the process while nobody asks, and is there with the first who does", async (test) => {
+    const loop = new Loop();
+    const { guard, clock } = loop;
+    await loop.run(10_000, times(4));
+    assert.ok(guard.pressure > 0);
+    await clock.advance(10_000);
+    const { mock } = test.mock.method(clock, "schedule");
+    await clock.advance(60_000);
+    assert.equal(mock.callCount(), 0);
+    const write = guard.admit("write");
+    await clock.advance(60_000);
+    assert.ok(mock.callCount() > 1_000, "as long as one is not done it may be waiting");
+    write?.end();
+    await clock.advance(100);
+    const calls = mock.callCount();
+    await clock.advance(60_000);
+    assert.equal(mock.callCount(), calls);
   });
 
   it("refuses nobody for a standstill that nobody's requests make", async () => {
