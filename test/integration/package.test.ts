@@ -16,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, describe, it, type TestContext } from "node:test";
+import { minVersion, satisfies } from "semver";
 import { until } from "../support/waiting.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -28,6 +29,18 @@ const PACKED_BYTES_MAX = 2 * 1024 * 1024;
 const NETWORK_CODES = /E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|HOSTUNREACH|NETUNREACH)/;
 const HTTP_BASE = 21_950;
 
+interface Package {
+  readonly version: string;
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly bin: { readonly atoll: string };
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
+  readonly files: readonly string[];
+  readonly engines: { readonly node: string };
+}
+
+const text = readFileSync(join(ROOT, "package.json"), "utf8");
+const { version, scripts, bin, exports, files, engines } = JSON.parse(text) as Package;
+
 /** Where this machine's own programs are, and not those that npm found for this test. */
 const olderPath = `${process.env.PATH}`
   .split(delimiter)
@@ -35,18 +48,8 @@ const olderPath = `${process.env.PATH}`
   .join(delimiter);
 const NO_OLDER_NODE = whyNoOlderNode();
 
-interface Package {
-  readonly version: string;
-  readonly scripts: Readonly<Record<string, string>>;
-  readonly bin: { readonly atoll: string };
-  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
-  readonly files: readonly string[];
-}
-
 describe("the package", () => {
   const folder = mkdtempSync(join(tmpdir(), "atoll-package-"));
-  const text = readFileSync(join(ROOT, "package.json"), "utf8");
-  const { version, scripts, bin, exports, files } = JSON.parse(text) as Package;
   const PATH = `${join(ROOT, BIN)}${delimiter}${process.env.PATH}`;
 
   before(() => {
@@ -138,7 +141,8 @@ describe("the package", () => {
       const npx = npxIn(empty, { folder: empty, PATH: olderPath });
       const { code, said } = await npx.run(tarball, "start", "--no-such-option");
       if (NETWORK_CODES.test(said)) return t.skip("its dependencies can not be fetched here");
-      assert.match(said, /Atoll needs Node 22\.18 or newer, this is v\d+.*: npm brings one/);
+      const { major, minor } = minVersion(engines.node)!;
+      assert.match(said, new RegExp(`Atoll needs Node ${major}\\.${minor} or newer, this is v\\d+.*: npm brings one`));
       assert.match(said, /error: unknown option '--no-such-option'/);
       assert.equal(code, 64);
     });
@@ -201,8 +205,8 @@ function whyNoOlderNode(): string | false {
 
 function isOlder(PATH: string): boolean {
   try {
-    const version = execFileSync("node", ["--print", "process.versions.node"], { encoding: "utf8", env: { PATH } });
-    return Number(version.split(".")[0]) < 22;
+    const found = execFileSync("node", ["--print", "process.versions.node"], { encoding: "utf8", env: { PATH } });
+    return !satisfies(found.trim(), engines.node);
   } catch {
     return false;
   }
