@@ -1,8 +1,6 @@
 /** Regions of real processes whose keys and tokens are wrong, made, revoked and replaced while they serve (P11). */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { hashToken } from "../../src/security/token.ts";
 import { findMeshctl, Meshctl } from "../support/meshctl.ts";
@@ -30,12 +28,6 @@ async function ask(node: NodeProcess, method: string, path: string, token: strin
 
 const put = async (node: NodeProcess, id: string, token: string, more: object = {}) =>
   (await ask(node, "PUT", `/v1/agents/${id}`, token, { ...AGENT, ...more })).status;
-
-/** What lies on a node's disk, whatever it is called. */
-function diskOf({ dataDir }: NodeProcess): Buffer {
-  const files = readdirSync(dataDir, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
-  return Buffer.concat(files.map((file) => readFileSync(join(file.parentPath, file.name))));
-}
 
 describe("a region with tokens and a shared key", () => {
   let group: ProcessGroup;
@@ -125,7 +117,7 @@ describe("a region with tokens and a shared key", () => {
     for (const secret of secrets) assert.ok(!logs().includes(secret), "a secret was logged");
     const [made = ""] = secrets.slice(-1);
     for (const node of nodes) {
-      const disk = diskOf(node);
+      const disk = node.disk();
       for (const secret of secrets) assert.ok(!disk.includes(secret), `a secret lies on the disk of ${node.name}`);
       assert.ok(disk.includes(hashToken(made)), "the search would find one");
     }

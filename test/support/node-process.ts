@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -200,6 +201,12 @@ export class NodeProcess {
       await response.body?.cancel();
       return response.ok;
     }, `${this.name} to be ready`);
+  }
+
+  /** All that lies in its data folder, whatever the files are called. To be read while it does not run. */
+  disk(): Buffer {
+    const files = readdirSync(this.dataDir, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+    return Buffer.concat(files.map((file) => readFileSync(join(file.parentPath, file.name))));
   }
 
   /** Waits until the process ends. @returns the exit code; null when it was killed */
