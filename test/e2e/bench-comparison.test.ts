@@ -9,9 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { it } from "node:test";
 import type { ComparisonReport } from "../../bench/comparison/report.ts";
-import { checkPortsAreFree } from "../../src/cli/dev/free-ports.ts";
-import { parseRegions, planNodes } from "../../src/cli/dev/options.ts";
-import { BenchProcess } from "../support/bench-process.ts";
+import { BenchProcess, nobodyListens } from "../support/bench-process.ts";
 import { runCommand } from "../support/run-command.ts";
 
 const HTTP_BASE = 21_320;
@@ -38,7 +36,7 @@ it("atoll bench throughput measures Atoll beside bare fastify, and says what was
       assert.equal(costs.length, 2, "the generator and the server");
     }
     assert.match(await readFile(out.replace(".json", ".html"), "utf8"), /bare fastify/);
-    await nobodyListens();
+    await nobodyListens("a:3", HTTP_BASE);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -61,9 +59,5 @@ it("atoll bench throughput ends in order on Ctrl-C: what was measured is in a re
   assert.ok(floor !== undefined && "value" in floor.measured, "what was measured is kept");
   assert.deepEqual(held?.measured, { notMeasured: "interrupted by SIGINT" });
   assert.match(bench.printed, /PARTIAL/);
-  await nobodyListens();
+  await nobodyListens("a:3", HTTP_BASE);
 });
-
-async function nobodyListens(): Promise<void> {
-  await checkPortsAreFree(planNodes({ regions: parseRegions("a:3"), httpBase: HTTP_BASE, dataDir: "none" }));
-}

@@ -6,9 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { FailoverReport } from "../../bench/failover/report.ts";
-import { checkPortsAreFree } from "../../src/cli/dev/free-ports.ts";
-import { parseRegions, planNodes } from "../../src/cli/dev/options.ts";
-import { BenchProcess } from "../support/bench-process.ts";
+import { BenchProcess, nobodyListens } from "../support/bench-process.ts";
 import { ProcessGroup, startRegion } from "../support/node-process.ts";
 import { SmallDisk } from "../support/small-disk.ts";
 
@@ -63,7 +61,7 @@ describe("atoll bench failover", () => {
     }
     assert.match(system.notInjected.find(({ fault }) => fault === "cut-region")!.why, /one region only/);
     assert.match(await readFile(bench.out.replace(/json$/, "html"), "utf8"), /<!doctype html>[\s\S]*kill-leader/);
-    await nobodyListens();
+    await nobodyListens(REGIONS, HTTP_BASE);
   });
 
   it("ends in order on Ctrl-C: the report says that it is partial, the exit code that it was interrupted", async () => {
@@ -77,7 +75,7 @@ describe("atoll bench failover", () => {
     assert.equal(systems[0]!.lost, null, "nobody looked");
     assert.equal(systems[0]!.faults[0]!.rounds.length, 1, "what was measured is kept");
     assert.match(bench.printed, /PARTIAL/);
-    await nobodyListens();
+    await nobodyListens(REGIONS, HTTP_BASE);
   });
 
   it("says of a target that is down which one it is, in a report that is partial", async () => {
@@ -124,7 +122,7 @@ describe("atoll bench failover", () => {
     assert.equal(await bench.ended(), 1, bench.said);
     const { isPartial, notMeasured } = await bench.report();
     assert.deepEqual([isPartial, notMeasured.map(({ peer }) => peer)], [true, ["atoll"]]);
-    await nobodyListens();
+    await nobodyListens(REGIONS, HTTP_BASE);
   });
 
   it("prints what it measured where the report has no room, and says so", async (t) => {
@@ -136,11 +134,6 @@ describe("atoll bench failover", () => {
     assert.equal(await bench.ended(), 1, bench.said);
     assert.match(bench.printed, /kill-follower[\s\S]* 0 of them lost/);
     assert.match(bench.said, /REPORT_NOT_WRITTEN: .*small\/report\.json: ENOSPC.*--out/);
-    await nobodyListens();
+    await nobodyListens(REGIONS, HTTP_BASE);
   });
 });
-
-/** Every node is gone, also one that was paused. */
-async function nobodyListens(): Promise<void> {
-  await checkPortsAreFree(planNodes({ regions: parseRegions(REGIONS), httpBase: HTTP_BASE, dataDir: "none" }));
-}

@@ -6,7 +6,7 @@ import type { Browser, Page } from "playwright-core";
 import { comparisonHtml } from "../../bench/comparison/html.ts";
 import { failoverHtml } from "../../bench/failover/html.ts";
 import { COMPARISON_REPORT, FAILOVER_RUN, failoverReport } from "../support/bench-reports.ts";
-import { launchBrowser, NO_BROWSER, problemsOf } from "../support/browser.ts";
+import { launchBrowser, NO_BROWSER, overflowOf, problemsOf } from "../support/browser.ts";
 
 const WIDTHS = [1_200, 400];
 
@@ -24,8 +24,7 @@ describe("the page of a benchmark", { skip: NO_BROWSER }, () => {
       const problems = problemsOf(page);
       await page.setContent(html);
       await check(page);
-      const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
-      assert.ok(overflow <= 0, `at ${width} px it is ${overflow} px too wide`);
+      assert.equal(await overflowOf(page), 0, `too wide at ${width} px`);
       assert.deepEqual(problems, []);
       await page.close();
     }

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { launchBrowser, NO_BROWSER, problemsOf } from "../support/browser.ts";
+import { launchBrowser, NO_BROWSER, overflowOf, problemsOf } from "../support/browser.ts";
 import { contrastProblems } from "../support/contrast.ts";
 import { EventStreamReader } from "../support/event-stream.ts";
 import { FederationProcess } from "../support/federation-process.ts";
+import { registration } from "../support/load.ts";
 
 const SECTIONS = ["#/", "#/agents", "#/capabilities", "#/events"];
 const PHONE = { width: 360, height: 740 };
@@ -29,11 +30,8 @@ let problems: string[];
 /** A node on a busy machine may refuse some of what it is asked at once, and says so (P12). */
 async function register(http: string, id: string, fields: object = {}): Promise<void> {
   await federation.until(async () => {
-    const response = await fetch(`${http}/v1/agents/${id}`, {
-      method: "PUT",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ endpoint: `http://${id}:8080`, capabilities: ["forecast"], leaseMs: 600_000, ...fields }),
-    });
+    const body = { endpoint: `http://${id}:8080`, capabilities: ["forecast"], leaseMs: 600_000, ...fields };
+    const response = await registration(`${http}/v1/agents/${id}`, body);
     assert.ok(response.ok, await response.text());
     return true;
   }, `${id} to be registered`);
@@ -198,8 +196,7 @@ describe("the dashboard", { skip: NO_BROWSER }, () => {
         await page.locator("main .loading").waitFor({ state: "detached" });
         assert.equal(await page.locator("main img, main script, main iframe").count(), 0, section);
         assert.doesNotMatch((await page.locator("main").textContent()) ?? "", /[\u202a-\u202e\u2066-\u2069]/, section);
-        const [content, screen] = await page.evaluate<number[]>("[document.documentElement.scrollWidth, innerWidth]");
-        assert.ok(content! <= screen!, `${section}: ${content} of ${screen}`);
+        assert.equal(await overflowOf(page), 0, section);
         assert.equal(await page.locator("#node-picker").inputValue(), node!.http);
       }
     }
@@ -275,8 +272,7 @@ describe("the dashboard", { skip: NO_BROWSER }, () => {
     await register(node!.http, "hostile-phone", { name: HOSTILE.long, capabilities: [HOSTILE.long] });
     for (const section of [...SECTIONS, "#/agents/us-east/hostile-phone", "#/capabilities/forecast"]) {
       await show(node!.http, section);
-      const [content, screen] = await page.evaluate<number[]>("[document.documentElement.scrollWidth, innerWidth]");
-      assert.ok(content! <= PHONE.width && screen! <= PHONE.width, `${section}: ${content} of ${screen}`);
+      assert.equal(await overflowOf(page), 0, section);
     }
   });
 

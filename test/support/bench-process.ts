@@ -4,6 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { checkPortsAreFree } from "../../src/cli/dev/free-ports.ts";
+import { parseRegions, planNodes } from "../../src/cli/dev/options.ts";
 import { until } from "./waiting.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/cli/main.ts");
@@ -51,4 +53,13 @@ export class BenchProcess<Report extends object> {
   async report(): Promise<Report> {
     return JSON.parse(await readFile(this.out, "utf8"));
   }
+}
+
+/**
+ * Every node of a federation that a bench started is gone, also one that was paused.
+ *
+ * @param regions - as in `--regions`
+ */
+export async function nobodyListens(regions: string, httpBase: number): Promise<void> {
+  await checkPortsAreFree(planNodes({ regions: parseRegions(regions), httpBase, dataDir: "none" }));
 }

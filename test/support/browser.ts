@@ -35,3 +35,9 @@ export function problemsOf(page: Page): string[] {
   });
   return problems;
 }
+
+/** By how many pixels a page is wider than its window, or a phone zooms out to show all of it; 0 when it scrolls one way only. */
+export async function overflowOf(page: Page): Promise<number> {
+  const needed = await page.evaluate<number>("Math.max(document.documentElement.scrollWidth, innerWidth)");
+  return needed - page.viewportSize()!.width;
+}
