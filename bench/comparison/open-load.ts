@@ -42,10 +42,10 @@ export async function openLoad(
   const running = streams.map((stream) => {
     const answers = new Answers();
     let issued = 0;
-    const issue = (intendedMs: number) => {
+    const issue = async (intendedMs: number) => {
       const i = issued++;
-      const asked = http.send(parties[i % parties.length]?.url ?? "", stream.next(i));
-      answers.add(asked.then((answer) => answers.count(clock.now() - intendedMs, isAcknowledged(answer))));
+      const answer = await http.send(parties[i % parties.length]?.url ?? "", stream.next(i));
+      answers.count(clock.now() - intendedMs, isAcknowledged(answer));
     };
     const moments = arrivals(stream.ratePerSecond, "poisson", seededRandom(1));
     return { stream, answers, loop: new OpenLoop({ clock, arrivals: moments, issue }) };
@@ -55,9 +55,9 @@ export async function openLoad(
   for (const { loop } of running) loop.start();
   try {
     await sleep(clock, 1_000 * seconds, signal);
-    for (const { loop } of running) loop.stop();
+    const answered = Promise.all(running.map(({ loop }) => loop.stop()));
     const [elapsedMs, spent] = [clock.now() - beganMs, costs()];
-    await Promise.all(running.map(({ answers }) => answers.settled()));
+    await answered;
     const clients = parties.length * CONNECTIONS_PER_NODE;
     const phases = running.map(({ stream: { phase }, answers }): Phase => {
       return { subject, phase, clients, loop: "open", ...spent, ...answers.result(elapsedMs) };
@@ -65,7 +65,7 @@ export async function openLoad(
     session.phases.push(...phases);
     return { phases, behindMs: Math.max(...running.map(({ loop }) => loop.behindMs)) };
   } finally {
-    for (const { loop } of running) loop.stop();
+    for (const { loop } of running) void loop.stop();
     await http.close();
   }
 }
@@ -73,21 +73,11 @@ export async function openLoad(
 /** How long answers took, from when they were to be asked for, and how many were none. */
 class Answers {
   readonly #latencies = new Latencies();
-  readonly #waiting = new Set<Promise<void>>();
   #failed = 0;
-
-  add(answer: Promise<void>): void {
-    this.#waiting.add(answer);
-    void answer.finally(() => this.#waiting.delete(answer));
-  }
 
   count(tookMs: number, isOk: boolean): void {
     this.#latencies.add(tookMs);
     if (!isOk) this.#failed++;
-  }
-
-  async settled(): Promise<void> {
-    await Promise.all(this.#waiting);
   }
 
   result(elapsedMs: number): Pick<Phase, "requests" | "failed" | "perSecond" | "p50Ms" | "p99Ms" | "maxMs"> {

@@ -57,7 +57,6 @@ export class Workload {
   readonly acknowledged: AcknowledgedAgent[] = [];
   readonly #options: WorkloadOptions;
   readonly #loops: readonly OpenLoop[];
-  readonly #unanswered = new Set<Promise<void>>();
   #issued = 0;
   #nextAgent: number;
 
@@ -70,7 +69,7 @@ export class Workload {
         new OpenLoop({
           clock,
           arrivals: arrivals(rates[operation], spacing, random),
-          issue: (intendedMs) => this.#issue(operation, intendedMs),
+          issue: (intendedMs) => this.#perform(operation, intendedMs),
         }),
     );
   }
@@ -86,13 +85,7 @@ export class Workload {
 
   /** Sends nothing more. Resolves when all that was sent was answered or given up. */
   async stop(): Promise<void> {
-    for (const loop of this.#loops) loop.stop();
-    await Promise.all(this.#unanswered);
-  }
-
-  #issue(operation: Operation, intendedMs: number): void {
-    const work = this.#perform(operation, intendedMs).finally(() => this.#unanswered.delete(work));
-    this.#unanswered.add(work);
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
   }
 
   #perform(operation: Operation, intendedMs: number): Promise<void> {

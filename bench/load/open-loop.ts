@@ -11,8 +11,8 @@ export interface OpenLoopOptions {
   readonly clock: Clock;
   /** From 0 on, in milliseconds, never falling. */
   readonly arrivals: Iterator<number, never>;
-  /** @param intendedMs - on the clock */
-  readonly issue: (intendedMs: number) => void;
+  /** What resolves when it is done is waited for by `stop`, and never rejects. @param intendedMs - on the clock */
+  readonly issue: (intendedMs: number) => Promise<void> | void;
 }
 
 export class OpenLoop {
@@ -21,6 +21,7 @@ export class OpenLoop {
   #nextMs = 0;
   #cancel: CancelTimer | undefined;
   #behindMs = 0;
+  readonly #underWay = new Set<Promise<void>>();
 
   constructor(options: OpenLoopOptions) {
     this.#options = options;
@@ -37,9 +38,11 @@ export class OpenLoop {
     this.#wait();
   }
 
-  stop(): void {
+  /** Issues nothing more. Resolves when all that was issued is done. */
+  async stop(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
+    await Promise.all(this.#underWay);
   }
 
   #wait(): void {
@@ -54,8 +57,15 @@ export class OpenLoop {
     const nowMs = this.#options.clock.now();
     this.#behindMs = Math.max(this.#behindMs, nowMs - this.#nextMs);
     for (; this.#nextMs <= nowMs && this.#cancel !== undefined; this.#nextMs = this.#advance()) {
-      this.#options.issue(this.#nextMs);
+      this.#issue(this.#nextMs);
     }
+  }
+
+  #issue(intendedMs: number): void {
+    const issued = this.#options.issue(intendedMs);
+    if (issued === undefined) return;
+    const work = issued.finally(() => this.#underWay.delete(work));
+    this.#underWay.add(work);
   }
 
   #advance(): number {

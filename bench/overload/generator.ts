@@ -97,7 +97,7 @@ class Stream {
   }
 
   follow(perSecond: number, isKept: boolean): void {
-    this.#loop?.stop();
+    void this.#loop?.stop();
     this.#isKept = this.kind === "renewal" || isKept;
     if (perSecond === 0) return;
     this.#loop = new OpenLoop({

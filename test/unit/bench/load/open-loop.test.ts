@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { arrivals } from "../../../../bench/load/arrivals.ts";
 import { OpenLoop } from "../../../../bench/load/open-loop.ts";
+import { sleep } from "../../../../src/util/clock.ts";
 import { evenlySpread, seededRandom } from "../../../../src/util/random.ts";
 import { VirtualClock } from "../../../support/virtual-clock.ts";
 
@@ -38,7 +39,7 @@ describe("open loop", () => {
     const loop = new OpenLoop({
       clock,
       arrivals: arrivals(ratePerSecond, "even", seededRandom(1)),
-      issue: (intendedMs) => issued.push({ intendedMs, atMs: clock.now() }),
+      issue: (intendedMs) => void issued.push({ intendedMs, atMs: clock.now() }),
     });
     return { loop, issued };
   }
@@ -48,7 +49,7 @@ describe("open loop", () => {
     const { loop, issued } = loopOf(clock, 100);
     loop.start();
     await clock.advance(1_000);
-    loop.stop();
+    await loop.stop();
     assert.equal(issued.length, 101);
     assert.ok(issued.every(({ intendedMs, atMs }) => intendedMs === atMs));
   });
@@ -60,12 +61,27 @@ describe("open loop", () => {
     await clock.advance(100);
     clock.stall(500);
     await clock.advance(400);
-    loop.stop();
+    await loop.stop();
     assert.equal(issued.length, 101, "none is left out");
     const held = issued.filter(({ intendedMs, atMs }) => atMs > intendedMs);
     assert.equal(held.length, 49);
     assert.equal(held[0]!.atMs - held[0]!.intendedMs, 490);
     assert.equal(loop.behindMs, 490);
+  });
+
+  it("is stopped when all that it issued is done", async () => {
+    const clock = new VirtualClock();
+    const loop = new OpenLoop({
+      clock,
+      arrivals: arrivals(10, "even", seededRandom(1)),
+      issue: () => sleep(clock, 500),
+    });
+    loop.start();
+    await clock.advance(250);
+    const stoppedMs = loop.stop().then(() => clock.now());
+    const lastMs = clock.now() - 50;
+    await clock.advance(2_000);
+    assert.equal(await stoppedMs, lastMs + 500);
   });
 
   it("issues nothing more once it is stopped, also from within", async () => {
@@ -76,7 +92,7 @@ describe("open loop", () => {
       arrivals: arrivals(1_000, "even", seededRandom(1)),
       issue: (intendedMs) => {
         issued.push(intendedMs);
-        if (issued.length === 3) loop.stop();
+        if (issued.length === 3) void loop.stop();
       },
     });
     loop.start();
