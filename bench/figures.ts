@@ -15,18 +15,24 @@ export function isMissed({ value, max }: Figure): boolean {
   return max !== null && !(value <= max);
 }
 
+export const FIGURE_HEAD: readonly string[] = ["figure", "measured", "at most", ""];
+
 export function formatFigures(figures: readonly Figure[]): string {
   const table = new Table({
-    head: ["figure", "measured", "at most", ""],
+    head: [...FIGURE_HEAD],
     colAligns: ["left", "right", "right", "left"],
     style: { head: [], border: [] },
   });
-  for (const figure of figures) {
-    const { name, value, unit, max } = figure;
-    const verdict = max === null ? "" : isMissed(figure) ? "MISSED" : "kept";
-    table.push([name, `${round(value)} ${unit}`, max === null ? "" : `${round(max)} ${unit}`, verdict]);
-  }
+  for (const figure of figures) table.push(figureCells(figure));
   return table.toString();
+}
+
+/** In the order of `FIGURE_HEAD`. */
+export function figureCells(figure: Figure): string[] {
+  const { name, value, unit, max } = figure;
+  const measured = Number.isNaN(value) ? "not measured" : `${round(value)} ${unit}`;
+  const verdict = max === null ? "" : isMissed(figure) ? "MISSED" : "kept";
+  return [name, measured, max === null ? "" : `${round(max)} ${unit}`, verdict];
 }
 
 /** Says which were missed, and lets the process end with exit code 1 if any was. */

@@ -128,6 +128,11 @@ function plot(parent, title, options, data) {
   plots.push({ drawn, figure });
 }
 
+/** Hooks of a plot over time that mark each of these faults. */
+function bands(faults) {
+  return { drawClear: [(u) => faults.forEach((fault) => band(u, fault))], draw: [(u) => faults.forEach((fault) => bandName(u, fault))] };
+}
+
 /** From the fault until everything was whole. */
 function band(u, { injectedMs, wholeMs }) {
   const [from, to] = [injectedMs, wholeMs].map((ms) => insideOf(u, ms));

@@ -184,7 +184,7 @@ function drawTimelines() {
       axes: [axis("seconds since the load began"), axis("slowest", { values: powers, size: 70 }), axis("failed", { side: 1, scale: "failed", grid: { show: false } })],
       series: [{ label: "at", value: (_, value) => value == null ? "" : value.toFixed(1) + " s" }, ...latency,
         { label: "failed", scale: "failed", stroke: style("--bad"), fill: style("--bad"), width: 1, paths: uPlot.paths.bars({ size: [1, 100] }), points: { show: false }, value: (_, value) => value ?? "" }],
-      hooks: { drawClear: [(u) => rounds.forEach((round) => band(u, round))], draw: [(u) => rounds.forEach((round) => bandName(u, round))] },
+      hooks: bands(rounds),
     }, [seconds, worstMs.register, worstMs.renew, worstMs.lookup, failed.map((count) => count || null)]);
   }
 }

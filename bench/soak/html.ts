@@ -1,6 +1,6 @@
 /** A soak's report as a page: what was judged, what was done, and plots of memory and latency with the faults marked. */
 
-import { isMissed, round } from "../figures.ts";
+import { FIGURE_HEAD, figureCells, isMissed } from "../figures.ts";
 import { escaped, factsHtml, page, tableHtml } from "../page.ts";
 import {
   describeLoad,
@@ -12,6 +12,7 @@ import {
   OPERATION_HEAD,
   operationCells,
 } from "./format.ts";
+import { YOUNG_MS } from "./memory.ts";
 import type { SoakReport } from "./report.ts";
 
 export function soakHtml(report: SoakReport): string {
@@ -45,7 +46,7 @@ ${tableHtml({ head: OPERATION_HEAD, rows: operationCells(report.operations), wor
 <p>The slowest of each second. Bands reach from a fault until all was whole again. Drag to look closer, click twice to go back.</p>
 <div id="latency"></div>
 <h2>Memory</h2>
-<p>Each process by itself, from one minute of age on and within the last two thirds of the run: the median, and what Theil's and Sen's slope makes of its time.</p>
+<p>Each process by itself, from the age of ${YOUNG_MS / 60_000} minutes on and within the last two thirds of the run: the median, and what Theil's and Sen's slope makes of its time.</p>
 <div class="grid" id="memory"></div>
 ${tableHtml({ head: LIFE_HEAD, rows: lifeCells(report.lives), words: ["node", "judged"] })}`;
   const rounds = faults.map((fault) => ({ ...fault, wholeMs: fault.wholeMs ?? fault.releasedMs }));
@@ -54,13 +55,12 @@ ${tableHtml({ head: LIFE_HEAD, rows: lifeCells(report.lives), words: ["node", "j
 }
 
 function figuresHtml({ figures }: SoakReport): string {
-  const rows = figures.map((figure) => {
-    const { name, value, unit, max } = figure;
-    const measured = Number.isNaN(value) ? "not looked for" : `${round(value)} ${unit}`;
-    return [name, measured, max === null ? "" : `${max} ${unit}`, isMissed(figure) ? "MISSED" : "kept"];
+  return tableHtml({
+    head: FIGURE_HEAD,
+    rows: figures.map(figureCells),
+    words: ["figure", ""],
+    isBad: (row) => isMissed(figures[row]!),
   });
-  const isBad = (row: number) => figures[row] !== undefined && isMissed(figures[row]);
-  return tableHtml({ head: ["figure", "measured", "at most", ""], rows, words: ["figure", ""], isBad });
 }
 
 function listHtml(texts: readonly string[]): string {
@@ -70,7 +70,7 @@ function listHtml(texts: readonly string[]): string {
 const SCRIPT = `
 const unit = (suffix) => (_, value) => value == null ? "" : +value.toPrecision(3) + " " + suffix;
 const powers = (_, splits) => splits.map((value) => value != null && Number.isInteger(Math.log10(value)) ? value : null);
-const hooks = { drawClear: [(u) => FAULTS.forEach((fault) => band(u, fault))], draw: [(u) => FAULTS.forEach((fault) => bandName(u, fault))] };
+const hooks = bands(FAULTS);
 
 function drawMemory() {
   const parent = document.getElementById("memory");

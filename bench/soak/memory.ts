@@ -36,7 +36,7 @@ export interface Trend {
   readonly growth: number;
 }
 
-const YOUNG_MS = 600_000;
+export const YOUNG_MS = 600_000;
 const JUDGED_MS_MIN = 240_000;
 const SAMPLES_MIN = 8;
 const HOUR_MS = 3_600_000;
