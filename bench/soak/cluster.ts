@@ -252,15 +252,6 @@ export class SoakCluster {
     }
   }
 
-  async untilServing(node: SoakNode, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const deadlineMs = clock.now() + timeoutMs;
-    while (!(await allServe([node.url]))) {
-      if (clock.now() > deadlineMs) throw new Error(`${node.name} could not serve after ${timeoutMs} ms`);
-      await sleep(clock, POLL_MS, signal);
-    }
-  }
-
   /** Every line of level error and above that a node has written. */
   async errorLines(): Promise<ErrorLine[]> {
     const files = this.nodes.map(async ({ name, planned }) => {

@@ -3,6 +3,7 @@
 import { type Clock, sleep } from "../../src/util/clock.ts";
 import type { Random } from "../../src/util/random.ts";
 import { SmallDisk } from "../../test/support/small-disk.ts";
+import { allServe } from "../peers/atoll.ts";
 import { newKey, type SoakCluster, type SoakNode, type SoakRegion } from "./cluster.ts";
 
 export const FAULT_NAMES = [
@@ -38,7 +39,6 @@ export interface FaultStory {
 }
 
 export interface Fault {
-  readonly description: string;
   /** It is done in all regions. */
   readonly isEverywhere?: boolean;
   /** It ends every process of every region. */
@@ -75,18 +75,20 @@ const HAND_OUT_MS = 3_000;
 
 export const FAULTS: Readonly<Record<FaultName, Fault>> = {
   "kill-leader": {
-    description: "SIGKILL to a leader, which is started again after 2 s",
     endsProcess: true,
-    perform: async (context) => kill(context, await context.cluster.leaderOf(context.region)),
+    async perform(context) {
+      const { cluster, region } = context;
+      return endForAWhile(context, await cluster.leaderOf(region), (node) => cluster.kill(node));
+    },
   },
   "kill-follower": {
-    description: "SIGKILL to a node that does not lead, which is started again after 2 s",
     endsProcess: true,
     unavailable: ({ nodes }) => (nodes.length < 2 ? "the region has one node only" : undefined),
-    perform: async (context) => kill(context, await followerOf(context)),
+    async perform(context) {
+      return endForAWhile(context, await followerOf(context), (node) => context.cluster.kill(node));
+    },
   },
   "pause-leader": {
-    description: "SIGSTOP to a leader for 4 s: longer than an election, shorter than a lease",
     async perform({ cluster, region, clock, signal }) {
       const leader = await cluster.leaderOf(region);
       cluster.pause(leader);
@@ -99,18 +101,13 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     },
   },
   "stop-leader": {
-    description: "SIGTERM to a leader, which ends in order and is started again after 2 s",
     endsProcess: true,
-    async perform({ cluster, region, clock, signal }) {
-      const leader = await cluster.leaderOf(region);
-      await cluster.stopNode(leader);
-      await sleep(clock, HOLD_MS, signal);
-      await cluster.startNode(leader);
-      return { victim: leader.name };
+    async perform(context) {
+      const { cluster, region } = context;
+      return endForAWhile(context, await cluster.leaderOf(region), (node) => cluster.stopNode(node));
     },
   },
   "cut-region": {
-    description: "nothing passes between the regions for 6 s",
     isEverywhere: true,
     async perform({ cluster, clock, signal }) {
       cluster.cutAll();
@@ -123,8 +120,6 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     },
   },
   "fill-disk": {
-    description:
-      "a file takes all room but 4 MiB of the disk of a node that does not lead; it is removed 3 s after the node said so",
     isFirstRegionOnly: true,
     unavailable: withoutDisks,
     async perform(context) {
@@ -142,10 +137,7 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     },
   },
   "fill-leaders-disk": {
-    description:
-      "a file takes all room of the leader's disk at once; it is removed 3 s after the node said so, or ended",
     isFirstRegionOnly: true,
-    endsProcess: true,
     mayEndNode: true,
     errors: ["NODE_FAILED", "REQUEST_FAILED", "AUDIT_TRAIL_LOST", "STOP_FAILED", "STORE_UNAVAILABLE"],
     unavailable: withoutDisks,
@@ -162,7 +154,7 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
       } finally {
         await disk.makeRoom();
       }
-      await cluster.untilServing(node, NODE_TIMEOUT_MS, signal);
+      await untilServing(context, node);
       await untilDegraded(context, node, false);
       const remark = hasEnded()
         ? "a write was refused: it ended, and was started again"
@@ -171,10 +163,9 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     },
   },
   "rotate-token": {
-    description:
-      "a new token for the agents of every region, handed out once every node knows it; the old one is revoked, and every node must refuse it",
     isEverywhere: true,
-    async perform({ cluster, clock, signal }) {
+    async perform(context) {
+      const { cluster, clock, signal } = context;
       const old = cluster.regions.map((region) => ({ region, ...region.agentToken }));
       let slowestMs = 0;
       for (const region of cluster.regions) {
@@ -183,7 +174,7 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
         // A node knows it from when it has applied it: whoever hands it out at once would meet 401 on one that is behind.
         for (const { url, name } of region.nodes) {
           await within(
-            { clock, signal },
+            context,
             `${name} to know the new token`,
             async () => (await statusFor(url, made.token)) === 200,
           );
@@ -196,7 +187,7 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
       for (const { region, token } of old) {
         for (const { url, name } of region.nodes) {
           await within(
-            { clock, signal },
+            context,
             `${name} to refuse the revoked token`,
             async () => (await statusFor(url, token)) === 401,
           );
@@ -206,7 +197,6 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     },
   },
   "rotate-region-key": {
-    description: "every region takes a new signing key, which the others believe because the old one vouches for it",
     isEverywhere: true,
     async perform({ cluster }) {
       for (const region of cluster.regions) await cluster.api(region).rotateRegionKey();
@@ -214,10 +204,9 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     },
   },
   "rotate-shared-key": {
-    description:
-      "old and new key side by side, then new and old, then the new one: three rounds of restarts, node after node",
     isEverywhere: true,
     restartsAll: true,
+    // Both keys side by side, then the new one spoken first, then alone: as operators are told to.
     async perform(context) {
       const { cluster, tell } = context;
       const old = cluster.encryptionKey;
@@ -231,7 +220,6 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     },
   },
   "rolling-restart": {
-    description: "SIGTERM to every node, one of each region at a time, and on when it can serve again",
     isEverywhere: true,
     restartsAll: true,
     async perform(context) {
@@ -247,8 +235,12 @@ export function shuffled(faults: readonly FaultName[], random: Random): FaultNam
   return order.sort((a, b) => a.at - b.at).map(({ fault }) => fault);
 }
 
-async function kill({ cluster, clock, signal }: FaultContext, node: SoakNode): Promise<FaultStory> {
-  await cluster.kill(node);
+async function endForAWhile(
+  { cluster, clock, signal }: FaultContext,
+  node: SoakNode,
+  end: (node: SoakNode) => Promise<void>,
+): Promise<FaultStory> {
+  await end(node);
   await sleep(clock, HOLD_MS, signal);
   await cluster.startNode(node);
   return { victim: node.name };
@@ -262,7 +254,8 @@ async function followerOf({ cluster, region }: FaultContext): Promise<SoakNode> 
 }
 
 /** The leader of each region last, as an upgrade is documented. */
-async function restartInTurn({ cluster, signal, tell }: FaultContext): Promise<void> {
+async function restartInTurn(context: FaultContext): Promise<void> {
+  const { cluster, signal, tell } = context;
   const inTurn = async (region: SoakRegion) => {
     const leader = await cluster.leaderOf(region);
     for (const node of [...region.nodes.filter((each) => each !== leader), leader]) {
@@ -270,7 +263,7 @@ async function restartInTurn({ cluster, signal, tell }: FaultContext): Promise<v
       tell(`restarting ${node.name}`);
       await cluster.stopNode(node);
       await cluster.startNode(node);
-      await cluster.untilServing(node, NODE_TIMEOUT_MS, signal);
+      await untilServing(context, node);
     }
   };
   await Promise.all(cluster.regions.map(inTurn));
@@ -287,9 +280,13 @@ function diskOf({ name, disk }: SoakNode): SmallDisk {
   throw new Error(`${name}: ${disk.notInjected}`);
 }
 
+async function untilServing(context: FaultContext, { name, url }: SoakNode): Promise<void> {
+  await within(context, `${name} to serve`, () => allServe([url]), NODE_TIMEOUT_MS);
+}
+
 /** @param isEnough - whether it need not be waited for any more */
 async function untilDegraded(
-  { clock, signal }: FaultContext,
+  context: FaultContext,
   { name, url }: SoakNode,
   isWanted: boolean,
   isEnough = () => false,
@@ -297,7 +294,7 @@ async function untilDegraded(
   const what = isWanted
     ? `${name} to say in /ready that its disk is full`
     : `${name} to say in /ready that its disk has room`;
-  await within({ clock, signal }, what, async () => isEnough() || (await hasDegradedDisk(url)) === isWanted);
+  await within(context, what, async () => isEnough() || (await hasDegradedDisk(url)) === isWanted);
 }
 
 /** Undefined when it does not answer. */
@@ -320,13 +317,14 @@ async function statusFor(url: string, token: string): Promise<number> {
 }
 
 async function within(
-  { clock, signal }: Pick<FaultContext, "clock" | "signal">,
+  { clock, signal }: FaultContext,
   what: string,
   isMet: () => Promise<boolean>,
+  timeoutMs = SAID_TIMEOUT_MS,
 ): Promise<void> {
-  const deadlineMs = clock.now() + SAID_TIMEOUT_MS;
+  const deadlineMs = clock.now() + timeoutMs;
   while (!(await isMet())) {
-    if (clock.now() > deadlineMs) throw new Error(`${SAID_TIMEOUT_MS} ms were not enough for ${what}`);
+    if (clock.now() > deadlineMs) throw new Error(`${timeoutMs} ms were not enough for ${what}`);
     await sleep(clock, POLL_MS, signal);
   }
 }
