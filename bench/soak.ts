@@ -81,13 +81,8 @@ async function performed(
   };
   try {
     const run = await runSoak(options, { dataDir, clock: systemClock, signal, tell });
-    const isPartial = run.endedEarly !== null;
-    return soakReport(run, {
-      ...began,
-      command: `npm run soak -- ${process.argv.slice(2).join(" ")}`,
-      options,
-      isPartial,
-    });
+    const command = `npm run soak -- ${process.argv.slice(2).join(" ")}`;
+    return soakReport(run, { ...began, command, options });
   } finally {
     shown.end();
     await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });

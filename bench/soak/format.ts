@@ -37,7 +37,7 @@ export const LIFE_HEAD: readonly string[] = [
 const MIB = 2 ** 20;
 
 export function formatSoak(report: SoakReport): string {
-  const { commit, machine, command, isPartial, endedEarly, faults, operations, lives, notInjected, remarks } = report;
+  const { commit, machine, command, endedEarly, faults, operations, lives, notInjected, remarks } = report;
   const findings = Object.entries(report.findings).flatMap(([name, each]) => [
     `${name}:`,
     ...each.map((text) => `  ${text}`),
@@ -46,7 +46,7 @@ export function formatSoak(report: SoakReport): string {
     `soak at ${commit}`,
     machine,
     command,
-    ...(isPartial ? [`PARTIAL: ${endedEarly ?? "not everything that was asked for was done"}`] : []),
+    ...(endedEarly === null ? [] : [`PARTIAL: ${endedEarly}`]),
     describeLoad(report),
     table(FAULT_HEAD, faults.map(faultCells)),
     ...notInjected.map(({ fault, why }) => `${fault}: not injected: ${why}`),
@@ -65,7 +65,7 @@ export function describeLoad({ sustainedPerSecond, perSecond, fleetSize, options
       ? "as it was told"
       : `${round((100 * perSecond) / sustainedPerSecond)} % of the ${round(sustainedPerSecond)} that were sustained`;
   return (
-    `${round(perSecond)} requests a second for ${round(durationMs / 60_000)} minutes, ${found}; in each region of ${options.regions} ${fleetSize} agents ` +
+    `${round(perSecond)} requests a second in a run of ${round(durationMs / 60_000)} minutes, ${found}; in each region of ${options.regions} ${fleetSize} agents ` +
     `that renew leases of ${options.leaseMs / 1_000} s, and some ${options.population} that come, change and go; seed ${options.seed}`
   );
 }

@@ -16,7 +16,7 @@ import { YOUNG_MS } from "./memory.ts";
 import type { SoakReport } from "./report.ts";
 
 export function soakHtml(report: SoakReport): string {
-  const { commit, machine, startedAt, command, isPartial, endedEarly, faults, notInjected } = report;
+  const { commit, machine, startedAt, command, endedEarly, faults, notInjected } = report;
   const facts = Object.entries({ commit, machine, started: startedAt, command });
   const notes = [
     ...report.remarks,
@@ -26,7 +26,7 @@ export function soakHtml(report: SoakReport): string {
   const findings = Object.entries(report.findings).map(
     ([name, each]) => `<h3 class="bad">${escaped(name)}</h3>${listHtml(each)}`,
   );
-  const body = `<h1>Soak${isPartial ? ` <strong class="bad">partial: ${escaped(endedEarly ?? "")}</strong>` : ""}</h1>
+  const body = `<h1>Soak${endedEarly === null ? "" : ` <strong class="bad">partial: ${escaped(endedEarly)}</strong>`}</h1>
 ${factsHtml(facts)}
 <p>${escaped(describeLoad(report))}. Requests are sent at moments fixed beforehand, and latency counts from there.</p>
 <h2>What was judged</h2>

@@ -16,8 +16,6 @@ export interface RenewingAgent {
   underWay: number;
   /** Renewals begun since the last one that was acknowledged. */
   tries: number;
-  /** Set when it fell silent. */
-  silentMs: number | undefined;
   /** When it was first seen that its lease ended. */
   endedMs: number | undefined;
 }
@@ -61,7 +59,7 @@ export class Fleet {
   }
 
   joined(id: string, incarnation: number, times: { readonly sentMs: number; readonly acknowledgedMs: number }): void {
-    const agent = { id, incarnation, ...times, underWay: 0, tries: 0, silentMs: undefined, endedMs: undefined };
+    const agent = { id, incarnation, ...times, underWay: 0, tries: 0, endedMs: undefined };
     this.renewing.push(agent);
     this.#byId.set(id, agent);
   }
@@ -80,12 +78,11 @@ export class Fleet {
   }
 
   /** The next one that waits for no answer falls silent. */
-  silenceOne(nowMs: number): RenewingAgent | undefined {
+  silenceOne(): RenewingAgent | undefined {
     const at = this.renewing.findIndex(({ underWay }) => underWay === 0);
     const agent = this.renewing[at];
     if (agent === undefined) return undefined;
     this.renewing.splice(at, 1);
-    agent.silentMs = nowMs;
     this.silent.set(agent.id, agent);
     return agent;
   }
@@ -97,7 +94,7 @@ export class Fleet {
     agent.endedMs = askedMs;
     const sinceMs = Math.round(askedMs - agent.sentMs);
     const said = `${id}: ${how}, ${sinceMs} ms after a renewal was sent that was acknowledged; its lease is ${this.leaseMs} ms`;
-    if (agent.silentMs === undefined) {
+    if (!this.silent.has(id)) {
       const { wrong, starved, untried } = this.verdicts;
       if (sinceMs < this.leaseMs) wrong.push(said);
       else (agent.tries >= TRIES_MIN ? starved : untried).push(`${said}; ${agent.tries} renewals were begun since`);

@@ -40,7 +40,7 @@ const LATELY = 64;
 const CHOICES_MAX = 16;
 
 export class Ledger {
-  readonly region: string;
+  readonly #region: string;
   readonly #random: Random;
   readonly #capabilities: number;
   readonly #population: number;
@@ -53,7 +53,7 @@ export class Ledger {
 
   /** @param population - agents that there are at a time, about */
   constructor(region: string, options: { random: Random; capabilities: number; population: number }) {
-    this.region = region;
+    this.#region = region;
     this.#random = options.random;
     this.#capabilities = options.capabilities;
     this.#population = options.population;
@@ -124,8 +124,8 @@ export class Ledger {
   #create(): Entry {
     const i = this.#made++;
     const entry: Entry = {
-      id: `soak-${this.region}-${i}`,
-      capability: `skill-${this.region}-${i % this.#capabilities}`,
+      id: `soak-${this.#region}-${i}`,
+      capability: `skill-${this.#region}-${i % this.#capabilities}`,
       acknowledged: [],
       attempted: 0,
       isRemovalAttempted: false,

@@ -1,4 +1,4 @@
-/** Operations of a whole run, counted as they come. */
+/** What became of the operations of a whole run: of each kind in all, and from second to second. */
 
 import { OPERATIONS, type Operation, type OperationRecord, Tally } from "./workload.ts";
 
@@ -22,7 +22,7 @@ export interface Timeline {
 
 const BUCKET_MS = 1_000;
 
-/** Operations of the whole run, as they come. */
+/** Counts operations as they come, and keeps none of them. */
 export class RunRecords {
   readonly #startMs: number;
   readonly #tallies = new Map(OPERATIONS.map((operation) => [operation, new Tally()]));

@@ -25,7 +25,9 @@ export interface SoakReport extends Origin {
   readonly command: string;
   readonly options: SoakOptions;
   readonly isPartial: boolean;
+  /** Why it is partial. */
   readonly endedEarly: string | null;
+  /** Calibration included. */
   readonly durationMs: number;
   readonly sustainedPerSecond: number | null;
   readonly calibration: readonly CalibrationStep[];
@@ -50,7 +52,7 @@ const GROWTH_MAX = 0.1;
 /** Lines that a fault is to blame for come this long after it at most. */
 const ECHO_MS = 5_000;
 
-export type ReportParts = Origin & Pick<SoakReport, "command" | "options" | "isPartial">;
+export type ReportParts = Origin & Pick<SoakReport, "command" | "options">;
 
 export function soakReport(run: SoakRun, parts: ReportParts): SoakReport {
   const errors = errorCodes(run);
@@ -59,6 +61,7 @@ export function soakReport(run: SoakRun, parts: ReportParts): SoakReport {
     schema: SCHEMA,
     bench: "soak",
     ...parts,
+    isPartial: run.endedEarly !== null,
     endedEarly: run.endedEarly,
     durationMs: run.durationMs,
     sustainedPerSecond: run.calibration?.sustainedPerSecond ?? null,
@@ -101,7 +104,7 @@ function figuresOf(run: SoakRun, errors: readonly ErrorCode[], lives: readonly L
     ),
     none(
       "nodes that ended by themselves",
-      run.endedByThemselves.filter(({ atMs }) => !isDuring(run, atMs, "mayEndNode")),
+      run.endedByThemselves.filter(({ atMs }) => !mayNodeEnd(run, atMs)),
     ),
     { name: "log lines of level error, unexpected", value: unexpected, unit: "", max: 0 },
     ...growthOf("memory (RSS)", lives, ({ rss }) => rss?.growth),
@@ -176,8 +179,8 @@ function isExpected(run: SoakRun, { code, at }: ErrorLine): boolean {
   return run.rounds.some((round) => isDuringIt(round) && FAULTS[round.fault].errors?.includes(code));
 }
 
-function isDuring(run: SoakRun, atMs: number, trait: "mayEndNode"): boolean {
-  return run.rounds.some((round) => isIn(round, atMs) && FAULTS[round.fault][trait] === true);
+function mayNodeEnd(run: SoakRun, atMs: number): boolean {
+  return run.rounds.some((round) => isIn(round, atMs) && FAULTS[round.fault].mayEndNode === true);
 }
 
 function isIn({ injectedMs, releasedMs, wholeMs }: FaultRound, atMs: number): boolean {

@@ -37,7 +37,7 @@ export interface RunContext {
   readonly tell: (doing: string) => void;
 }
 
-/** Times are milliseconds since the load began. */
+/** Times are milliseconds since the run began. */
 export interface FaultRound {
   readonly fault: FaultName;
   readonly region: string;
@@ -58,7 +58,9 @@ export interface NotInjectedFault {
 }
 
 export interface SoakRun {
+  /** When the run began: all nodes serve, and nobody has asked for anything. Wall time. */
   readonly startedAtMs: number;
+  /** From then until nothing more was sent, calibration included. */
   readonly durationMs: number;
   readonly calibration: Calibration | null;
   readonly perSecond: number;
@@ -165,7 +167,6 @@ class Soak {
     let calibration: Calibration | null = null;
     let perSecond = this.#options.perSecond ?? 0;
     let fleetSize = 0;
-    let durationMs = 0;
     try {
       await Promise.all(this.#loads.map((load) => load.growFleet(CALIBRATION_FLEET)));
       this.#startChores();
@@ -185,7 +186,7 @@ class Soak {
     } catch (error) {
       endedEarly = messageOf(error);
     }
-    durationMs = clock.now() - this.#beganMs;
+    const durationMs = clock.now() - this.#beganMs;
     tell("waiting for the last answers");
     await Promise.all(this.#loads.map((load) => load.stop()));
     const { verified, outOfSync, why } = await this.#verify(endedEarly);
@@ -367,7 +368,7 @@ class Soak {
   #silence(): void {
     if (!this.#isSilencing) return;
     for (const load of this.#loads) {
-      if (load.fleet.silenceOne(this.#context.clock.now()) !== undefined) void load.join();
+      if (load.fleet.silenceOne() !== undefined) void load.join();
     }
   }
 

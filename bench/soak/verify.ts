@@ -15,7 +15,7 @@ export interface VerifyContext {
 }
 
 export interface Verified {
-  /** Acknowledged changes that were looked for, on each node. */
+  /** Agents that were looked for on each node of their region, those that were unregistered too. */
   readonly checked: number;
   /** Writes that a node does not show. */
   readonly lost: readonly string[];

@@ -61,7 +61,7 @@ describe("leases of a soak", () => {
       [11_250, [0, 0, 0, 0, 1]],
     ] as const) {
       const { fleet } = fleetOfOne();
-      fleet.silenceOne(2_000);
+      fleet.silenceOne();
       assert.equal(fleet.next(), undefined, "it does not renew any more");
       fleet.seenEnded("a", atMs, "told unhealthy");
       assert.deepEqual(counts(fleet), expected);
@@ -76,12 +76,12 @@ describe("leases of a soak", () => {
   it("silences nobody whose renewal is under way: it may yet arrive", () => {
     const { fleet, agent } = fleetOfOne();
     agent.underWay = 1;
-    assert.equal(fleet.silenceOne(2_000), undefined);
+    assert.equal(fleet.silenceOne(), undefined);
   });
 
   it("expects a silent agent to be gone one lease after the region was last whole", () => {
     const { fleet } = fleetOfOne();
-    fleet.silenceOne(2_000);
+    fleet.silenceOne();
     assert.equal(fleet.overdue(16_100, 0).length, 0);
     assert.equal(fleet.overdue(16_101, 0).length, 1);
     assert.equal(fleet.overdue(16_101, 5_000).length, 0);
