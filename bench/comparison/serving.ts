@@ -1,6 +1,7 @@
 /** Until a node that was started says that it can serve. */
 
 import { type Clock, sleep } from "../../src/util/clock.ts";
+import { allServe } from "../peers/atoll.ts";
 
 const POLL_MS = 10;
 const TIMEOUT_MS = 60_000;
@@ -11,19 +12,8 @@ export async function untilServing(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<void> {
   const deadlineMs = clock.now() + TIMEOUT_MS;
-  while (!(await isServing(url))) {
+  while (!(await allServe([url]))) {
     if (clock.now() > deadlineMs) throw new Error(`${url} can not serve after ${TIMEOUT_MS} ms`);
     await sleep(clock, POLL_MS, signal);
-  }
-}
-
-async function isServing(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(`${url}/ready`);
-    await response.body?.cancel();
-    return response.ok;
-  } catch {
-    // It does not listen yet.
-    return false;
   }
 }

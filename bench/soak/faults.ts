@@ -3,7 +3,7 @@
 import { type Clock, sleep } from "../../src/util/clock.ts";
 import type { Random } from "../../src/util/random.ts";
 import { SmallDisk } from "../../test/support/small-disk.ts";
-import { allServe } from "../peers/atoll.ts";
+import { untilServing } from "../comparison/serving.ts";
 import { newKey, type SoakCluster, type SoakNode, type SoakRegion } from "./cluster.ts";
 
 export const FAULT_NAMES = [
@@ -63,7 +63,6 @@ const PAUSE_MS = 4_000;
 /** Long enough for a summary to be no longer fresh. */
 const CUT_MS = 6_000;
 const DISK_HOLD_MS = 3_000;
-const NODE_TIMEOUT_MS = 60_000;
 const SAID_TIMEOUT_MS = 15_000;
 const POLL_MS = 100;
 const DISK_CODES = ["DISK_LOW", "DISK_FULL"];
@@ -154,7 +153,7 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
       } finally {
         await disk.makeRoom();
       }
-      await untilServing(context, node);
+      await untilServing(node.url, context);
       await untilDegraded(context, node, false);
       const remark = hasEnded()
         ? "a write was refused: it ended, and was started again"
@@ -263,7 +262,7 @@ async function restartInTurn(context: FaultContext): Promise<void> {
       tell(`restarting ${node.name}`);
       await cluster.stopNode(node);
       await cluster.startNode(node);
-      await untilServing(context, node);
+      await untilServing(node.url, context);
     }
   };
   await Promise.all(cluster.regions.map(inTurn));
@@ -278,10 +277,6 @@ function withoutDisks({ nodes }: SoakRegion): string | undefined {
 function diskOf({ name, disk }: SoakNode): SmallDisk {
   if (disk instanceof SmallDisk) return disk;
   throw new Error(`${name}: ${disk.notInjected}`);
-}
-
-async function untilServing(context: FaultContext, { name, url }: SoakNode): Promise<void> {
-  await within(context, `${name} to serve`, () => allServe([url]), NODE_TIMEOUT_MS);
 }
 
 /** @param isEnough - whether it need not be waited for any more */
@@ -316,15 +311,10 @@ async function statusFor(url: string, token: string): Promise<number> {
   return response.status;
 }
 
-async function within(
-  { clock, signal }: FaultContext,
-  what: string,
-  isMet: () => Promise<boolean>,
-  timeoutMs = SAID_TIMEOUT_MS,
-): Promise<void> {
-  const deadlineMs = clock.now() + timeoutMs;
+async function within({ clock, signal }: FaultContext, what: string, isMet: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = clock.now() + SAID_TIMEOUT_MS;
   while (!(await isMet())) {
-    if (clock.now() > deadlineMs) throw new Error(`${timeoutMs} ms were not enough for ${what}`);
+    if (clock.now() > deadlineMs) throw new Error(`${SAID_TIMEOUT_MS} ms were not enough for ${what}`);
     await sleep(clock, POLL_MS, signal);
   }
 }
