@@ -5,7 +5,8 @@ import { after, before, describe, it } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { comparisonHtml } from "../../bench/comparison/html.ts";
 import { failoverHtml } from "../../bench/failover/html.ts";
-import { COMPARISON_REPORT, FAILOVER_RUN, failoverReport } from "../support/bench-reports.ts";
+import { soakHtml } from "../../bench/soak/html.ts";
+import { COMPARISON_REPORT, FAILOVER_RUN, failoverReport, soakReport } from "../support/bench-reports.ts";
 import { launchBrowser, NO_BROWSER, overflowOf, problemsOf } from "../support/browser.ts";
 
 const WIDTHS = [1_200, 400];
@@ -37,6 +38,18 @@ describe("the page of a benchmark", { skip: NO_BROWSER }, () => {
       assert.deepEqual(titles, ["kill-leader", "register", "atoll", "old: atoll"]);
       const names = await page.locator("#around .u-label").allTextContents();
       assert.deepEqual(names, ["since", "atoll", "old: atoll"]);
+    });
+  });
+
+  it("of a soak draws latency and memory, with each fault marked", async () => {
+    await shown(soakHtml(soakReport()), async (page) => {
+      const titles = await page.locator("figure:has(canvas) figcaption").allTextContents();
+      assert.deepEqual(titles, [
+        "The slowest operation, and how many were given up",
+        "RSS of each node",
+        "Heap that lives, of each node",
+      ]);
+      assert.match((await page.locator("p").allTextContents()).join(), /from the age of 10 minutes on/);
     });
   });
 

@@ -6,6 +6,9 @@ import type { Round } from "../../bench/failover/figures.ts";
 import { type FailoverReport, SCHEMA, systemReport } from "../../bench/failover/report.ts";
 import type { RunResult } from "../../bench/failover/run.ts";
 import type { OperationRecord } from "../../bench/failover/workload.ts";
+import { RunRecords } from "../../bench/soak/records.ts";
+import { type SoakReport, soakReport as soakReportOf } from "../../bench/soak/report.ts";
+import type { SoakRun } from "../../bench/soak/run.ts";
 
 export const STARTED_MS = 50_000;
 export const ROUND: Round = {
@@ -92,3 +95,63 @@ export const COMPARISON_REPORT: ComparisonReport = {
     { ...PHASE, perSecond: 600 },
   ],
 };
+
+/** Times are milliseconds since the run began. */
+const SOAK_FAULT: SoakRun["rounds"][number] = {
+  fault: "kill-leader",
+  region: "us-east",
+  victim: "us-east-1",
+  injectedMs: 60_000,
+  releasedMs: 62_000,
+  wholeMs: 65_000,
+  elections: 1,
+  remark: "",
+  problem: "",
+};
+
+export function soakReport(more: Partial<SoakRun> = {}): SoakReport {
+  const records = new RunRecords(0);
+  const done = { operation: "write", isAcknowledged: true, isFirstAcknowledged: true } as const;
+  for (const atMs of [1_000, 2_000, 60_500]) records.take({ ...done, intendedMs: atMs, doneMs: atMs + 5 });
+  const samples = Array.from({ length: 20 }, (_, i) => ({ atMs: 5_000 * i, rssBytes: 3e8 + i, heapBytes: 1e8 + i }));
+  const run: SoakRun = {
+    startedAtMs: Date.parse("2026-11-21T17:00:00.000Z"),
+    durationMs: 120_000,
+    calibration: null,
+    perSecond: 300,
+    fleetSize: 10,
+    rounds: [SOAK_FAULT],
+    notInjected: [],
+    findings: { undone: [], understated: [], refused: [] },
+    leases: { wrong: [], starved: [], untried: [], early: [], late: [], delaysMs: [200] },
+    verified: { checked: 2, lost: [], returned: [] },
+    outOfSync: [],
+    memory: samples.map((sample) => ({ node: "us-east-1", pid: 7, ...sample })),
+    endedByThemselves: [],
+    errorLines: [],
+    resyncs: 0,
+    watched: 3,
+    missingAbroad: 0,
+    behindMs: 4,
+    records,
+    endedEarly: null,
+    ...more,
+  };
+  return soakReportOf(run, {
+    commit: "abc1234",
+    machine: "2 x CPU",
+    startedAt: "2026-11-21T17:00:00.000Z",
+    command: "npm run soak",
+    options: {
+      regions: "us-east:3,us-west:3",
+      minutes: 2,
+      seed: 1,
+      perSecond: 300,
+      share: 0.7,
+      faults: ["kill-leader"],
+      leaseMs: 15_000,
+      population: 1_000,
+      httpBase: 20_400,
+    },
+  });
+}
