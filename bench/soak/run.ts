@@ -159,7 +159,7 @@ class Soak {
   }
 
   async perform(): Promise<SoakRun> {
-    const { clock, tell } = this.#context;
+    const { clock, signal, tell } = this.#context;
     const startedAtMs = clock.wallTime();
     this.#wholeMs = clock.now();
     const records = new RunRecords(this.#beganMs);
@@ -168,7 +168,7 @@ class Soak {
     let perSecond = this.#options.perSecond ?? 0;
     let fleetSize = 0;
     try {
-      await Promise.all(this.#loads.map((load) => load.growFleet(CALIBRATION_FLEET)));
+      await Promise.all(this.#loads.map((load) => load.growFleet(CALIBRATION_FLEET, signal)));
       this.#startChores();
       if (this.#options.perSecond === undefined) {
         calibration = await this.#calibrate();
@@ -178,7 +178,8 @@ class Soak {
       fleetSize = Math.max(1, Math.floor((renewals * this.#options.leaseMs) / 1_000 / RENEWALS_PER_LEASE));
       this.#listen = (record) => records.take(record);
       for (const load of this.#loads) load.start(perSecond / this.#loads.length);
-      await Promise.all(this.#loads.map((load) => load.growFleet(fleetSize)));
+      tell(`${fleetSize} agents of each region begin to renew`);
+      await Promise.all(this.#loads.map((load) => load.growFleet(fleetSize, signal)));
       await this.#injectFaults();
       this.#isSilencing = false;
       tell("waiting for the last leases to end");

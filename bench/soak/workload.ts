@@ -66,6 +66,7 @@ const CLIENTS = 64;
 const TIMEOUT_MS = 10_000;
 const CAPABILITIES = 100;
 const JOINING_AT_ONCE = 16;
+const GROW_TIMEOUT_MS = 60_000;
 /** The way of gossip from region to region, which no node can know, is not in what it says. */
 const GOSSIP_MS = 1_000;
 const FINDINGS_MAX = 1_000;
@@ -125,10 +126,18 @@ export class RegionLoad {
     this.#pool.spread();
   }
 
-  /** Resolves when so many agents renew. */
-  async growFleet(count: number): Promise<void> {
+  /** Resolves when so many agents renew. @throws Error when they are not taken in time; the signal's reason */
+  async growFleet(count: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const deadlineMs = clock.now() + GROW_TIMEOUT_MS;
     const missing = () => count - this.fleet.renewing.length;
     while (missing() > 0) {
+      signal.throwIfAborted();
+      if (clock.now() > deadlineMs) {
+        throw new Error(
+          `${this.region.name} has ${this.fleet.renewing.length} of ${count} agents after ${GROW_TIMEOUT_MS} ms`,
+        );
+      }
       await Promise.all(Array.from({ length: Math.min(JOINING_AT_ONCE, missing()) }, () => this.join()));
     }
   }
