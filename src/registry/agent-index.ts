@@ -14,7 +14,8 @@ import type { AgentFilter, CapabilityCount } from "./interface.ts";
 import { compareOffers, type Offer } from "./matching/resolve.ts";
 import { type ParsedVersion, parseVersion } from "./matching/version-constraint.ts";
 import { SchemaIndex } from "./schema-index.ts";
-import { insertSorted, lowerBound, removeSorted } from "./sorted-array.ts";
+import { insertSorted, lowerBound } from "./sorted-array.ts";
+import { SortedList } from "./sorted-list.ts";
 
 /** A stored agent as this folder keeps it. */
 export interface KeptAgent extends StoredAgent {
@@ -36,11 +37,11 @@ export class AgentIndex {
   readonly #endpoints = new Map<string, { readonly endpoint: string; readonly agents: number }>();
   readonly region: RegionId;
   readonly #agents = new Map<AgentId, KeptAgent>();
-  readonly #ids: string[] = [];
-  readonly #idsByNamespace = new Map<string, string[]>();
+  readonly #ids = new SortedList<string>(compareText);
+  readonly #idsByNamespace = new Map<string, SortedList<string>>();
   readonly #capabilities = new Map<string, CapabilityEntry>();
   /** The keys of `#capabilities`, in order. */
-  readonly #names: string[] = [];
+  readonly #names = new SortedList<string>(compareText);
   /** When the last offer of a name left, by name, oldest first. */
   readonly #departed = new Map<string, number>();
   /** Offers of names that are neither here nor among the departed may have left up to this revision. */
@@ -80,8 +81,11 @@ export class AgentIndex {
    */
   put(agent: KeptAgent, revision: number): void {
     const before = this.#agents.get(agent.id);
-    if (before === undefined) insertSorted(this.#ids, agent.id, compareText);
-    else this.#withdraw(before, revision);
+    if (before !== undefined) this.#withdraw(before, revision);
+    if (before?.record.namespace !== agent.record.namespace) {
+      if (before !== undefined) this.#delist(before);
+      this.#enlist(agent);
+    }
     this.#agents.set(agent.id, agent);
     this.#offer(agent, revision);
     if (before !== undefined) this.#noteDeparted(before, revision);
@@ -91,7 +95,7 @@ export class AgentIndex {
     const before = this.#agents.get(id);
     if (before === undefined) return;
     this.#withdraw(before, revision);
-    removeSorted(this.#ids, id as string, compareText);
+    this.#delist(before);
     this.#agents.delete(id);
     this.#noteDeparted(before, revision);
   }
@@ -146,7 +150,7 @@ export class AgentIndex {
   /** How many agents are in the namespaces that `isExported` lets through. */
   sizeIn(isExported: (namespace: string) => boolean): number {
     let size = 0;
-    for (const [namespace, ids] of this.#idsByNamespace) if (isExported(namespace)) size += ids.length;
+    for (const [namespace, ids] of this.#idsByNamespace) if (isExported(namespace)) size += ids.size;
     return size;
   }
 
@@ -175,12 +179,10 @@ export class AgentIndex {
     filter: AgentFilter,
     { limit, after }: { limit: number; after?: string },
   ): { agents: KeptAgent[]; hasMore: boolean } {
-    const ids = this.#candidates(filter);
     const agents: KeptAgent[] = [];
-    const first = after === undefined ? 0 : lowerBound(ids, after, compareText);
-    for (let at = first; at < ids.length; at++) {
-      const agent = this.#agents.get(ids[at] as AgentId);
-      if (agent === undefined || ids[at] === after || !isListed(agent, filter)) continue;
+    for (const id of this.#candidates(filter).from(after)) {
+      const agent = this.#agents.get(id as AgentId);
+      if (agent === undefined || id === after || !isListed(agent, filter)) continue;
       if (agents.length === limit) return { agents, hasMore: true };
       agents.push(agent);
     }
@@ -188,15 +190,32 @@ export class AgentIndex {
   }
 
   /** Ids in order, among them all that the filter may let through. */
-  #candidates({ capabilities, fuzzy, namespace }: AgentFilter): readonly string[] {
+  #candidates({ capabilities, fuzzy, namespace }: AgentFilter): SortedList<string> {
     if (capabilities !== undefined && fuzzy !== true) {
-      const ids = new Set<string>();
+      const ids = new SortedList<string>(compareText);
       for (const name of capabilities) {
         for (const { agent } of this.offers(name)) ids.add(agent.id);
       }
-      return [...ids].sort(compareText);
+      return ids;
     }
-    return namespace === undefined ? this.#ids : (this.#idsByNamespace.get(namespace) ?? []);
+    return namespace === undefined ? this.#ids : (this.#idsByNamespace.get(namespace) ?? new SortedList(compareText));
+  }
+
+  #enlist({ id, record: { namespace } }: KeptAgent): void {
+    this.#ids.add(id);
+    let ids = this.#idsByNamespace.get(namespace);
+    if (ids === undefined) {
+      ids = new SortedList(compareText);
+      this.#idsByNamespace.set(namespace, ids);
+    }
+    ids.add(id);
+  }
+
+  #delist({ id, record: { namespace } }: KeptAgent): void {
+    this.#ids.remove(id);
+    const ids = this.#idsByNamespace.get(namespace);
+    ids?.remove(id);
+    if (ids?.size === 0) this.#idsByNamespace.delete(namespace);
   }
 
   #countEndpoint(endpoint: string, by: 1 | -1): void {
@@ -222,24 +241,18 @@ export class AgentIndex {
   }
 
   #offer(agent: KeptAgent, revision: number): void {
-    const { id, record, health } = agent;
+    const { record, health } = agent;
     this.dependencies.add(record);
     this.schemas.add(agent);
     this.#countEndpoint(record.endpoint, 1);
     if (health === "healthy") this.#healthy++;
-    let ids = this.#idsByNamespace.get(record.namespace);
-    if (ids === undefined) {
-      ids = [];
-      this.#idsByNamespace.set(record.namespace, ids);
-    }
-    insertSorted(ids, id as string, compareText);
     for (const offer of offersOf(agent, this.region)) {
       const { name } = offer.capability;
       let entry = this.#capabilities.get(name);
       if (entry === undefined) {
         entry = new CapabilityEntry(name);
         this.#capabilities.set(name, entry);
-        insertSorted(this.#names, name, compareText);
+        this.#names.add(name);
         this.#departed.delete(name);
       }
       entry.add(offer);
@@ -248,16 +261,11 @@ export class AgentIndex {
   }
 
   #withdraw(agent: KeptAgent, revision: number): void {
-    const { id, record, health } = agent;
+    const { record, health } = agent;
     this.dependencies.remove(record);
     this.schemas.remove(agent);
     this.#countEndpoint(record.endpoint, -1);
     if (health === "healthy") this.#healthy--;
-    const ids = this.#idsByNamespace.get(record.namespace);
-    if (ids !== undefined) {
-      removeSorted(ids, id as string, compareText);
-      if (ids.length === 0) this.#idsByNamespace.delete(record.namespace);
-    }
     for (const offer of offersOf(agent, this.region)) {
       const entry = this.#capabilities.get(offer.capability.name);
       if (entry === undefined) continue;
@@ -265,7 +273,7 @@ export class AgentIndex {
       entry.touch(revision);
       if (entry.offers.length > 0) continue;
       this.#capabilities.delete(entry.name);
-      removeSorted(this.#names, entry.name, compareText);
+      this.#names.remove(entry.name);
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Arrays kept in order. Pure.
  *
- * Finding a place takes O(log n) comparisons; making room moves memory, which for the sizes of a registry costs
- * microseconds and keeps walking as cheap as it can be.
+ * Finding a place takes O(log n) comparisons; making room moves memory, which for thousands of items costs microseconds and
+ * keeps walking as cheap as it can be. For more there is `sorted-list.ts`.
  */
 
 export type Compare<T> = (a: T, b: T) => number;
@@ -25,10 +25,4 @@ export function insertSorted<T>(sorted: T[], item: T, compare: Compare<T>): bool
   if (at < sorted.length && compare(sorted[at]!, item) === 0) return false;
   sorted.splice(at, 0, item);
   return true;
-}
-
-/** Removes the item that compares equal; does nothing when there is none. */
-export function removeSorted<T>(sorted: T[], item: T, compare: Compare<T>): void {
-  const at = lowerBound(sorted, item, compare);
-  if (at < sorted.length && compare(sorted[at]!, item) === 0) sorted.splice(at, 1);
 }
