@@ -29,16 +29,20 @@ export function formatFigures(figures: readonly Figure[]): string {
 
 /** In the order of `FIGURE_HEAD`. */
 export function figureCells(figure: Figure): string[] {
-  const { name, value, unit, max } = figure;
-  const measured = Number.isNaN(value) ? "not measured" : `${round(value)} ${unit}`;
+  const { name, unit, max } = figure;
   const verdict = max === null ? "" : isMissed(figure) ? "MISSED" : "kept";
-  return [name, measured, max === null ? "" : `${round(max)} ${unit}`, verdict];
+  return [name, measuredOf(figure), max === null ? "" : `${round(max)} ${unit}`, verdict];
+}
+
+function measuredOf({ value, unit }: Figure): string {
+  return Number.isNaN(value) ? "not measured" : `${round(value)} ${unit}`;
 }
 
 /** Says which were missed, and lets the process end with exit code 1 if any was. */
 export function judge(figures: readonly Figure[], note: (text: string) => void): void {
-  for (const { name, value, unit, max } of figures.filter(isMissed)) {
-    note(`FAILED: ${name}: ${round(value)} ${unit}, at most ${max} ${unit} was promised`);
+  for (const figure of figures.filter(isMissed)) {
+    const { name, unit, max } = figure;
+    note(`FAILED: ${name}: ${measuredOf(figure)}, at most ${max} ${unit} was promised`);
     process.exitCode = 1;
   }
 }
