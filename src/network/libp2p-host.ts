@@ -38,6 +38,7 @@ import type { LinkListener, Links } from "./links.ts";
 import type { LogLimiter } from "./log-limiter.ts";
 import type { NetworkMetrics, RefusalCode } from "./metrics.ts";
 import type { SocketAddress } from "./names.ts";
+import { noiseCrypto } from "./noise-crypto.ts";
 import { HELLO_FRAME_BYTES_MAX, HELLO_PROTOCOL, type VersionRange } from "./protocols.ts";
 import type { DialOutcome } from "./redial.ts";
 import { wholePackets } from "./whole-packets.ts";
@@ -183,7 +184,7 @@ export class Libp2pHost implements Links {
       privateKey: privateKeyOf(this.#options.key),
       addresses: { listen: [listen] },
       transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true, keepAlive: true } })],
-      connectionEncrypters: [wholePackets(noise())],
+      connectionEncrypters: [wholePackets(noise({ crypto: noiseCrypto }))],
       streamMuxers: [
         lazyWindows(
           yamux({
