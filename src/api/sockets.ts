@@ -5,11 +5,16 @@
  * node. A place is free again when its client is done, or too slow: within `headersMs` for what was not said (TLS's handshake and
  * the headers of a request), `requestMs` for a request that does not end, `idleMs` between two requests, and `stalledMs` for an
  * answer that nobody reads.
+ *
+ * A server that closes waits for what is under way, and would wait for who never says anything too, as browsers do that
+ * connect ahead of time: those are closed at once, and all others after `graceMs`.
  */
 
 import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import type { Socket } from "node:net";
 import { Server as TlsServer } from "node:tls";
+import type { Clock } from "../util/clock.ts";
 import type { Logger } from "../util/logger.ts";
 import type { TlsServerOptions } from "./modules.ts";
 
@@ -22,6 +27,8 @@ export interface SocketTimes {
   readonly stalledMs: number;
   /** How often requests are looked at for being late. */
   readonly lookMs: number;
+  /** What is under way when the server closes has so long. */
+  readonly graceMs: number;
 }
 
 export const SOCKET_TIMES: SocketTimes = {
@@ -32,6 +39,8 @@ export const SOCKET_TIMES: SocketTimes = {
   // Longer than the longest call that `/proxy` waits for; streams of events are never silent for so long.
   stalledMs: 15 * 60_000,
   lookMs: 1_000,
+  // As long as calls of agents have; with the search for another leader, and the rest, a stop stays within its 8 s.
+  graceMs: 4_000,
 };
 
 /** Of the ports that few ask. */
@@ -45,6 +54,7 @@ export interface PortSocketsOptions {
   /** Most connections at one time, at least 1. */
   readonly connectionsMax: number;
   readonly times: SocketTimes;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Has the certificates of a server replaced when their files are. */
   readonly follow?: (server: TlsServer) => void;
@@ -52,7 +62,7 @@ export interface PortSocketsOptions {
 
 export class PortSockets {
   readonly #options: PortSocketsOptions;
-  #open = 0;
+  readonly #open = new Set<Socket>();
   #droppedTotal = 0;
   #isFull = false;
 
@@ -69,7 +79,7 @@ export class PortSockets {
   }
 
   get open(): number {
-    return this.#open;
+    return this.#open.size;
   }
 
   /** Connections that were closed unanswered, since all places were taken. */
@@ -93,18 +103,27 @@ export class PortSockets {
     server.timeout = times.stalledMs;
     server.maxConnections = connectionsMax;
     server.on("connection", (socket) => {
-      this.#open += 1;
-      socket.once("close", () => this.#closed());
+      this.#open.add(socket);
+      socket.once("close", () => this.#closed(socket));
     });
     server.on("drop", () => this.#dropped());
     if (server instanceof TlsServer) follow?.(server);
     return server;
   }
 
-  #closed(): void {
-    this.#open -= 1;
+  /** To be called when the servers are about to close. */
+  close(): void {
+    const { clock, times } = this.#options;
+    for (const socket of this.#open) if (socket.bytesRead === 0) socket.destroy();
+    clock.schedule(times.graceMs, () => {
+      for (const socket of this.#open) socket.destroy();
+    });
+  }
+
+  #closed(socket: Socket): void {
+    this.#open.delete(socket);
     const { connectionsMax } = this.#options;
-    if (this.#open <= connectionsMax * (1 - FREE_SHARE)) this.#isFull = false;
+    if (this.#open.size <= connectionsMax * (1 - FREE_SHARE)) this.#isFull = false;
   }
 
   #dropped(): void {

@@ -157,6 +157,7 @@ export class RegistryNode {
   #observer: ActivityObserver | undefined;
   #entering: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
+  #stopWaitsFor = "its start";
 
   /**
    * Opens the data folder, serves HTTP, and takes part in its region as soon as that is founded.
@@ -579,6 +580,7 @@ export class RegistryNode {
       port,
       connectionsMax,
       times,
+      clock: this.#clock,
       logger,
       follow: (server) => this.#tls?.follow(server),
     });
@@ -630,6 +632,11 @@ export class RegistryNode {
     });
   }
 
+  /** What a stop waits for, for who has to say why it takes so long. */
+  get stopWaitsFor(): string {
+    return this.#stopWaitsFor;
+  }
+
   /**
    * Stops for good: hands leadership over, serves what was asked already, leaves the disk whole. Safe to call at any time.
    */
@@ -641,28 +648,34 @@ export class RegistryNode {
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error("this node is stopping"));
     await this.#entering;
-    await this.#group?.transferLeadership();
-    await Promise.all(this.#http.map((server) => server.close()));
+    await this.#stopsWith("another leader", this.#group?.transferLeadership());
+    for (const sockets of this.#sockets) sockets.close();
+    await this.#stopsWith("requests under way", Promise.all(this.#http.map((server) => server.close())));
     this.#guards.stop();
     this.#readinessLog.stop();
     this.#observer?.stop();
     this.#trend?.stop();
     this.#tokens.stop();
     this.#tls?.stop();
-    await this.#audit?.flush();
+    await this.#stopsWith("its audit trail", this.#audit?.flush());
     this.#configuredMembers?.stop();
     this.#mates?.stop();
-    await this.#peers.stop();
+    await this.#stopsWith("questions of other regions", this.#peers.stop());
     this.#registry.stop();
-    await this.#keeper.stop();
+    await this.#stopsWith("its leases", this.#keeper.stop());
     this.#introductions?.stop();
     this.#federation?.stop();
     this.#keyKeeper?.stop();
     this.#exportKeeper?.stop();
-    await this.#group?.stop();
-    await this.#network?.stop();
-    await this.#store.close();
-    await this.#tracing?.close();
+    await this.#stopsWith("the region's log", this.#group?.stop());
+    await this.#stopsWith("its links", this.#network?.stop());
+    await this.#stopsWith("its disk", this.#store.close());
+    await this.#stopsWith("traces to be sent", this.#tracing?.close());
+  }
+
+  async #stopsWith(waitsFor: string, step: Promise<unknown> | undefined): Promise<void> {
+    this.#stopWaitsFor = waitsFor;
+    await step;
   }
 
   #readiness(): Readiness {

@@ -10,6 +10,7 @@ import { afterEach, describe, it } from "node:test";
 import { buildMetricsServer } from "../../src/api/server.ts";
 import { type Port, PortSockets, SOCKET_TIMES, type SocketTimes } from "../../src/api/sockets.ts";
 import { tlsFetch } from "../../src/cli/tls-fetch.ts";
+import { systemClock } from "../../src/util/clock.ts";
 import { type LogEvent, silentLogger } from "../../src/util/logger.ts";
 import { createTestApp } from "../support/api-app.ts";
 import { runCommand } from "../support/run-command.ts";
@@ -27,7 +28,7 @@ afterEach(async () => {
 function socketsFor(port: Port, connectionsMax: number, times = SHORT) {
   const told: LogEvent[] = [];
   const logger = { ...silentLogger, warn: (event: LogEvent) => void told.push(event) };
-  return { sockets: new PortSockets({ port, connectionsMax, times, logger }), told };
+  return { sockets: new PortSockets({ port, connectionsMax, times, clock: systemClock, logger }), told };
 }
 
 async function serve(connectionsMax: number, times = SHORT, more: Parameters<typeof createTestApp>[0] = {}) {
@@ -37,7 +38,7 @@ async function serve(connectionsMax: number, times = SHORT, more: Parameters<typ
   undo.push(() => app.close());
   const { port } = app.server.address() as AddressInfo;
   const health = async () => (await fetch(`http://127.0.0.1:${port}/health`, { headers: CLOSING })).status;
-  return { sockets, told, options, port, health };
+  return { app, sockets, told, options, port, health };
 }
 
 const CLOSING = { connection: "close" };
@@ -170,5 +171,39 @@ describe("the times of a node", () => {
     for (const [name, ms] of Object.entries(SOCKET_TIMES)) assert.ok(ms > 0 && ms <= 15 * 60_000, name);
     assert.ok(SOCKET_TIMES.headersMs <= SOCKET_TIMES.requestMs);
     assert.ok(SOCKET_TIMES.stalledMs > 10 * 60_000);
+  });
+});
+
+describe("a server that closes", () => {
+  async function closing(graceMs: number) {
+    const { sockets, port, app } = await serve(4, { ...SOCKET_TIMES, graceMs });
+    const close = () => {
+      sockets.close();
+      return app.close();
+    };
+    return { sockets, port, close };
+  }
+
+  it("does not wait for who connected and never said a word", async () => {
+    const { sockets, port, close } = await closing(10 * 60_000);
+    const silent = client(port);
+    await until(() => sockets.open === 1, { what: "a connection", ...PATIENT });
+    await close();
+    assert.equal(await silent.answeredAtEnd(), "");
+  });
+
+  it("waits for a request that is under way, but not longer than it says", async () => {
+    const { sockets, port, close } = await closing(300);
+    const quick = client(port);
+    quick.socket.write("GET /health HTTP/1.1\r\nhost: x\r\n");
+    const slow = client(port);
+    await slow.drip("GET /health HTTP/1.1\r\nhost: x\r\nx-slow: ");
+    await until(() => sockets.open === 2, { what: "two connections", ...PATIENT });
+    await until(() => quick.socket.bytesWritten > 0 && slow.socket.bytesWritten > 60, { what: "bytes", ...PATIENT });
+    const closed = close();
+    quick.socket.write("\r\n");
+    assert.match(await quick.answeredAtEnd(), /^HTTP\/1\.1 200 /);
+    await closed;
+    assert.equal(await slow.answeredAtEnd(), "");
   });
 });

@@ -174,7 +174,13 @@ export async function createTestApp(
     proxy: PROXY_DEFAULTS,
     watch: { feed: watchedFeed(region, node), cluster: () => CLUSTER, random: seededRandom(1) },
     isShuttingDown: () => state.isShuttingDown,
-    sockets: new PortSockets({ port: "main", connectionsMax: CONNECTIONS_MAX_APART, times: SOCKET_TIMES, logger }),
+    sockets: new PortSockets({
+      port: "main",
+      connectionsMax: CONNECTIONS_MAX_APART,
+      times: SOCKET_TIMES,
+      clock: region.clock,
+      logger,
+    }),
     ...overrides,
   };
   const app = await buildServer(options);

@@ -39,7 +39,9 @@ export async function start({ config, ignored }: LoadedConfig): Promise<never> {
     },
     onRemoved: () => grace.close(),
   });
-  const grace = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: reporter(logger) }, async ({ err, signal }) => {
+  let node: RegistryNode | undefined;
+  const report = reporter(logger, () => node?.stopWaitsFor ?? "its start");
+  const grace = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: report }, async ({ err, signal }) => {
     if (err !== undefined) logger.error({ code: "NODE_FAILED", err }, `a bug: ${err.message}`);
     logger.info({ code: "NODE_STOPPING", ...(signal !== undefined && { signal }) }, "node stopping");
     await (await starting).stop();
@@ -47,7 +49,7 @@ export async function start({ config, ignored }: LoadedConfig): Promise<never> {
     if (fatal !== undefined) throw fatal;
   });
   try {
-    await starting;
+    node = await starting;
   } catch (error) {
     grace.uninstall();
     throw explainStartupFailure(error, config);
@@ -57,8 +59,11 @@ export async function start({ config, ignored }: LoadedConfig): Promise<never> {
 }
 
 /** What close-with-grace has to say: a deadline that passed, a second signal, a stop that failed. */
-function reporter(logger: Logger) {
+function reporter(logger: Logger, waitsFor: () => string) {
   return {
-    error: (said: unknown) => logger.error({ code: "STOP_FAILED" }, `not stopped in order: ${messageOf(said)}`),
+    error(said: unknown) {
+      const facts = { code: "STOP_FAILED", waitsFor: waitsFor() };
+      logger.error(facts, `not stopped in order: ${messageOf(said)}; waited for ${facts.waitsFor}`);
+    },
   };
 }
