@@ -2,11 +2,11 @@
  * Sends one HTTP request and says what became of it: nothing is repeated here, and nothing is thrown.
  *
  * Connections are kept alive, as those of real clients are. What is over `connectionsMax` waits for a connection in this
- * process, which an open loop counts as latency, because it counts from the intended time. It waits here and not in undici,
- * which can not take back what waits there: it would open a connection for each request that was given up, and close it.
+ * process, which an open loop counts as latency, because it counts from the intended time. Patience begins when it has one:
+ * otherwise, after a stall, each would be sent with little of it left, be done in vain, and end its connection.
  */
 
-import { Agent, type Dispatcher, errors } from "undici";
+import { type Dispatcher, errors, Pool } from "undici";
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
@@ -27,7 +27,7 @@ export interface HttpAnswer {
 export interface HttpClientOptions {
   /** To each node, at most. */
   readonly connectionsMax: number;
-  /** From the request to the last byte of its answer, milliseconds. */
+  /** From when a request has a connection, or waits for one to open, to the last byte of its answer, milliseconds. */
   readonly timeoutMs: number;
   /** An idle connection is closed after this long; by default before Node's own servers would. */
   readonly keepAliveMs?: number;
@@ -40,17 +40,15 @@ const CONNECT_TIMEOUT_MS = 1_000;
 const KEEP_ALIVE_MS = 4_000;
 
 export class HttpClient {
-  readonly #agent: Agent;
-  readonly #connectionsMax: number;
   readonly #timeoutMs: number;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #poolOptions: Pool.Options;
   readonly #lines = new Map<string, Line>();
 
   constructor({ connectionsMax, timeoutMs, keepAliveMs = KEEP_ALIVE_MS, headers = {} }: HttpClientOptions) {
-    this.#connectionsMax = connectionsMax;
     this.#timeoutMs = timeoutMs;
     this.#headers = headers;
-    this.#agent = new Agent({
+    this.#poolOptions = {
       connections: connectionsMax,
       pipelining: 1,
       keepAliveTimeout: keepAliveMs,
@@ -58,7 +56,7 @@ export class HttpClient {
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: { timeout: CONNECT_TIMEOUT_MS },
-    });
+    };
   }
 
   /** @param origin - such as `http://127.0.0.1:8000` */
@@ -72,14 +70,13 @@ export class HttpClient {
       // By default a connection is closed after each HEAD, as if every server answered it wrongly.
       reset: false,
     };
-    const line = this.#lineTo(origin);
-    return new Promise((resolve) => line.join(new Exchange(line, options, this.#timeoutMs, resolve)));
+    return new Promise((resolve) => this.#lineTo(origin).join(new Exchange(options, this.#timeoutMs, resolve)));
   }
 
   #lineTo(origin: string): Line {
     let line = this.#lines.get(origin);
     if (line === undefined) {
-      line = new Line(this.#agent, this.#connectionsMax);
+      line = new Line(new Pool(origin, this.#poolOptions), this.#poolOptions.connections!);
       this.#lines.set(origin, line);
     }
     return line;
@@ -87,19 +84,25 @@ export class HttpClient {
 
   /** Ends every connection; what waits for an answer fails. */
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([...this.#lines.values()].map((line) => line.close()));
   }
 }
 
-/** What is asked of one node: as much at once as there may be connections, the rest in the order in which it came. */
+/**
+ * What is asked of one node: as much at once as there may be connections, the rest in the order in which it came.
+ *
+ * Each has a pool of its own. undici's `Agent` (7.30) would have them all, but replaces a pool whose last connection ended, and then
+ * takes the end of the old one's connections for that of the new: from then on each request has a connection of its own.
+ */
 class Line {
-  readonly #agent: Agent;
+  readonly #pool: Pool;
   #free: number;
+  /** In the order in which they came: to take the first of an array would move all the others. */
   readonly #waiting = new Set<Exchange>();
   #isMoving = false;
 
-  constructor(agent: Agent, connectionsMax: number) {
-    this.#agent = agent;
+  constructor(pool: Pool, connectionsMax: number) {
+    this.#pool = pool;
     this.#free = connectionsMax;
   }
 
@@ -108,15 +111,8 @@ class Line {
     this.#move();
   }
 
-  /** Gives up waiting; does nothing for what waits no more. */
-  leave(exchange: Exchange): void {
-    this.#waiting.delete(exchange);
-  }
-
-  /** What was sent is over, one way or another. */
-  release(): void {
-    this.#free++;
-    this.#move();
+  close(): Promise<void> {
+    return this.#pool.destroy();
   }
 
   #move(): void {
@@ -127,9 +123,14 @@ class Line {
       if (this.#free === 0) break;
       this.#waiting.delete(exchange);
       this.#free--;
-      this.#agent.dispatch(exchange.options, exchange);
+      exchange.begin(this.#pool, () => this.#release());
     }
     this.#isMoving = false;
+  }
+
+  #release(): void {
+    this.#free++;
+    this.#move();
   }
 }
 
@@ -138,27 +139,29 @@ class Line {
  * which counts where the generator shares the machine with what it measures.
  */
 class Exchange implements Dispatcher.DispatchHandler {
-  readonly options: Dispatcher.DispatchOptions;
-  readonly #line: Line;
+  readonly #options: Dispatcher.DispatchOptions;
+  readonly #timeoutMs: number;
   readonly #resolve: (answer: HttpAnswer) => void;
-  readonly #deadline: NodeJS.Timeout;
-  /** Absent until the request has a connection. */
+  #deadline: NodeJS.Timeout | undefined;
+  #release: () => void = () => {};
+  /** Absent while its connection opens. */
   #controller: Dispatcher.DispatchController | undefined;
   #isLate = false;
   #status = 0;
   #headers: HttpAnswer["headers"] = {};
   readonly #pieces: Buffer[] = [];
 
-  constructor(
-    line: Line,
-    options: Dispatcher.DispatchOptions,
-    timeoutMs: number,
-    resolve: (answer: HttpAnswer) => void,
-  ) {
-    this.#line = line;
-    this.options = options;
+  constructor(options: Dispatcher.DispatchOptions, timeoutMs: number, resolve: (answer: HttpAnswer) => void) {
+    this.#options = options;
+    this.#timeoutMs = timeoutMs;
     this.#resolve = resolve;
-    this.#deadline = setTimeout(() => this.#giveUp(), timeoutMs);
+  }
+
+  /** @param release - called when its connection is free again, which may be after it was given up */
+  begin(pool: Pool, release: () => void): void {
+    this.#release = release;
+    this.#deadline = setTimeout(() => this.#giveUp(), this.#timeoutMs);
+    pool.dispatch(this.#options, this);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -179,19 +182,18 @@ class Exchange implements Dispatcher.DispatchHandler {
     const [first = EMPTY, ...more] = this.#pieces;
     const body = more.length === 0 ? first : Buffer.concat(this.#pieces);
     this.#end({ status: this.#status, headers: this.#headers, body: body.toString("utf8") });
-    this.#line.release();
+    this.#release();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     this.#end({ status: 0, headers: {}, body: "", failure: this.#isLate ? "TIMEOUT" : failureOf(error) });
-    this.#line.release();
+    this.#release();
   }
 
   #giveUp(): void {
     this.#isLate = true;
     this.#end({ status: 0, headers: {}, body: "", failure: "TIMEOUT" });
-    if (this.#controller === undefined) this.#line.leave(this);
-    else this.#controller.abort(new Error("no answer in time"));
+    this.#controller?.abort(new Error("no answer in time"));
   }
 
   /** The first end counts; a late one resolves nothing. */
