@@ -54,6 +54,13 @@ class NodeUnderTest {
     return found()!;
   }
 
+  /** Where it is asked, once it can serve: until it knows its region's tokens, or that there are none, it refuses. */
+  async readyUrl(): Promise<string> {
+    const http = String((await this.logged("NODE_STARTED")).http);
+    while ((await fetch(`${http}/ready`)).status !== 200) await setTimeout(10);
+    return http;
+  }
+
   async exitCode(): Promise<number | null> {
     if (this.child.exitCode === null) await once(this.child, "exit", { signal: AbortSignal.timeout(WAIT_MS) });
     return this.child.exitCode;
@@ -80,15 +87,14 @@ describe("atoll start", () => {
   it("is a region of one node without any configuration, keeps what it was told, and exits 0 on SIGTERM", async () => {
     const flags = ["--port", "0", "--data-dir", join(parent, "one")];
     const first = begin(flags);
-    const client = new ApiClient(String((await first.logged("NODE_STARTED")).http));
+    const client = new ApiClient(await first.readyUrl());
     await client.register("kept", { endpoint: "http://127.0.0.1:1", capabilities: ["keeping"], leaseMs: 600_000 });
     first.child.kill("SIGTERM");
     assert.equal(await first.exitCode(), 0);
     assert.ok(first.lines.some(({ code }) => code === "NODE_STOPPED"));
 
     const second = begin(flags);
-    const again = new ApiClient(String((await second.logged("NODE_STARTED")).http));
-    await second.logged("RAFT_LEADER");
+    const again = new ApiClient(await second.readyUrl());
     assert.deepEqual(
       (await again.agents({ consistency: "linearizable" })).agents.map(({ id }) => id),
       ["kept"],
@@ -113,8 +119,7 @@ describe("atoll start", () => {
     const adminPort = await freePort();
     const flags = ["--port", "0", "--data-dir", join(parent, "admin")];
     const node = begin(flags, { MCP_MESH_ADMIN_PORT: String(adminPort) });
-    const { http } = await node.logged("NODE_STARTED");
-    while ((await fetch(`${http}/ready`)).status !== 200) await setTimeout(10);
+    const http = await node.readyUrl();
     const drained = await fetch(`http://127.0.0.1:${adminPort}/admin/drain`, { method: "POST" });
     assert.deepEqual([drained.status, await drained.json()], [200, { draining: true, live_claims: 0 }]);
     assert.equal((await fetch(`${http}/admin/drain`)).status, 404);
