@@ -237,6 +237,13 @@ export class ApiClient {
     return this.#get("/v1/cluster");
   }
 
+  /** Whether the node can serve its region: until it can, it refuses. */
+  async isReady(): Promise<boolean> {
+    const response = await this.#fetch("GET", "/ready", undefined);
+    await this.#read(response, "GET");
+    return response.ok;
+  }
+
   async nodes(): Promise<readonly NodeView[]> {
     return (await this.#get<{ nodes: NodeView[] }>("/v1/nodes")).nodes;
   }

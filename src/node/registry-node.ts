@@ -87,7 +87,7 @@ const LIVE_PATH_ELECTIONS = 1;
  * he gives up: a longer queue fills with those who did, and then nobody is served in time. Who finds it full asks again after a
  * second, in his kernel (F19).
  */
-const BACKLOG = 512;
+const BACKLOG = 128;
 
 type HttpServer = Awaited<ReturnType<typeof buildServer>>;
 
@@ -157,7 +157,7 @@ export class RegistryNode {
   #observer: ActivityObserver | undefined;
   #entering: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
-  #stopWaitsFor = "its start";
+  #stopWaitsFor: string | null = "its start";
 
   /**
    * Opens the data folder, serves HTTP, and takes part in its region as soon as that is founded.
@@ -632,8 +632,8 @@ export class RegistryNode {
     });
   }
 
-  /** What a stop waits for, for who has to say why it takes so long. */
-  get stopWaitsFor(): string {
+  /** What a stop waits for, for who has to say why it takes so long; null once it is over. */
+  get stopWaitsFor(): string | null {
     return this.#stopWaitsFor;
   }
 
@@ -671,6 +671,7 @@ export class RegistryNode {
     await this.#stopsWith("its links", this.#network?.stop());
     await this.#stopsWith("its disk", this.#store.close());
     await this.#stopsWith("traces to be sent", this.#tracing?.close());
+    this.#stopWaitsFor = null;
   }
 
   async #stopsWith(waitsFor: string, step: Promise<unknown> | undefined): Promise<void> {

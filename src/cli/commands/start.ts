@@ -40,7 +40,7 @@ export async function start({ config, ignored }: LoadedConfig): Promise<never> {
     onRemoved: () => grace.close(),
   });
   let node: RegistryNode | undefined;
-  const report = reporter(logger, () => node?.stopWaitsFor ?? "its start");
+  const report = reporter(logger, () => (node === undefined ? "its start" : node.stopWaitsFor));
   const grace = closeWithGrace({ delay: STOP_DEADLINE_MS, logger: report }, async ({ err, signal }) => {
     if (err !== undefined) logger.error({ code: "NODE_FAILED", err }, `a bug: ${err.message}`);
     logger.info({ code: "NODE_STOPPING", ...(signal !== undefined && { signal }) }, "node stopping");
@@ -59,11 +59,12 @@ export async function start({ config, ignored }: LoadedConfig): Promise<never> {
 }
 
 /** What close-with-grace has to say: a deadline that passed, a second signal, a stop that failed. */
-function reporter(logger: Logger, waitsFor: () => string) {
+function reporter(logger: Logger, stopWaitsFor: () => string | null) {
   return {
     error(said: unknown) {
-      const facts = { code: "STOP_FAILED", waitsFor: waitsFor() };
-      logger.error(facts, `not stopped in order: ${messageOf(said)}; waited for ${facts.waitsFor}`);
+      const waitsFor = stopWaitsFor();
+      const facts = { code: "STOP_FAILED", ...(waitsFor !== null && { waitsFor }) };
+      logger.error(facts, `not stopped in order: ${messageOf(said)}`);
     },
   };
 }

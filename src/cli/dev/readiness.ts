@@ -1,4 +1,4 @@
-/** When a local federation is up: every region has a leader, every node holds every other region's summary. */
+/** When a local federation is up: every node can serve its region, and holds every other region's summary. */
 
 import { ApiClient } from "../api-client.ts";
 import { CommandError } from "../errors.ts";
@@ -52,11 +52,13 @@ async function ask(node: PlannedNode, nodes: readonly PlannedNode[]): Promise<No
       timeoutMs: ANSWER_TIMEOUT_MS,
       ...(token !== undefined && { token }),
     });
-    const [cluster, regions] = await Promise.all([client.cluster(), client.regions()]);
+    const [cluster, regions, isReady] = await Promise.all([client.cluster(), client.regions(), client.isReady()]);
     const inSync = new Set(regions.filter((region) => region.inSync).map(({ region }) => region));
     const others = new Set(nodes.map(({ region }) => region).filter((region) => region !== node.region));
     const missing = [...others].filter((region) => !inSync.has(region)).map((region) => `the summary of ${region}`);
-    return { node, leader: cluster.leader, missing: cluster.leader === null ? ["a leader", ...missing] : missing };
+    if (cluster.leader === null) missing.unshift("a leader");
+    else if (!isReady) missing.unshift("what its region has");
+    return { node, leader: cluster.leader, missing };
   } catch {
     // Not up yet, or busy: the next round asks again.
     return { node, leader: null, missing: ["an answer"] };
