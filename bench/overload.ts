@@ -6,10 +6,10 @@
  *     [--connections kept,new] [--heap-mib 256] [--json]
  *
  * One node and, in processes of their own, a fleet of agents that renew and clients that write and look up, all in an open
- * loop. First the highest rate of the mix is found that the node bears, until two searches agree (`overload/judge.ts`). Then renewals go on at
- * the rate that they have in it, and writes and lookups come so often that all together is `factor` times as much: once over
- * connections that are kept, once each over a new one. After both the mix is asked at 0.7 of that rate until it is answered
- * as it was before. All figures are of one run, so that what slows the machine slows each. What a generator was too late with
+ * loop. Writes and lookups come over connections that are kept and then, in a second part, each over a new one. In each part, the
+ * highest rate of the mix is found that the node bears so, until two searches agree (`overload/judge.ts`); then renewals go on at
+ * the rate that they have in it, and writes and lookups come so often that all together is `factor` times as much; at last
+ * the mix is asked at 0.7 of that rate until it is answered as it was before. All figures are of one run, so that what slows the machine slows each. What a generator was too late with
  * is not sent, and said. The exit code is 1 when a promise was missed.
  */
 
@@ -120,13 +120,14 @@ function describe(what: string, windows: readonly Window[]): void {
 }
 
 /** What each search found. The fleet renews in between, if slowly, and the node comes to rest. */
-function sustainableRates(crowd: Crowd): Promise<number[]> {
+function sustainableRates(crowd: Crowd, isKept: boolean): Promise<number[]> {
   return searched(() =>
     highestBorne(FIRST_RATE, async (rate) => {
-      const windows = (await crowd.ask({ perSecond: mixAt(rate), seconds: TRIAL_SECONDS })).slice(UNSETTLED_WINDOWS);
+      const all = await crowd.ask({ perSecond: mixAt(rate), seconds: TRIAL_SECONDS, isKept });
+      const windows = all.slice(UNSETTLED_WINDOWS);
       const trial = trialOf(windows);
       describe(`${Math.round(rate)}/s, ${trial}`, windows);
-      await crowd.ask({ perSecond: mixAt(REST_RATE), seconds: REST_SECONDS });
+      await crowd.ask({ perSecond: mixAt(REST_RATE), seconds: REST_SECONDS, isKept });
       return trial;
     }),
   );
@@ -134,6 +135,12 @@ function sustainableRates(crowd: Crowd): Promise<number[]> {
 
 interface Overload {
   readonly name: Connections;
+  /** What the node bears over such connections, in requests per second. */
+  readonly rate: number;
+  /** In percent; null where the rate was given. */
+  readonly searchesDiffer: number | null;
+  readonly leaseMs: number;
+  readonly leasesEnded: number;
   readonly before: readonly Window[];
   readonly during: readonly Window[];
   readonly after: readonly Window[];
@@ -144,9 +151,18 @@ interface Overload {
   readonly heapRatioMax: number;
 }
 
-async function overload(node: NodeProcess, crowd: Crowd, name: Connections, rate: number): Promise<Overload> {
+async function overload(node: NodeProcess, crowd: Crowd, name: Connections): Promise<Overload> {
+  const isKept = name === "kept";
+  await crowd.open(SEARCH_LEASE_MS);
+  const found = givenRate === undefined ? await sustainableRates(crowd, isKept) : [givenRate];
+  const [rate, other] = closestTwo(found) ?? [found[0]!, found[0]!];
+  if (rate === 0) throw new Error(`this machine does not bear ${FIRST_RATE} requests per second`);
+  const leaseMs = Math.ceil((RENEWALS_PER_LEASE * 1_000 * agents) / (SHARES.renewal * CALM_FACTOR * rate));
+  await crowd.open(leaseMs);
+  const ended = () => node.metric("atoll_registry_leases_expired_total");
+  const endedBefore = await ended();
   const calm = mixAt(CALM_FACTOR * rate);
-  const before = (await crowd.ask({ perSecond: calm, seconds: CALM_SECONDS })).slice(UNSETTLED_WINDOWS);
+  const before = (await crowd.ask({ perSecond: calm, seconds: CALM_SECONDS, isKept })).slice(UNSETTLED_WINDOWS);
   describe(`${name} connections: before`, before);
   const rssMiB: number[] = [];
   let heapRatioMax = 0;
@@ -155,7 +171,7 @@ async function overload(node: NodeProcess, crowd: Crowd, name: Connections, rate
     heapRatioMax = Math.max(heapRatioMax, await node.metric("atoll_node_heap_ratio").catch(() => 0));
   }, 1_000);
   const beganMs = performance.now();
-  const during = await crowd.ask({ perSecond: overloadOf(rate), seconds, isKept: name === "kept" });
+  const during = await crowd.ask({ perSecond: overloadOf(rate), seconds, isKept });
   clearInterval(look);
   const duringSeconds = (performance.now() - beganMs) / 1_000;
   describe(`${name} connections: ${factor} times`, during);
@@ -169,12 +185,27 @@ async function overload(node: NodeProcess, crowd: Crowd, name: Connections, rate
   const after = await crowd.ask({
     perSecond: calm,
     seconds: CALM_SECONDS_MAX,
+    isKept,
     isOver: (windows) => windowsUntilRecovered(before, windows) !== null,
   });
   describe(`${name} connections: after`, after);
   const recovered = windowsUntilRecovered(before, after);
   const recoverySeconds = recovered === null ? Number.NaN : (recovered * WINDOW_MS) / 1_000;
-  return { name, before, during, after, duringSeconds, recoverySeconds, rssMiB, heapRatioMax };
+  const searchesDiffer = givenRate === undefined ? 100 * (other / rate - 1) : null;
+  const leasesEnded = (await ended()) - endedBefore;
+  const windows = { before, during, after };
+  return {
+    name,
+    rate,
+    searchesDiffer,
+    leaseMs,
+    leasesEnded,
+    ...windows,
+    duringSeconds,
+    recoverySeconds,
+    rssMiB,
+    heapRatioMax,
+  };
 }
 
 function mean(numbers: readonly number[]): number {
@@ -188,10 +219,8 @@ function growthOf(samples: readonly number[]): number {
   return mean(settled.slice(middle)) / mean(settled.slice(0, middle));
 }
 
-function figuresOf(
-  rate: number,
-  { name, before, during, after, duringSeconds, recoverySeconds, rssMiB, heapRatioMax }: Overload,
-): Figure[] {
+function figuresOf(overload: Overload): Figure[] {
+  const { name, rate, before, during, after, duringSeconds, recoverySeconds, rssMiB, heapRatioMax } = overload;
   const { renewal, write, lookup } = sums(during);
   // Those that were under way when it ended count, too.
   const renewals = sumOf([...during, ...after], "renewal");
@@ -206,6 +235,10 @@ function figuresOf(
   });
   const share = (part: number, whole: number) => (100 * part) / Math.max(1, whole);
   return [
+    figure("sustainable rate of the mix", rate, "/s"),
+    ...(overload.searchesDiffer === null
+      ? []
+      : [figure("two searches differ by", overload.searchesDiffer, "%", 100 * SPREAD_MAX)]),
     figure("asked, without what was late", total(({ planned, late }) => planned - late) / duringSeconds / rate, "x"),
     figure(
       "not sent, generators too late",
@@ -253,6 +286,7 @@ function figuresOf(
     figure("memory, second half against the first", growthOf(rssMiB), "x", GROWTH_MAX),
     figure("live part of the heap's limit, at most", 100 * heapRatioMax, "%", 100),
     figure("until answered as before", recoverySeconds, "s", RECOVERY_SECONDS_MAX),
+    figure("leases that ended", overload.leasesEnded, "", 0),
   ];
 }
 
@@ -271,24 +305,10 @@ try {
   crowd = new Crowd({ host: hostname, port: Number(port) }, agents);
   await crowd.open(SEARCH_LEASE_MS);
   await crowd.ask({ perSecond: mixAt(WARM_UP.rate), seconds: WARM_UP.seconds });
-  const found = givenRate === undefined ? await sustainableRates(crowd) : [givenRate];
-  const [rate, other] = closestTwo(found) ?? [found[0]!, found[0]!];
-  if (rate === 0) throw new Error(`this machine does not bear ${FIRST_RATE} requests per second`);
-  const leaseMs = Math.ceil((RENEWALS_PER_LEASE * 1_000 * agents) / (SHARES.renewal * CALM_FACTOR * rate));
-  await crowd.open(leaseMs);
-  const ended = () => node.metric("atoll_registry_leases_expired_total");
-  const endedBefore = await ended();
   const overloads: Overload[] = [];
-  for (const name of connections) overloads.push(await overload(node, crowd, name, rate));
-  const differ = 100 * (other / rate - 1);
-  const agreement = { name: "two searches differ by", value: differ, unit: "%", max: 100 * SPREAD_MAX };
-  const figures: Figure[] = [
-    { name: "sustainable rate of the mix", value: rate, unit: "/s", max: null },
-    ...(givenRate === undefined ? [agreement] : []),
-    ...overloads.flatMap((one) => figuresOf(rate, one)),
-    { name: "leases that ended", value: (await ended()) - endedBefore, unit: "", max: 0 },
-  ];
-  const report = { bench: "overload", ...origin(), factor, seconds, agents, leaseMs, figures, overloads };
+  for (const name of connections) overloads.push(await overload(node, crowd, name));
+  const figures = overloads.flatMap(figuresOf);
+  const report = { bench: "overload", ...origin(), factor, seconds, agents, figures, overloads };
   process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : `${formatFigures(figures)}\n`);
   note(`Kept in ${saveReport(report)}`);
   judge(figures, note);
