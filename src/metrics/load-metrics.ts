@@ -37,6 +37,15 @@ export function exposeLoad(register: Registry, source: Pick<MetricsSource, "node
     },
     () => source.connections().map(({ port, droppedTotal }) => [{ port }, droppedTotal]),
   );
+  lazyCounter<"port">(
+    register,
+    {
+      name: "atoll_http_connections_shed_total",
+      help: "Connections closed unanswered because more clients connected than could be accepted.",
+      labelNames: ["port"],
+    },
+    () => source.connections().map(({ port, shedTotal }) => [{ port }, shedTotal]),
+  );
   const heap = "Least that was used of the heap in the last two seconds, as a share of where the process would end.";
   lazyGauge(register, { name: "atoll_node_heap_ratio", help: heap }, () => just(source.load().heapShare));
   const live = "What the last full collection of garbage left of the heap; 0 before the first.";

@@ -65,6 +65,8 @@ export interface ConnectionNumbers {
   readonly connectionsMax: number;
   /** Closed unanswered, since there were as many as may be. */
   readonly droppedTotal: number;
+  /** Closed unanswered, since more clients waited than could be accepted. */
+  readonly shedTotal: number;
 }
 
 /** A member of the region, as its leader knows it. */

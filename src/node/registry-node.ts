@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { agentCaller } from "../api/mesh/call-agent.ts";
 import { DEFAULT_HTTP_LIMITS, type FaceOptions, PROXY_DEFAULTS } from "../api/modules.ts";
 import { buildAdminServer, buildMetricsServer, buildServer } from "../api/server.ts";
-import { CONNECTIONS_MAX_APART, type Port, PortSockets, SOCKET_TIMES } from "../api/sockets.ts";
+import { CONNECTIONS_MAX_APART, LISTENING_SOCKETS, type Port, PortSockets, SOCKET_TIMES } from "../api/sockets.ts";
 import { frameRenderer } from "../api/v1/watch-frames.ts";
 import { formatAddress } from "../config/format-value.ts";
 import type { Config } from "../config/schema.ts";
@@ -81,13 +81,6 @@ import { trendNumbers } from "./trend-numbers.ts";
 
 /** A leader must have been heard of within this many election timeouts for renewals to be acknowledged. */
 const LIVE_PATH_ELECTIONS = 1;
-
-/**
- * Connections that wait to be accepted, of which libuv accepts one in each turn. So few that who waits here is accepted before
- * he gives up: a longer queue fills with those who did, and then nobody is served in time. Who finds it full asks again after a
- * second, in his kernel (F19).
- */
-const BACKLOG = 128;
 
 type HttpServer = Awaited<ReturnType<typeof buildServer>>;
 
@@ -555,8 +548,9 @@ export class RegistryNode {
     this.#tokens.start();
     tls?.start();
     const { connectionsMax } = config.http;
-    const server = await buildServer({ ...options, sockets: this.#socketsOf("main", connectionsMax) });
-    await this.#listen(server, port);
+    const main = this.#socketsOf("main", connectionsMax);
+    const server = await buildServer({ ...options, sockets: main });
+    await this.#listen(server, main, port);
     this.#address = {
       ...this.#address,
       http:
@@ -565,11 +559,11 @@ export class RegistryNode {
     // What operators need while the main port is full has places of its own.
     if (metricsPort !== 0) {
       const sockets = this.#socketsOf("metrics", CONNECTIONS_MAX_APART);
-      await this.#listen(await buildMetricsServer({ ...options, sockets }), metricsPort);
+      await this.#listen(await buildMetricsServer({ ...options, sockets }), sockets, metricsPort);
     }
     if (adminPort !== 0) {
       const sockets = this.#socketsOf("admin", CONNECTIONS_MAX_APART);
-      await this.#listen(await buildAdminServer({ ...options, sockets }), adminPort);
+      await this.#listen(await buildAdminServer({ ...options, sockets }), sockets, adminPort);
     }
   }
 
@@ -579,6 +573,7 @@ export class RegistryNode {
     const sockets = new PortSockets({
       port,
       connectionsMax,
+      listening: port === "main" && process.platform === "linux" ? LISTENING_SOCKETS : 1,
       times,
       clock: this.#clock,
       logger,
@@ -597,9 +592,9 @@ export class RegistryNode {
     this.#trend = trend;
   }
 
-  async #listen(server: HttpServer, port: number): Promise<void> {
+  async #listen(server: HttpServer, sockets: PortSockets, port: number): Promise<void> {
     this.#http.push(server);
-    await server.listen({ host: this.#options.config.http.host, port, backlog: BACKLOG });
+    await sockets.listen(server, { host: this.#options.config.http.host, port });
   }
 
   #connect(): Promise<Network> {
@@ -649,8 +644,9 @@ export class RegistryNode {
     this.#stopping.abort(new Error("this node is stopping"));
     await this.#entering;
     await this.#stopsWith("another leader", this.#group?.transferLeadership());
-    for (const sockets of this.#sockets) sockets.close();
-    await this.#stopsWith("requests under way", Promise.all(this.#http.map((server) => server.close())));
+    const drained = this.#sockets.map((sockets) => sockets.close());
+    const closed = this.#http.map((server) => server.close());
+    await this.#stopsWith("requests under way", Promise.all([...drained, ...closed]));
     this.#guards.stop();
     this.#readinessLog.stop();
     this.#observer?.stop();

@@ -8,7 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, it } from "node:test";
 import { buildMetricsServer } from "../../src/api/server.ts";
-import { type Port, PortSockets, SOCKET_TIMES, type SocketTimes } from "../../src/api/sockets.ts";
+import {
+  type Port,
+  PortSockets,
+  type PortSocketsOptions,
+  SOCKET_TIMES,
+  type SocketTimes,
+} from "../../src/api/sockets.ts";
 import { tlsFetch } from "../../src/cli/tls-fetch.ts";
 import { systemClock } from "../../src/util/clock.ts";
 import { type LogEvent, silentLogger } from "../../src/util/logger.ts";
@@ -25,10 +31,11 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
 });
 
-function socketsFor(port: Port, connectionsMax: number, times = SHORT) {
+function socketsFor(port: Port, connectionsMax: number, times = SHORT, more: Partial<PortSocketsOptions> = {}) {
   const told: LogEvent[] = [];
   const logger = { ...silentLogger, warn: (event: LogEvent) => void told.push(event) };
-  return { sockets: new PortSockets({ port, connectionsMax, times, clock: systemClock, logger }), told };
+  const options = { port, connectionsMax, listening: 1, times, clock: systemClock, logger, ...more };
+  return { sockets: new PortSockets(options), told };
 }
 
 async function serve(connectionsMax: number, times = SHORT, more: Parameters<typeof createTestApp>[0] = {}) {
@@ -50,7 +57,7 @@ function client(port: number) {
   socket.on("data", (bytes) => (answered += bytes));
   // A connection that is closed unanswered may be reset: that is what some tests are about.
   socket.on("error", () => {});
-  const ended = once(socket, "close");
+  const ended = new Promise((resolve) => socket.once("close", resolve));
   undo.push(() => socket.destroy());
   return {
     socket,
@@ -166,6 +173,86 @@ describe("a client that is slow or silent", () => {
   });
 });
 
+describe("sockets that share a port", {
+  skip: process.platform === "linux" ? false : "only Linux shares ports",
+}, () => {
+  const LISTENING = 4;
+  const HOST = "127.0.0.1";
+
+  async function share({
+    at = 0,
+    connectionsMax = 1_000,
+    ...more
+  }: { at?: number } & Partial<PortSocketsOptions> = {}) {
+    const { sockets, told } = socketsFor("main", connectionsMax, SOCKET_TIMES, { listening: LISTENING, ...more });
+    const { app } = await createTestApp({ sockets });
+    undo.push(() => Promise.all([sockets.close(), app.close()]));
+    await sockets.listen(app, { host: HOST, port: at });
+    const { port } = app.server.address() as AddressInfo;
+    return { app, sockets, told, port };
+  }
+
+  /** @returns of so many clients that ask at once, each over a connection of its own, what each was answered */
+  function askedAtOnce(port: number, count: number): Promise<string[]> {
+    const clients = Array.from({ length: count }, () => client(port));
+    for (const { socket } of clients) socket.write("GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    return Promise.all(clients.map(({ answeredAtEnd }) => answeredAtEnd()));
+  }
+
+  it("serve whoever comes at any of them", async () => {
+    const { port, sockets, told } = await share();
+    for (const answer of await askedAtOnce(port, 200)) assert.match(answer, /^HTTP\/1\.1 200 /);
+    assert.deepEqual([sockets.droppedTotal, sockets.shedTotal, told], [0, 0, []]);
+  });
+
+  it("take together as many connections as there may be", async () => {
+    const { port, sockets } = await share({ connectionsMax: 8 });
+    const kept = Array.from({ length: 40 }, () => client(port));
+    await until(() => sockets.droppedTotal === 32, { what: "32 connections too many", ...PATIENT });
+    assert.equal(sockets.open, 8);
+    for (const { socket } of kept) socket.destroy();
+    await until(() => sockets.open === 0, { what: "free places", ...PATIENT });
+    assert.match((await askedAtOnce(port, 1))[0]!, /^HTTP\/1\.1 200 /);
+  });
+
+  it("P12: send clients away unanswered once more wait than are accepted, say so once, and serve again", async () => {
+    // Each look at the clock finds that most of what is tolerated is over.
+    let nowMs = 0;
+    const clock = { ...systemClock, now: () => (nowMs += 600) };
+    const { port, sockets, told } = await share({ clock });
+    const answers = await askedAtOnce(port, 400);
+    const answered = answers.filter((answer) => answer.startsWith("HTTP/1.1 200 ")).length;
+    assert.ok(answered >= LISTENING && answered < 400, `${answered} of 400 were answered`);
+    assert.equal(sockets.shedTotal, 400 - answered);
+    assert.equal(sockets.droppedTotal, 0);
+    assert.deepEqual([...new Set(told.map(({ code }) => code))], ["CONNECTIONS_SHED"]);
+    assert.match((await askedAtOnce(port, 1))[0]!, /^HTTP\/1\.1 200 /);
+  });
+
+  it("do not share it with another node", async () => {
+    const { port } = await share();
+    await assert.rejects(share({ at: port }), { code: "EADDRINUSE" });
+    assert.match((await askedAtOnce(port, 1))[0]!, /^HTTP\/1\.1 200 /);
+  });
+
+  it("close together, and are closed once what was under way at each is done", async () => {
+    const { app, port, sockets } = await share();
+    const asking = Array.from({ length: 40 }, () => client(port));
+    for (const { socket } of asking) socket.write("GET /health HTTP/1.1\r\nhost: x\r\n");
+    await until(() => sockets.open === 40, { what: "40 connections", ...PATIENT });
+    await until(() => asking.every(({ socket }) => socket.bytesWritten > 0), { what: "bytes", ...PATIENT });
+    const answers = Promise.all(asking.map(({ answeredAtEnd }) => answeredAtEnd()));
+    let isDrained = false;
+    const closed = Promise.all([sockets.close().then(() => (isDrained = true)), app.close()]);
+    assert.equal(isDrained, false);
+    for (const { socket } of asking) socket.write("\r\n");
+    for (const answer of await answers) assert.match(answer, /^HTTP\/1\.1 200 /);
+    await closed;
+    assert.equal(sockets.open, 0);
+    await assert.rejects(fetch(`http://${HOST}:${port}/health`));
+  });
+});
+
 describe("the times of a node", () => {
   it("are all bounded, and longer for an answer than any call that is forwarded", () => {
     for (const [name, ms] of Object.entries(SOCKET_TIMES)) assert.ok(ms > 0 && ms <= 15 * 60_000, name);
@@ -177,10 +264,7 @@ describe("the times of a node", () => {
 describe("a server that closes", () => {
   async function closing(graceMs: number) {
     const { sockets, port, app } = await serve(4, { ...SOCKET_TIMES, graceMs });
-    const close = () => {
-      sockets.close();
-      return app.close();
-    };
+    const close = () => Promise.all([sockets.close(), app.close()]);
     return { sockets, port, close };
   }
 

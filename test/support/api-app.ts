@@ -177,6 +177,7 @@ export async function createTestApp(
     sockets: new PortSockets({
       port: "main",
       connectionsMax: CONNECTIONS_MAX_APART,
+      listening: 1,
       times: SOCKET_TIMES,
       clock: region.clock,
       logger,
@@ -228,7 +229,7 @@ export function metricsSource(node: TestNode): MetricsSource {
       heapLiveBytes: 64 * 2 ** 20,
     }),
     disk: () => ({ freeBytes: 3_000, sizeBytes: 9_000 }),
-    connections: () => [{ port: "main", open: 3, connectionsMax: 100, droppedTotal: 2 }],
+    connections: () => [{ port: "main", open: 3, connectionsMax: 100, droppedTotal: 2, shedTotal: 3 }],
     certificates: () => [{ use: "entity", entity: "acme", notAfterMs: 1_800_000_000_000 }],
     raft() {
       const { role, term, leader, commitIndex, appliedIndex, lastIndex, stalenessMs, sinceLeaderMs } =

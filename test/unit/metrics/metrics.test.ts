@@ -60,6 +60,7 @@ describe("metrics", () => {
       'atoll_http_connections{port="main"} 3',
       'atoll_http_connections_max{port="main"} 100',
       'atoll_http_connections_dropped_total{port="main"} 2',
+      'atoll_http_connections_shed_total{port="main"} 3',
       'atoll_certificate_not_after_timestamp_seconds{use="entity",entity="acme"} 1800000000',
       'atoll_raft_follower_lag_entries{member="us-east-2"} 12',
       'atoll_raft_follower_silent_seconds{member="us-east-2"} 0.25',
