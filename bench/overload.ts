@@ -57,6 +57,8 @@ const GROWTH_MAX = 1.3;
 /** Below this share of what was meant to be asked, the generators are what was measured. */
 const ASKED_SHARE_MIN = 0.9;
 const MIB = 1024 * 1024;
+/** What a client sees of a connection that is closed before it was answered. */
+const SENT_AWAY = ["ECONNRESET", "CLOSED"];
 /** Whether writers and readers keep theirs, or open one for each request. */
 const CONNECTIONS = ["kept", "new"] as const;
 type Connections = (typeof CONNECTIONS)[number];
@@ -233,6 +235,9 @@ function figuresOf(overload: Overload): Figure[] {
     unit,
     max,
   });
+  const planned = (sum: Sum) => sum.planned;
+  const failed = ({ failures }: Sum) => [...failures.values()].reduce((sum, count) => sum + count, 0);
+  const sentAway = ({ failures }: Sum) => SENT_AWAY.reduce((sum, reason) => sum + (failures.get(reason) ?? 0), 0);
   const share = (part: number, whole: number) => (100 * part) / Math.max(1, whole);
   return [
     figure("sustainable rate of the mix", rate, "/s"),
@@ -244,7 +249,7 @@ function figuresOf(overload: Overload): Figure[] {
       "not sent, generators too late",
       share(
         total(({ late }) => late),
-        total(({ planned }) => planned),
+        total(planned),
       ),
       "%",
     ),
@@ -270,18 +275,12 @@ function figuresOf(overload: Overload): Figure[] {
       "not asked, since each of so many clients still waited",
       share(
         total(({ unsent }) => unsent),
-        total(({ planned }) => planned),
+        total(planned),
       ),
       "%",
     ),
-    figure(
-      "neither answered nor refused in time",
-      share(
-        total(({ failures }) => [...failures.values()].reduce((sum, count) => sum + count, 0)),
-        total(({ planned }) => planned),
-      ),
-      "%",
-    ),
+    figure("connections closed at once, to ask another node", share(total(sentAway), total(planned)), "%"),
+    figure("neither answered nor sent away in time", share(total(failed) - total(sentAway), total(planned)), "%"),
     figure("resident memory, at most", Math.max(...rssMiB), "MiB"),
     figure("memory, second half against the first", growthOf(rssMiB), "x", GROWTH_MAX),
     figure("live part of the heap's limit, at most", 100 * heapRatioMax, "%", 100),
